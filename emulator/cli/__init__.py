@@ -1,0 +1,1 @@
+"""The ``dcc-emulator`` command line."""

@@ -1,0 +1,1 @@
+"""A user's side of DUIS: sign, send, receive, correlate, decode."""

@@ -1,0 +1,1 @@
+"""The wide-area networks between the DSP and the Communications Hubs."""

@@ -1,0 +1,1 @@
+"""The Data Service Provider: access control, inventory, transactions, firmware distribution, alerts."""

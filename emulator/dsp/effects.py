@@ -1,0 +1,57 @@
+"""What the engine hands back to whoever drives it. Effects are made in a fixed order; their numbers are never reused."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.domain.identifiers import Eui64
+from emulator.duis.messages import Message, ServiceResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The synchronous answer to a DUIS input."""
+
+    response: ServiceResponse
+
+
+@dataclass(frozen=True, slots=True)
+class ControlAnswer:
+    """The result of a control input, as JSON values; ``error`` is set when it was refused and nothing changed."""
+
+    result: dict[str, Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to be pushed to a user's endpoint, at least once, in order per recipient and device."""
+
+    number: int
+    """1, 2, 3 … over the life of the world."""
+    at_ms: int
+    recipient: Eui64
+    """The User ID whose endpoint it goes to."""
+    device: Eui64 | None
+    """Orders deliveries: those for one recipient and device never overtake one another."""
+    request_id: str | None
+    """The RequestID it answers, for correlation and for the floor between acknowledgement and push."""
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """Something that happened inside, for the journal: a GBCS message on its way, a state change, a decision."""
+
+    number: int
+    at_ms: int
+    kind: str
+    """``gbcs.command``, ``gbcs.response``, ``gbcs.alert``, ``gate``, ``job``, ``inventory``, ``device`` …"""
+    request_id: str | None
+    device: Eui64 | None
+    summary: str
+    """One line for a human."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """JSON values; GBCS octets as hexadecimal text under ``gbcs``."""
+
+
+Effect = Delivery | JournalEntry

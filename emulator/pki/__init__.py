@@ -1,0 +1,1 @@
+"""Test SMKI: seeded authorities and certificates, key stores, import and export, repository search."""

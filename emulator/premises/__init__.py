@@ -1,0 +1,1 @@
+"""Behaviour inside a home: hub, HAN and devices, their object stores and their firmware."""

@@ -1,0 +1,58 @@
+"""The agenda: what is due when.
+
+Entries are plain data so that a snapshot is the list itself. Ties are broken by the order of scheduling, which is a
+function of the inputs, so a replay runs events in the same order.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+
+Value = int | str | bytes | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Event:
+    """One thing that is due."""
+
+    at_ms: int
+    """Simulated milliseconds of UTC."""
+    order: int
+    """Position among all events ever scheduled; breaks ties."""
+    topic: str = field(compare=False)
+    """Names the handler, e.g. ``hub.command``."""
+    args: tuple[Value, ...] = field(compare=False, default=())
+    """Keys and small values for the handler; never references to objects."""
+
+
+@dataclass(slots=True)
+class Agenda:
+    """A priority queue of events with deterministic order."""
+
+    entries: list[Event] = field(default_factory=list)
+    next_order: int = 0
+
+    def schedule(self, at_ms: int, topic: str, *args: Value) -> int:
+        """Add an event and return its order number, by which :meth:`cancel` finds it."""
+        order = self.next_order
+        self.next_order += 1
+        heapq.heappush(self.entries, Event(at_ms, order, topic, args))
+        return order
+
+    def cancel(self, order: int) -> bool:
+        """Drop the event with this order number; False when it is no longer there."""
+        for position, event in enumerate(self.entries):
+            if event.order == order:
+                del self.entries[position]
+                heapq.heapify(self.entries)
+                return True
+        return False
+
+    def next_at_ms(self) -> int | None:
+        """When the earliest event is due."""
+        return self.entries[0].at_ms if self.entries else None
+
+    def pop_due(self, now_ms: int) -> Event | None:
+        """Take the earliest event that is due at ``now_ms``, or None."""
+        if self.entries and self.entries[0].at_ms <= now_ms:
+            return heapq.heappop(self.entries)
+        return None
