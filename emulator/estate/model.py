@@ -105,6 +105,8 @@ class CplEntry:
     """Lower-case hexadecimal SHA-256 of the Manufacturer Image; empty when the list has none."""
     gbcs_version: str
     smets_version: str = ""
+    image_bytes: int = 0
+    """Size of the image that :func:`emulator.estate.declaration.generated_manufacturer_image` makes for it; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,94 @@
+"""State to bytes and back.
+
+State is a tree of dataclasses, enumerations and plain containers. The form is canonical JSON with tags, so that equal states
+give equal octets (the digest) and a snapshot of an older version can be read and mended as text.
+"""
+
+import base64
+import dataclasses
+import enum
+import hashlib
+import importlib
+import json
+from typing import Any
+
+from emulator.domain.errors import Malformed
+
+_TAG = "$"
+_PACKAGE = "emulator."
+
+
+def dump(state: Any) -> bytes:
+    """Canonical octets of a state tree; raise TypeError for what is not plain state."""
+    return json.dumps(_encode(state), separators=(",", ":"), sort_keys=True).encode()
+
+
+def load(data: bytes) -> Any:
+    """The state tree of :func:`dump`; raise :class:`Malformed` for anything else."""
+    try:
+        return _decode(json.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise Malformed(f"not a snapshot: {error}", expected="what dump() wrote") from None
+
+
+def digest(state: Any) -> str:
+    """SHA-256 of :func:`dump`, in hexadecimal."""
+    return hashlib.sha256(dump(state)).hexdigest()
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return {_TAG: "e", "c": _name(type(value)), "v": value.value}
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, bytes):
+        return {_TAG: "b", "v": base64.b64encode(value).decode()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {_TAG: "o", "c": _name(type(value)), "v": fields}
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    if isinstance(value, tuple):
+        return {_TAG: "t", "v": [_encode(item) for item in value]}
+    if isinstance(value, set | frozenset):
+        return {_TAG: "s", "v": sorted((_encode(item) for item in value), key=json.dumps), "f": isinstance(value, frozenset)}
+    if isinstance(value, dict):
+        return {_TAG: "d", "v": [[_encode(key), _encode(item)] for key, item in value.items()]}
+    raise TypeError(f"{type(value).__name__} cannot be state")
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _class(name: str) -> Any:
+    module, _, qualified = name.partition(":")
+    if not module.startswith(_PACKAGE):
+        raise ValueError(f"{name} is not a class of the emulator")
+    kind = getattr(importlib.import_module(module), qualified)
+    if not (isinstance(kind, type) and (dataclasses.is_dataclass(kind) or issubclass(kind, enum.Enum))):
+        raise ValueError(f"{name} is not state")
+    return kind
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    tag, inner = value[_TAG], value["v"]
+    if tag == "b":
+        return base64.b64decode(inner, validate=True)
+    if tag == "t":
+        return tuple(_decode(item) for item in inner)
+    if tag == "s":
+        items = [_decode(item) for item in inner]
+        return frozenset(items) if value["f"] else set(items)
+    if tag == "d":
+        return {_decode(key): _decode(item) for key, item in inner}
+    kind = _class(value["c"])
+    if tag == "e":
+        return kind(inner)
+    # A field that a newer version added takes its default, so that newer versions read older snapshots.
+    known = {f.name for f in dataclasses.fields(kind)}
+    return kind(**{name: _decode(item) for name, item in inner.items() if name in known})
