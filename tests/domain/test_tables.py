@@ -16,7 +16,7 @@ from emulator.domain.tables import (
     CheckCodes,
     Confidence,
     FutureDated,
-    alert_by_purpose,
+    dcc_alert,
     dcc_alerts,
     default_check_codes,
     response_codes,
@@ -57,7 +57,7 @@ def test_firmware_variants() -> None:
 
 
 def test_loading_is_quick() -> None:
-    loaders = (service_reference_variants, variant_by_body, response_codes, dcc_alerts, alert_by_purpose, default_check_codes)
+    loaders = (service_reference_variants, variant_by_body, response_codes, dcc_alerts, default_check_codes)
 
     def load() -> float:
         for loader in loaders:
@@ -128,11 +128,12 @@ def test_unexplained_codes_say_so() -> None:
 
 
 def test_alert_purposes() -> None:
-    purposes = alert_by_purpose()
-    assert purposes["firmware_delivered"].code == "N60"
-    assert purposes["firmware_delivered"].variant == "Success"
-    assert purposes["comms_hub_firmware_transfer"].body == "CommsHubAlert"
-    assert "" not in purposes
+    assert dcc_alert("firmware_delivered").code == "N60"
+    assert dcc_alert("firmware_delivered").variant == "Success"
+    assert dcc_alert("comms_hub_firmware_transfer").body == "CommsHubAlert"
+    for purpose in ("", "firmware_lost"):
+        with pytest.raises(Broken, match="no purpose"):
+            dcc_alert(purpose)
 
 
 def test_check_codes_prefer_the_service() -> None:
