@@ -1,1 +1,1 @@
-"""Behaviour inside a home: hub, HAN and devices, their object stores and their firmware."""
+"""Homes: hubs, their image stores, the HAN and the devices on it."""

@@ -1,0 +1,97 @@
+"""Timings and limits of hubs, the HAN and devices, each with the row of the fact table it comes from.
+
+``source`` names a row of the reference's ota/limits.csv (``L031``), a section of ota.md, or ``EMU`` for a choice of ours;
+``confidence`` is the word used there. All are settings: none of them is a fact about the real system unless it says ``exact``.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from emulator.domain.errors import Malformed
+from emulator.domain.vocabulary import DeviceType
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+KIB = 1_024
+
+Settings = TypeVar("Settings")
+
+
+def setting(default: Any, source: str, confidence: str) -> Any:
+    """Declare one field of a settings class together with where its default comes from."""
+    return field(default=default, metadata={"source": source, "confidence": confidence})
+
+
+@dataclass(frozen=True, slots=True)
+class HanSettings:
+    """What a home does, and how fast."""
+
+    store_bytes: int = setting(1_536 * KIB, "L031", "low")
+    """Image store of a hub, shared by all devices of the home."""
+    store_images: int = setting(2, "L034", "low")
+    """Images a hub holds at a time."""
+    max_image_bytes: int = setting(750 * KIB, "L032", "low")
+    """Largest file a hub takes."""
+    ready_expiry_ms: int = setting(14 * DAY_MS, "L036", "low")
+    """How long an image waits for its device before the hub drops it."""
+    block_bytes: int = setting(50, "L073", "high")
+    """Octets of one OTA block."""
+    mains_blocks_per_s: int = setting(8, "L074", "medium")
+    """Block rate of a mains powered device."""
+    gsme_wake_interval_ms: int = setting(30 * MINUTE_MS, "L076", "medium")
+    """A gas meter hears nothing between its wake-ups."""
+    gsme_blocks_per_wake: int = setting(400, "L077", "low")
+    """Blocks a gas meter takes at one wake-up."""
+    query_poll_ms: int = setting(24 * HOUR_MS, "L086", "medium")
+    """How often a mains device asks for an image when no announcement reached it."""
+    activation_ms: int = setting(120 * SECOND_MS, "L095", "low")
+    """From the start of an activation until the device runs again."""
+    verification_ms: int = setting(5 * SECOND_MS, "EMU", "low")
+    """From the last block until the device has checked the image."""
+    han_latency_ms: int = setting(400, "EMU", "low")
+    """One message over the HAN, hub to mains device or back."""
+    processing_ms: int = setting(600, "EMU", "low")
+    """A device's time to check and execute one command."""
+    join_ms: int = setting(8 * SECOND_MS, "EMU", "low")
+    """From the whitelisting of a powered device until it has joined the HAN."""
+    ccs08_for: tuple[DeviceType, ...] = setting(
+        (DeviceType.ESME, DeviceType.GSME, DeviceType.HCALCS, DeviceType.PPMID), "ota.md 6 A7", "low"
+    )
+    """Device types for which the hub reports the transfer (alerts 8F8A, 8F89)."""
+    hw_version_mandatory: bool = setting(False, "ota.md 3.1", "medium")
+    """Whether a hub refuses images whose header has no hardware versions."""
+    alert_on_version_change: bool = setting(False, "firmware_examples.md 5", "low")
+    """Whether a change of the running version (8F43) is also sent as an alert. Off: the sources do not say whether that alert
+    is critical, so by default it is an entry of the device's event log only."""
+    fd_cancel_on_credential_change: bool = setting(True, "ota.md 13", "medium")
+    """Whether a pending dated activation dies when the supplier's credentials change."""
+    device_log_entries: int = setting(16, "L045", "medium")
+    """Entries of the CHF device log."""
+
+
+def read_settings(kind: type[Settings], values: Mapping[str, object], where: str = "settings") -> Settings:
+    """Settings of a dataclass ``kind`` from plain values; raise :class:`Malformed` for an unknown name or a wrong type."""
+    known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    chosen: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise Malformed(f"there is no setting {name!r}", where=where, expected=f"one of {', '.join(known)}")
+        default = known[name].default
+        if isinstance(default, tuple):
+            chosen[name] = _device_types(value, f"{where}.{name}")
+        elif type(value) is not type(default) or (isinstance(value, int) and value < 0):
+            raise Malformed(f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}")
+        else:
+            chosen[name] = value
+    return kind(**chosen)
+
+
+def _device_types(value: object, where: str) -> tuple[DeviceType, ...]:
+    try:
+        return tuple(DeviceType(str(item)) for item in value if isinstance(value, list | tuple))  # type: ignore[attr-defined]
+    except (ValueError, TypeError):
+        raise Malformed(f"{value!r} is not a list of device types", where=where, expected="e.g. ['PPMID', 'HCALCS']") from None
