@@ -56,7 +56,9 @@ def read_technologies(text: str, source: str) -> dict[str, Technology]:
         for key in _VALUES:
             row = rows.get(key)
             if not isinstance(row, dict) or not isinstance(row.get("value"), int) or row["value"] < 1:
-                raise Malformed("no positive number here", where=f"{source}: {name}.{key}", expected="{ value, source, estimate }")
+                raise Malformed(
+                    "no positive number here", where=f"{source}: {name}.{key}", expected="{ value, source, estimate }"
+                )
             values[key] = row["value"]
         if values["command_latency_max_ms"] < values["command_latency_min_ms"]:
             raise Malformed("the longest latency is shorter than the shortest", where=f"{source}: {name}")

@@ -84,7 +84,9 @@ def read_settings(kind: type[Settings], values: Mapping[str, object], where: str
         if isinstance(default, tuple):
             chosen[name] = _device_types(value, f"{where}.{name}")
         elif type(value) is not type(default) or (isinstance(value, int) and value < 0):
-            raise Malformed(f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}")
+            raise Malformed(
+                f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}"
+            )
         else:
             chosen[name] = value
     return kind(**chosen)
