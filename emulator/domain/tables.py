@@ -209,16 +209,9 @@ def dcc_alerts() -> Mapping[str, DccAlertCode]:
     return _index("dcc_alerts", rows, lambda row: row.code)
 
 
-def dcc_alert(purpose: str) -> DccAlertCode:
-    """The alert that the emulator sends for a purpose of ``dcc_alerts.toml``; Broken for one that is not there."""
-    row = _alerts_by_purpose().get(purpose)
-    if row is None:
-        raise Broken(f"dcc_alerts.toml has no purpose {purpose!r}")
-    return row
-
-
 @cache
-def _alerts_by_purpose() -> Mapping[str, DccAlertCode]:
+def alert_by_purpose() -> Mapping[str, DccAlertCode]:
+    """DCC Alert codes by what the emulator sends them for."""
     return _index("dcc_alerts", (row for row in dcc_alerts().values() if row.purpose), lambda row: row.purpose)
 
 

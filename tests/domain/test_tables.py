@@ -16,7 +16,7 @@ from emulator.domain.tables import (
     CheckCodes,
     Confidence,
     FutureDated,
-    dcc_alert,
+    alert_by_purpose,
     dcc_alerts,
     default_check_codes,
     response_codes,
@@ -128,12 +128,11 @@ def test_unexplained_codes_say_so() -> None:
 
 
 def test_alert_purposes() -> None:
-    assert dcc_alert("firmware_delivered").code == "N60"
-    assert dcc_alert("firmware_delivered").variant == "Success"
-    assert dcc_alert("comms_hub_firmware_transfer").body == "CommsHubAlert"
-    for purpose in ("", "firmware_lost"):
-        with pytest.raises(Broken, match="no purpose"):
-            dcc_alert(purpose)
+    purposes = alert_by_purpose()
+    assert purposes["firmware_delivered"].code == "N60"
+    assert purposes["firmware_delivered"].variant == "Success"
+    assert purposes["comms_hub_firmware_transfer"].body == "CommsHubAlert"
+    assert "" not in purposes
 
 
 def test_check_codes_prefer_the_service() -> None:
