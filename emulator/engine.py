@@ -4,49 +4,218 @@ The engine is pure: no socket, thread, clock or global chance. The same inputs a
 seed give the same answers and effects, on any machine and however :meth:`Engine.advance` is sliced.
 """
 
-from emulator.dsp.effects import Answer, ControlAnswer, Effect
-from emulator.dsp.inputs import ControlInput, DuisInput
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.csp.csp import Csp
+from emulator.csp.regions import CspSettings
+from emulator.csp.state import CspState
+from emulator.domain.errors import Broken, Malformed
+from emulator.domain.identifiers import Eui64
+from emulator.domain.tables import CheckCodes
+from emulator.domain.vocabulary import DeviceType
+from emulator.dsp.context import Context, PartyKeys
+from emulator.dsp.dsp import Dsp
+from emulator.dsp.effects import Answer, Effect
+from emulator.dsp.inputs import DuisInput
+from emulator.dsp.settings import DspSettings
+from emulator.dsp.state import DspState, InventoryEntry, User
+from emulator.dsp.state import Premises as PremisesRecord
+from emulator.estate import snapshot
+from emulator.estate.model import DeviceDefinition, Estate
+from emulator.premises.premises import DeviceKeys, Premises
+from emulator.premises.settings import HanSettings, read_settings
+from emulator.premises.state import PremisesState
+from emulator.simulation.agenda import Agenda
+from emulator.simulation.faults import FaultPlan, FaultState
+
+STATE_FORMAT = 1
+"""Raised when a snapshot of an older engine can no longer be read as it is."""
+
+
+@dataclass(slots=True)
+class EngineState:
+    """All that a world remembers: what a snapshot holds."""
+
+    format: int
+    estate: Estate
+    now_ms: int
+    agenda: Agenda = field(default_factory=Agenda)
+    dsp: DspState = field(default_factory=DspState)
+    csp: CspState = field(default_factory=CspState)
+    premises: PremisesState = field(default_factory=PremisesState)
+    faults: FaultState = field(default_factory=FaultState)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+class Keys(PartyKeys, DeviceKeys):
+    """What the engine asks of a world's keys."""
 
 
 class Engine:
     """One isolated emulated GB. The caller gives inputs their order and their simulated time."""
 
+    def __init__(self, state: EngineState, keys: Keys) -> None:
+        """Put behaviour over a state, new (:func:`new_state`) or restored."""
+        self.state = state
+        self._effects: list[Effect] = []
+        estate = state.estate
+        settings = _Settings.of(estate)
+        self.faults = FaultPlan(state.faults)
+        self.premises = Premises(
+            estate, keys, state.premises, state.agenda, settings.han, self.faults, self._journal
+        )
+        self.csp = Csp(
+            estate, state.csp, state.agenda, settings.csp, self.faults, estate.seed, self.premises, self._journal
+        )
+        self.context = Context(
+            state=state.dsp,
+            settings=settings.dsp,
+            codes=settings.codes,
+            agenda=state.agenda,
+            keys=keys,
+            csp=self.csp,
+            effects=self._effects,
+            numbers=state.numbers,
+            now_ms=state.now_ms,
+        )
+        self.dsp = Dsp(self.context)
+        self._rooms = ((Dsp.TOPICS, self.dsp.handle), (Csp.TOPICS, self.csp.handle), (Premises.TOPICS, self.premises.handle))
+
     @property
     def now_ms(self) -> int:
         """The simulated instant up to which everything has happened."""
-        raise NotImplementedError
+        return self.state.now_ms
 
     def submit(self, item: DuisInput, at_ms: int) -> Answer:
         """Advance to ``at_ms`` (not before ``now_ms``), process one DUIS request and return its synchronous answer."""
-        raise NotImplementedError
-
-    def control(self, item: ControlInput, at_ms: int) -> ControlAnswer:
-        """Advance to ``at_ms`` and process one control command."""
-        raise NotImplementedError
+        self.advance(at_ms)
+        return self.dsp.submit(item)
 
     def advance(self, to_ms: int, budget: int | None = None) -> bool:
         """Run what is due up to ``to_ms``, at most ``budget`` events; True when ``to_ms`` was reached."""
-        raise NotImplementedError
+        state, agenda = self.state, self.state.agenda
+        left = -1 if budget is None else budget
+        while left and (event := agenda.pop_due(to_ms)) is not None:
+            self._set_now(max(event.at_ms, state.now_ms))
+            for topics, handle in self._rooms:
+                if event.topic.startswith(topics):
+                    handle(event)
+                    break
+            else:
+                raise Broken(f"nobody handles {event.topic}")
+            left -= 1
+        due = agenda.next_at_ms()
+        if due is not None and due <= to_ms:
+            return False
+        self._set_now(max(to_ms, state.now_ms))
+        return True
 
     def next_wakeup(self) -> int | None:
         """When the next event is due, or None."""
-        raise NotImplementedError
+        return self.state.agenda.next_at_ms()
 
     def awaited(self) -> int:
         """How many things users are waiting for on simulated time (open transactions, firmware jobs under way).
 
         Autojump moves only while this is not zero or somebody waits explicitly.
         """
-        raise NotImplementedError
+        return self.dsp.awaited()
 
     def take_effects(self) -> list[Effect]:
         """Hand over the effects made since the last call, in order."""
-        raise NotImplementedError
+        effects = self._effects[:]
+        self._effects.clear()
+        return effects
 
     def snapshot(self) -> bytes:
-        """The whole state; :func:`emulator.world.restore` makes an equal engine of it."""
-        raise NotImplementedError
+        """The whole state; :func:`restore_state` reads it. Effects must have been taken."""
+        if self._effects:
+            raise Broken("a snapshot with effects that nobody took would lose them")
+        return snapshot.dump(self.state)
 
     def digest(self) -> str:
         """SHA-256 over the state, to compare runs."""
-        raise NotImplementedError
+        return snapshot.digest(self.state)
+
+    def _set_now(self, now_ms: int) -> None:
+        self.state.now_ms = self.context.now_ms = now_ms
+
+    def _journal(self, kind: str, device: int | None, summary: str, data: Mapping[str, Any]) -> None:
+        self.context.journal(kind, summary, device=device, data=data)
+
+
+def restore_state(data: bytes) -> EngineState:
+    """The state in a snapshot; raise :class:`Malformed` for what is not one, or is one of a newer engine."""
+    state = snapshot.load(data)
+    if not isinstance(state, EngineState) or state.format > STATE_FORMAT:
+        raise Malformed("not the snapshot of this engine", expected=f"format {STATE_FORMAT} or older")
+    return state
+
+
+def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
+    """The state in which a world begins: the inventory agrees with the homes."""
+    _Settings.of(estate)
+    state = EngineState(STATE_FORMAT, estate, estate.start_ms if start_ms is None else start_ms)
+    for party in estate.parties:
+        if party.roles:
+            state.dsp.users[party.eui] = User(
+                party.eui, party.name, party.party, party.roles, party.remote_party_role, endpoint=party.endpoint
+            )
+    for home in estate.homes:
+        state.dsp.premises[home.hub] = PremisesRecord(
+            home.hub, home.region, home.uprn, home.post_code, home.address_identifier, home.han_variant, home.connectivity
+        )
+        for device in home.devices:
+            state.dsp.inventory[device.eui] = _entry(device)
+    state.dsp.registrations.extend(estate.registrations)
+    state.dsp.cpl.extend(estate.cpl)
+    return state
+
+
+def _entry(device: DeviceDefinition) -> InventoryEntry:
+    return InventoryEntry(
+        eui=device.eui,
+        device_type=DeviceType(device.device_type),
+        hub=Eui64(device.hub),
+        manufacturer=device.manufacturer,
+        model=device.model,
+        smets_version=device.smets_version,
+        firmware_version=device.firmware_version,
+        gbcs_version=device.gbcs_version,
+        status=device.status,
+        joined_to=device.joined_to,
+        import_mpxn=device.import_mpxn,
+        secondary_import_mpan=device.secondary_import_mpan,
+        export_mpan=device.export_mpan,
+        esme_variant=device.esme_variant,
+        date_commissioned=device.date_commissioned,
+        supplier=device.supplier,
+        network_operator=device.network_operator,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """The ``settings`` table of an estate, each part checked by the package that owns it."""
+
+    dsp: DspSettings
+    csp: CspSettings
+    han: HanSettings
+    codes: CheckCodes
+
+    @classmethod
+    def of(cls, estate: Estate) -> "_Settings":
+        """Read them; raise :class:`Malformed` naming the setting that is wrong."""
+        parts: dict[str, Mapping[str, Any]] = {"dsp": {}, "csp": {}, "han": {}, "check_codes": {}}
+        for name, values in estate.settings.items():
+            if name not in parts or not isinstance(values, Mapping):
+                raise Malformed(f"{name!r} is not a part of settings", where="settings", expected=f"one of {', '.join(parts)}")
+            parts[name] = values
+        return cls(
+            dsp=read_settings(DspSettings, parts["dsp"], "settings.dsp"),
+            csp=read_settings(CspSettings, parts["csp"], "settings.csp"),
+            han=read_settings(HanSettings, parts["han"], "settings.han"),
+            codes=CheckCodes(parts["check_codes"]),
+        )

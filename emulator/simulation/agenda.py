@@ -30,6 +30,8 @@ class Agenda:
 
     entries: list[Event] = field(default_factory=list)
     next_order: int = 0
+    cancelled: set[int] = field(default_factory=set)
+    """Order numbers that are still among the entries and will not happen."""
 
     def schedule(self, at_ms: int, topic: str, *args: Value) -> int:
         """Add an event and return its order number, by which :meth:`cancel` finds it."""
@@ -38,21 +40,17 @@ class Agenda:
         heapq.heappush(self.entries, Event(at_ms, order, topic, args))
         return order
 
-    def cancel(self, order: int) -> bool:
-        """Drop the event with this order number; False when it is no longer there."""
-        for position, event in enumerate(self.entries):
-            if event.order == order:
-                del self.entries[position]
-                heapq.heapify(self.entries)
-                return True
-        return False
+    def cancel(self, order: int) -> None:
+        """Drop the event with this order number, which must not have happened yet."""
+        self.cancelled.add(order)
 
     def next_at_ms(self) -> int | None:
         """When the earliest event is due."""
+        while self.entries and self.entries[0].order in self.cancelled:
+            self.cancelled.discard(heapq.heappop(self.entries).order)
         return self.entries[0].at_ms if self.entries else None
 
     def pop_due(self, now_ms: int) -> Event | None:
         """Take the earliest event that is due at ``now_ms``, or None."""
-        if self.entries and self.entries[0].at_ms <= now_ms:
-            return heapq.heappop(self.entries)
-        return None
+        due = self.next_at_ms()
+        return heapq.heappop(self.entries) if due is not None and due <= now_ms else None

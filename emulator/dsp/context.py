@@ -1,0 +1,112 @@
+"""What every part of the DSP shares: state, settings, neighbours, and the way messages leave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+
+from emulator.csp.csp import Csp
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui
+from emulator.domain.tables import CheckCodes, alert_by_purpose
+from emulator.dsp.effects import Delivery, Effect, JournalEntry
+from emulator.dsp.settings import DspSettings
+from emulator.dsp.state import DspState
+from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, ServiceResponse
+from emulator.simulation.agenda import Agenda
+
+
+class PartyKeys(Protocol):
+    """Keys the DSP works with."""
+
+    def acb_key_agreement(self) -> EllipticCurvePrivateKey:
+        """The Access Control Broker's key agreement key, for Command MACs."""
+
+    def acb_digital_signature(self) -> EllipticCurvePrivateKey:
+        """The Access Control Broker's signing key, for critical Commands it originates."""
+
+    def device_key_agreement(self, device: int) -> EllipticCurvePublicKey:
+        """A device's public key agreement key, from its certificate."""
+
+    def user_digital_signature(self, user: int) -> EllipticCurvePublicKey | None:
+        """The public key of the certificate with which a user signs GBCS, or None."""
+
+    def party_certificate(self, party: int, usage: str) -> bytes | None:
+        """DER of the live certificate of a party, ``DS`` or ``KA``."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One DSP at work. ``now_ms`` is set by the engine before each input and event."""
+
+    state: DspState
+    settings: DspSettings
+    codes: CheckCodes
+    agenda: Agenda
+    keys: PartyKeys
+    csp: Csp
+    effects: list[Effect]
+    numbers: dict[str, int]
+    """Running numbers of deliveries and journal entries; part of the snapshot."""
+    now_ms: int = 0
+
+    def key(self) -> int:
+        """A number not used before for a transaction, request or job."""
+        key = self.state.next_key
+        self.state.next_key += 1
+        return key
+
+    def acb_counter(self) -> int:
+        """The Access Control Broker's next originator counter: above all before it and near the clock in milliseconds."""
+        self.state.acb_counter = max(self.state.acb_counter + 1, self.now_ms)
+        return self.state.acb_counter
+
+    def journal(
+        self,
+        kind: str,
+        summary: str,
+        *,
+        request_id: str | None = None,
+        device: int | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note something for the journal."""
+        self.numbers["journal"] = number = self.numbers.get("journal", 0) + 1
+        entry = JournalEntry(
+            number, self.now_ms, kind, request_id, None if device is None else Eui64(device), summary, dict(data or {})
+        )
+        self.effects.append(entry)
+
+    def deliver(self, recipient: int, device: int | None, request_id: str | None, message: Message) -> None:
+        """Queue a message for a user."""
+        self.numbers["delivery"] = number = self.numbers.get("delivery", 0) + 1
+        where = None if device is None else Eui64(device)
+        self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
+
+    def respond(self, user: int, device: int, request: RequestId, srv: tuple[str, str], code: str, payload: Element | None) -> None:
+        """Queue the asynchronous result of a request. ResponseID is ``device:user:counter of the request`` (duis.md 1.3)."""
+        response_id = f"{format_eui(device)}:{format_eui(user)}:{request.counter}" if payload is not None else None
+        self.deliver(user, device, str(request), ServiceResponse(code, self.now_ms, str(request), response_id, *srv, payload))
+
+    def device_alert(self, user: int, device: int, counter: int, alert_code: int, gbcs: bytes) -> None:
+        """Queue a Device Alert. ResponseID is ``device:user:counter of the device`` (duis.md 1.10, medium)."""
+        response_id = f"{format_eui(device)}:{format_eui(user)}:{counter}"
+        self.deliver(user, device, None, DeviceAlert(self.now_ms, response_id, alert_code, gbcs))
+
+    def dcc_alert(self, users: list[Eui64], purpose: str, body: Element, *, device: int | None, request_id: str | None = None) -> None:
+        """Queue a DCC Alert for each user; the number belongs to the table, logic names the purpose (ota.md 5.3).
+
+        ResponseID starts with the DCC's EUI and names each recipient (duis.md 1.10, medium).
+        """
+        row = alert_by_purpose()[purpose]
+        for user in users:
+            self.state.alert_counter = max(self.state.alert_counter + 1, self.now_ms)
+            response_id = f"{format_eui(ACCESS_CONTROL_BROKER)}:{format_eui(user)}:{self.state.alert_counter}"
+            self.deliver(user, device, None, DccAlert(self.now_ms, response_id, row.code, body))
+        self.journal(
+            "dcc_alert",
+            f"{row.code} {body.name} to {len(users)} user(s)",
+            request_id=request_id,
+            device=device,
+            data={"code": row.code, "recipients": [format_eui(user) for user in users]},
+        )

@@ -1,0 +1,120 @@
+"""The Data Service Provider: takes requests, answers them, and acts on what comes due."""
+
+from collections.abc import Callable, Mapping
+
+from emulator.domain.errors import Broken, Malformed, Refusal
+from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS
+from emulator.dsp import commands, firmware, inventory, lifecycle, upstream
+from emulator.dsp.context import Context
+from emulator.dsp.effects import Answer
+from emulator.dsp.gate import Case, pass_gate
+from emulator.dsp.inputs import DuisInput
+from emulator.duis.messages import Element, ServiceResponse
+from emulator.simulation.agenda import Event
+
+Outcome = Element | Refusal | None
+Service = Callable[[Context, Case], Outcome]
+
+NON_DEVICE_SERVICES: Mapping[str, Service] = {
+    "8.2": inventory.read_inventory,
+    "8.3": lifecycle.decommission,
+    "8.4": inventory.update_inventory,
+    "11.1": firmware.update_firmware,
+    "11.4": firmware.update_firmware,
+    "12.2": inventory.prenotify,
+}
+"""Services the DCC answers itself, by Service Reference Variant."""
+
+SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {"8.11": lifecycle.check_device_log_update}
+"""What a device service asks beyond the gate."""
+
+WARNING_PAYLOADS = frozenset({"DSPUpdateFirmwareWarning", "DSPUpdatePPMIDFirmwareWarning"})
+"""Payloads that go with the W code of their service (duis.md 6.2, certain)."""
+
+
+class Dsp:
+    """The DSP over its :class:`Context`."""
+
+    TOPICS = ("dsp.",)
+    """Prefixes of the agenda topics that :meth:`handle` takes."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def submit(self, item: DuisInput) -> Answer:
+        """Process one request at the context's instant and give the synchronous answer."""
+        context, request = self.context, item.request
+        case = Case(item.web_service, request, context.now_ms)
+        try:
+            outcome = pass_gate(context, case) or self._perform(case)
+        except Malformed as error:
+            # Schema-valid and still not readable, e.g. an unknown enumeration of ours: refuse, change nothing more.
+            outcome = Refusal(context.codes.code("transform_failed"), str(error), where="transform_failed")
+        return Answer(self._answer(case, outcome))
+
+    def _perform(self, case: Case) -> Outcome:
+        context, row = self.context, case.row
+        if row.non_device:
+            service = NON_DEVICE_SERVICES.get(row.srv)
+            if service is None:
+                return Refusal(
+                    context.codes.code("service_not_emulated"),
+                    f"{row.srv} is not emulated; see docs/reference/coverage.md",
+                    where="service_not_emulated",
+                )
+            return service(context, case)
+        variant = case.request.command_variant
+        if variant in SIGNED_PRE_COMMAND_VARIANTS:
+            return commands.send_signed(context, case)
+        check = SERVICE_CHECKS.get(row.srv)
+        refusal = check(context, case) if check is not None else None
+        if refusal is not None:
+            return refusal
+        return commands.transform(context, case) if variant == 4 else commands.send(context, case)
+
+    def _answer(self, case: Case, outcome: Outcome) -> ServiceResponse:
+        context, request = self.context, case.request
+        if isinstance(outcome, Refusal):
+            code, payload = outcome.code, None
+            context.journal("refusal", str(outcome), request_id=str(request.request_id))
+        elif outcome is None:
+            non_device = case.row.non_device
+            code, payload = context.settings.non_device_success_code if non_device else context.codes.code("accepted"), None
+        elif outcome.name in WARNING_PAYLOADS:
+            code, payload = context.codes.code("partly_accepted", case.row.service_reference), outcome
+        else:
+            code, payload = context.codes.code("done"), outcome
+        return ServiceResponse(
+            code=code,
+            at_ms=context.now_ms,
+            request_id=str(request.request_id),
+            response_id=None,
+            service_reference=request.service_reference,
+            service_reference_variant=request.service_reference_variant,
+            payload=payload,
+        )
+
+    def handle(self, event: Event) -> None:
+        """Run one due event of :attr:`TOPICS`."""
+        handler = _HANDLERS.get(event.topic)
+        if handler is None:
+            raise Broken(f"nobody handles {event.topic}")
+        handler(self.context, *event.args)
+
+    def awaited(self) -> int:
+        """Requests and firmware jobs whose outcome somebody waits for."""
+        state = self.context.state
+        return state.open_transactions + state.open_jobs + len(state.log_updates)
+
+
+_HANDLERS: Mapping[str, Callable[..., None]] = {
+    "dsp.upstream": lambda context, hub, message: upstream.receive(context, message),
+    "dsp.delivery": lambda context, job, success, reason: firmware.delivered(context, job, bool(success), reason),
+    "dsp.undeliverable": lambda context, hub, target, message: commands.undeliverable(context, message),
+    "dsp.hand_over": firmware.hand_over,
+    "dsp.silence": firmware.silence,
+    "dsp.timeout": commands.timed_out,
+    "dsp.due": commands.send_held,
+    "dsp.device_log_window": lifecycle.device_log_window_ended,
+}
+"""Agenda topic → what happens; arguments are those of the event."""

@@ -1,0 +1,308 @@
+"""The one gate: the same ordered checks for every request, each leaving a verdict that can be asked for afterwards.
+
+Order and meaning: reference duis/duis.md 3.1 (sequence medium, code meanings high). What is specific to a service is checked
+by its own module after the gate.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from emulator.domain.errors import Malformed, Refusal
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui
+from emulator.domain.tables import (
+    LOCAL_DELIVERY_VARIANTS,
+    SIGNED_PRE_COMMAND_VARIANTS,
+    WEB_SERVICE,
+    FutureDated,
+    ServiceReferenceVariant,
+    service_reference_variants,
+)
+from emulator.domain.vocabulary import DeviceStatus, UserRole, WebService
+from emulator.dsp.context import Context
+from emulator.dsp.registration import responsible
+from emulator.dsp.state import InventoryEntry, User
+from emulator.duis.datetimes import parse_datetime_ms
+from emulator.duis.messages import Request
+
+CANCELLATION_YEAR_MS = 32_503_680_000_000
+"""From 3000-01-01 on a date means cancellation: the wire carries 3000-12-31T00:00:00Z (duis.md 1.8, certain)."""
+
+_INSTALLING = ("6.", "8.1.1", "8.7.", "8.8.", "8.9", "8.11", "8.12", "11.2")
+_SUSPENDED = ("8.8.", "8.9", "8.11", "11.2", "11.3")
+STATUS_RULES: Mapping[DeviceStatus, tuple[str, ...]] = {
+    DeviceStatus.COMMISSIONED: ("",),
+    DeviceStatus.RECOVERED: ("",),
+    # Only what installs and commissions (duis.md 3.1, low).
+    DeviceStatus.INSTALLED_NOT_COMMISSIONED: _INSTALLING,
+    # It joined the HAN and nothing was heard of it yet; its first answer makes it InstalledNotCommissioned (duis.md 7.7, medium).
+    DeviceStatus.WHITELISTED: _INSTALLING,
+    # 11.2 since November 2021, 11.3 as the way back to a listed version (duis.md 3.1 citing SR112, 6.3; medium).
+    DeviceStatus.SUSPENDED: _SUSPENDED,
+}
+"""Status → prefixes of the variants it permits; a status that is not listed permits none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found."""
+
+    check: str
+    passed: bool
+    detail: str
+
+
+@dataclass(slots=True)
+class Case:
+    """One request at the gate, with what the checks found out about it."""
+
+    web_service: WebService
+    request: Request
+    at_ms: int
+    variant: ServiceReferenceVariant | None = None
+    user: User | None = None
+    role: UserRole | None = None
+    """The role in which the user may act: eligible for the variant and responsible for the device."""
+    device: InventoryEntry | None = None
+    execution_ms: int | None = None
+    """ExecutionDateTime of the body; None for at once."""
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def row(self) -> ServiceReferenceVariant:
+        """The variant's row; only after ``service_consistency`` passed."""
+        assert self.variant is not None
+        return self.variant
+
+    @property
+    def sender(self) -> User:
+        """The user; only after ``user_unknown`` passed."""
+        assert self.user is not None
+        return self.user
+
+    @property
+    def target(self) -> InventoryEntry:
+        """The device; only for device requests, after ``device_unknown`` passed."""
+        assert self.device is not None
+        return self.device
+
+    @property
+    def acting_role(self) -> UserRole:
+        """The role; only after ``not_responsible`` passed."""
+        assert self.role is not None
+        return self.role
+
+    @property
+    def stage(self) -> str:
+        """Transform and its Signed Pre-Command share one RequestID and are counted apart (wire_contract.md 0.5)."""
+        return "transform" if self.request.command_variant == 4 else "command"
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the date means: cancel what is pending."""
+        return self.execution_ms is not None and self.execution_ms >= CANCELLATION_YEAR_MS
+
+
+Finding = str | None
+"""What is wrong, or None."""
+
+
+def _request_id_used(context: Context, case: Case) -> Finding:
+    request_id = case.request.request_id
+    key = (request_id.originator, request_id.target, request_id.counter, case.stage)
+    if key in context.state.request_ids:
+        return f"RequestID {request_id} was used before at stage {case.stage}"
+    context.state.request_ids.add(key)
+    return None
+
+
+def _counter_not_greater(context: Context, case: Case) -> Finding:
+    request_id = case.request.request_id
+    key = (request_id.originator, request_id.target)
+    highest = context.state.highest_counter.get(key, -1)
+    # A Signed Pre-Command repeats the counter of its Transform, so it is not held against itself.
+    repeats = case.request.command_variant in SIGNED_PRE_COMMAND_VARIANTS
+    if context.settings.strict_counter and not repeats and request_id.counter <= highest:
+        return f"counter {request_id.counter} is not above {highest}"
+    context.state.highest_counter[key] = max(highest, request_id.counter)
+    return None
+
+
+def _web_service(context: Context, case: Case) -> Finding:
+    wanted = WEB_SERVICE.get(case.request.command_variant)
+    if wanted is not None and wanted is not case.web_service:
+        return (
+            f"Command Variant {case.request.command_variant} was posted to service{case.web_service}; "
+            f"it belongs to service{wanted}"
+        )
+    return None
+
+
+def _service_consistency(context: Context, case: Case) -> Finding:
+    request = case.request
+    row = service_reference_variants().get(request.service_reference_variant)
+    if row is None:
+        return f"ServiceReferenceVariant {request.service_reference_variant} does not exist"
+    case.variant = row
+    if request.service_reference != row.service_reference:
+        return f"ServiceReference {request.service_reference} does not go with variant {row.srv}; expected {row.service_reference}"
+    signed = request.command_variant in SIGNED_PRE_COMMAND_VARIANTS
+    wanted = "SignedPreCommand" if signed else row.body_element
+    if request.body.name != wanted:
+        return f"body {request.body.name} does not go with variant {row.srv}, Command Variant {request.command_variant}; expected {wanted}"
+    return None
+
+
+def _command_variant(context: Context, case: Case) -> Finding:
+    allowed = case.row.command_variants
+    if case.request.command_variant not in allowed:
+        return (
+            f"Command Variant {case.request.command_variant} cannot carry {case.row.srv}; "
+            f"expected one of {', '.join(map(str, allowed))}"
+        )
+    if case.row.non_device and case.request.request_id.target != ACCESS_CONTROL_BROKER:
+        return (
+            f"{case.row.srv} is a request to the DCC, but the RequestID names {format_eui(case.request.request_id.target)}; "
+            f"expected {format_eui(ACCESS_CONTROL_BROKER)}"
+        )
+    return None
+
+
+def _user_unknown(context: Context, case: Case) -> Finding:
+    case.user = context.state.users.get(case.request.request_id.originator)
+    if case.user is None:
+        return f"{format_eui(case.request.request_id.originator)} is not a User ID"
+    return None
+
+
+def _user_status(context: Context, case: Case) -> Finding:
+    return None if case.sender.active else f"user {case.sender.name} is suspended"
+
+
+def _role_not_eligible(context: Context, case: Case) -> Finding:
+    eligible = [role for role in case.sender.roles if role in case.row.roles]
+    if not eligible:
+        held = ", ".join(case.sender.roles) or "none"
+        wanted = ", ".join(case.row.roles) or "no role"
+        return f"roles of the user ({held}) may not send {case.row.srv}; eligible: {wanted}"
+    case.role = eligible[0]
+    return None
+
+
+def _device_unknown(context: Context, case: Case) -> Finding:
+    if case.row.non_device:
+        return None
+    case.device = context.state.inventory.get(case.request.request_id.target)
+    if case.device is None:
+        return f"{format_eui(case.request.request_id.target)} is not in the inventory"
+    return None
+
+
+def _device_type(context: Context, case: Case) -> Finding:
+    if case.row.non_device:
+        return None
+    allowed = case.row.device_types + case.row.device_types_uncertain
+    if allowed and case.target.device_type not in allowed:
+        return f"{case.row.srv} does not exist for a {case.target.device_type}; expected {', '.join(allowed)}"
+    return None
+
+
+def _future_date(context: Context, case: Case) -> Finding:
+    text = case.request.body.value("ExecutionDateTime")
+    if text is None:
+        return None
+    case.execution_ms = parse_datetime_ms(text)
+    if case.cancels or case.request.command_variant in SIGNED_PRE_COMMAND_VARIANTS:
+        return None
+    if case.row.future_dated is FutureDated.NO:
+        return f"{case.row.srv} cannot be future dated"
+    latest = case.at_ms + context.settings.future_date_limit_ms
+    if not case.at_ms < case.execution_ms <= latest:
+        return f"ExecutionDateTime {text} is not within the next {context.settings.future_date_limit_ms // 86_400_000} days"
+    return None
+
+
+def _not_responsible(context: Context, case: Case) -> Finding:
+    if case.row.non_device:
+        return None
+    eligible = [role for role in case.sender.roles if role in case.row.roles]
+    when = case.at_ms if case.execution_ms is None or case.cancels else case.execution_ms
+    for role in eligible:
+        if responsible(context.state, case.sender, role, case.target, when):
+            case.role = role
+            return None
+    return (
+        f"{case.sender.name} ({', '.join(eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
+    )
+
+
+def _device_status(context: Context, case: Case) -> Finding:
+    if case.row.non_device or case.target.status is None:
+        return None
+    permitted = STATUS_RULES.get(case.target.status, ())
+    if not any(case.row.srv.startswith(prefix) for prefix in permitted):
+        return f"{format_eui(case.target.eui)} is {case.target.status}, which does not permit {case.row.srv}"
+    return None
+
+
+def _local_delivery(context: Context, case: Case) -> Finding:
+    if case.request.command_variant in LOCAL_DELIVERY_VARIANTS:
+        return "commands for local delivery are not emulated; see docs/reference/coverage.md"
+    return None
+
+
+Check = Callable[[Context, Case], Finding]
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("request_id_used", _request_id_used),
+    ("counter_not_greater", _counter_not_greater),
+    ("web_service", _web_service),
+    ("service_consistency", _service_consistency),
+    ("command_variant", _command_variant),
+    ("user_unknown", _user_unknown),
+    ("user_status", _user_status),
+    ("role_not_eligible", _role_not_eligible),
+    ("device_unknown", _device_unknown),
+    ("device_type", _device_type),
+    ("future_date_out_of_window", _future_date),
+    ("not_responsible", _not_responsible),
+    ("device_status", _device_status),
+    ("local_delivery", _local_delivery),
+)
+"""Name of the check, as in ``check_codes.toml``, and the check; first failure wins."""
+
+DUE_CHECKS = tuple(
+    (name, check) for name, check in CHECKS if name in {"user_unknown", "user_status", "role_not_eligible", "device_unknown",
+                                                        "device_type", "not_responsible", "device_status"}
+)
+"""What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
+
+
+def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...] = CHECKS) -> Refusal | None:
+    """Run the checks in order; None when all pass, else the refusal of the first that does not.
+
+    The verdicts stay in the case and go to the journal under kind ``gate``.
+    """
+    refusal: Refusal | None = None
+    for name, check in checks:
+        try:
+            finding = check(context, case)
+        except Malformed as error:
+            finding = str(error)
+        case.verdicts.append(Verdict(name, finding is None, finding or ""))
+        if finding is not None:
+            reference = case.variant.service_reference if case.variant else ""
+            refusal = Refusal(context.codes.code(name, reference), finding, where=name)
+            break
+    request_id = str(case.request.request_id)
+    context.journal(
+        "gate",
+        f"{case.request.service_reference_variant} from {format_eui(case.request.request_id.originator)}: "
+        + (f"refused {refusal.code} by {refusal.where}" if refusal else "granted"),
+        request_id=request_id,
+        device=None if case.device is None else case.device.eui,
+        data={
+            "role": case.role,
+            "verdicts": [{"check": v.check, "passed": v.passed, "detail": v.detail} for v in case.verdicts],
+        },
+    )
+    return refusal

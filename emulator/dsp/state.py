@@ -1,0 +1,193 @@
+"""Everything the DSP remembers, as plain state (see :mod:`emulator.estate.snapshot`)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from emulator.domain.identifiers import Eui64
+from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, RemotePartyRole, UserRole
+from emulator.duis.messages import Request
+from emulator.estate.model import CplEntry, Registration
+
+
+@dataclass(slots=True)
+class User:
+    """A DUIS user as the DSP knows it."""
+
+    eui: Eui64
+    name: str
+    party: str
+    roles: tuple[UserRole, ...]
+    remote_party_role: RemotePartyRole
+    active: bool = True
+    endpoint: str = ""
+
+
+@dataclass(slots=True)
+class InventoryEntry:
+    """One device in the Smart Metering Inventory (duis.md 7.3). What the DSP believes, which may lag the device."""
+
+    eui: Eui64
+    device_type: DeviceType
+    hub: Eui64 | None
+    """None while the device is in no home."""
+    manufacturer: str
+    model: str
+    smets_version: str
+    firmware_version: str
+    gbcs_version: str
+    status: DeviceStatus | None
+    """None for Type 2 devices."""
+    joined_to: tuple[Eui64, ...] = ()
+    import_mpxn: str = ""
+    secondary_import_mpan: str = ""
+    export_mpan: str = ""
+    esme_variant: str = ""
+    date_commissioned: str = ""
+    status_before_suspension: DeviceStatus | None = None
+    notified_by: Eui64 | None = None
+    """Who pre-notified it (12.2)."""
+    associated_gpf: Eui64 | None = None
+    supplier: Eui64 | None = None
+    """Whose certificates the DSP last knew in the device's supplier slots."""
+    network_operator: Eui64 | None = None
+
+
+@dataclass(slots=True)
+class Premises:
+    """Where a hub is and how it is reached."""
+
+    hub: Eui64
+    region: CspRegion
+    uprn: int | None = None
+    post_code: str = ""
+    address_identifier: str = ""
+    han_variant: str = ""
+    connectivity: str = ""
+
+
+class TransactionState(StrEnum):
+    """Life of a request that waits for a device."""
+
+    HELD = "held"
+    """Future dated by the DSP: sent when due."""
+    SENT = "sent"
+    ACCEPTED_BY_DEVICE = "accepted by device"
+    """Future dated by the device: an alert will report the execution."""
+    ANSWERED = "answered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One request on its way to a device and back."""
+
+    key: int
+    request: Request
+    user: Eui64
+    role: UserRole
+    device: Eui64
+    message_code: int = 0
+    originator: Eui64 = Eui64(0)
+    """GBCS originator of the Command: the user, or the ACB acting for it."""
+    counter: int = 0
+    """GBCS originator counter; the device's Response carries it."""
+    state: TransactionState = TransactionState.SENT
+    deadline: int = -1
+    """Order number of the time-out in the agenda, -1 for none."""
+    due_ms: int | None = None
+    """When a held request is sent or a dated command is executed."""
+    signed_pre_command: bytes = b""
+
+
+@dataclass(slots=True)
+class PreCommand:
+    """A Pre-Command given to a user, kept so that its signed form can be compared with it."""
+
+    octets: bytes
+    """From the ``DF`` tag to the last octet of content, without signature."""
+    service_reference_variant: str
+    made_at_ms: int
+    execution_ms: int | None
+    """When the device is to execute it; None for at once."""
+    parameters: dict[str, int | str | bytes | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FirmwareRequest:
+    """One accepted 11.1 or 11.4."""
+
+    key: int
+    request_id: str
+    user: Eui64
+    service_reference_variant: str
+    firmware_version: str
+    image_hash: str
+    """SHA-256 of the Manufacturer Image, hexadecimal."""
+    image_key: str
+    """SHA-256 of the whole OTA file, under which the csp keeps it."""
+    accepted_ms: int
+    jobs: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Job:
+    """One device of a firmware request (ota.md 11.2)."""
+
+    key: int
+    request: int
+    device: Eui64
+    hub: Eui64
+    state: str
+    reason: str = ""
+    since_ms: int = 0
+
+
+@dataclass(slots=True)
+class PendingLogUpdate:
+    """An 8.11 whose outcome on the HAN is not yet known (duis.md 7.6)."""
+
+    request_id: str
+    user: Eui64
+    hub: Eui64
+    device: Eui64
+    adding: bool
+    deadline: int
+    """Order number in the agenda of the end of the join window."""
+    import_mpxn: str = ""
+    secondary_import_mpan: str = ""
+    export_mpan: str = ""
+
+
+@dataclass(slots=True)
+class DspState:
+    """The DSP's memory."""
+
+    users: dict[Eui64, User] = field(default_factory=dict)
+    inventory: dict[Eui64, InventoryEntry] = field(default_factory=dict)
+    premises: dict[Eui64, Premises] = field(default_factory=dict)
+    """By hub."""
+    registrations: list[Registration] = field(default_factory=list)
+    cpl: list[CplEntry] = field(default_factory=list)
+    request_ids: set[tuple[int, int, int, str]] = field(default_factory=set)
+    """(originator, target, counter, stage) of every authenticated request."""
+    highest_counter: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Per originator and target, for ``strict_counter``."""
+    pre_commands: dict[tuple[int, int, int], PreCommand] = field(default_factory=dict)
+    transactions: dict[int, Transaction] = field(default_factory=dict)
+    awaiting_response: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
+    """(device, message code, recipient of the Response, counter) → transaction key."""
+    dated: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(device, counter of the Command) → transaction of a command the device will execute later."""
+    firmware_requests: dict[int, FirmwareRequest] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    open_job: dict[Eui64, int] = field(default_factory=dict)
+    """Device → job that blocks further firmware requests."""
+    latest_job: dict[Eui64, int] = field(default_factory=dict)
+    """Device → its newest job, terminal or not."""
+    log_updates: list[PendingLogUpdate] = field(default_factory=list)
+    next_key: int = 1
+    acb_counter: int = 0
+    alert_counter: int = 0
+    open_jobs: int = 0
+    open_transactions: int = 0
