@@ -19,7 +19,7 @@ Layout (all integers little-endian; source: reference ota.md 3.1 and firmware_ex
     -65     1       signature length 40      > GB trailer: meters and HCALCS only
     -64     64      r || s                  /
 
-The file itself does not say whether it has a trailer: what it is for does, so the caller of :func:`parse_image` says so.
+The file itself does not say whether it has a trailer: what it is for does. A caller of :func:`parse_image` that knows says so.
 """
 
 import hashlib
@@ -137,9 +137,11 @@ class OtaImage:
         return True
 
 
-def parse_image(data: bytes, *, trailer: bool) -> OtaImage:
+def parse_image(data: bytes, *, trailer: bool | None = None) -> OtaImage:
     """Read an OTA file; ``trailer`` says whether a GB trailer ends it (meters, HCALCS) or not (PPMID).
 
+    Without it the octets where forceReplace and the signature length would stand decide: right for every published image, and
+    wrong for one Manufacturer Image in 32,768 of random content that has no trailer.
     Raises :class:`Malformed` naming the offset and what stands there instead of what is expected.
     """
     if len(data) < HEADER_BYTES:
@@ -162,6 +164,8 @@ def parse_image(data: bytes, *, trailer: bool) -> OtaImage:
         raise _wrong(len(data), "the file ends inside the OTA header", f"at least {proper} octets")
     lowest, highest = _read_hardware(data) if with_hardware else (None, None)
     force_replace, signature, end = None, None, len(data)
+    if trailer is None:
+        trailer = len(data) > proper + TRAILER_BYTES and data[-TRAILER_BYTES] in (0, 1) and data[1 - TRAILER_BYTES] == SIGNATURE_BYTES
     if trailer:
         force_replace, signature, end = _read_trailer(data, proper)
     if end == proper:

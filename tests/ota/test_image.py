@@ -197,3 +197,10 @@ def test_published_ppmid_image(reference: Path) -> None:
     assert (image.image_type, len(data), len(image.manufacturer_image)) == (0x0084, 295, 235)
     assert image.signature is None
     assert image.encode() == data
+
+
+def test_published_images_show_whether_they_have_a_trailer(reference: Path) -> None:
+    meter = published(reference, "11.1_UPDATE_FIRMWARE_REQUEST_DUIS.XML")
+    ppmid = published(reference, "11.4_UPDATE_PPMID_FIRMWARE_REQUEST_DUIS.XML")
+    assert parse_image(meter) == parse_image(meter, trailer=True)
+    assert parse_image(ppmid) == parse_image(ppmid, trailer=False)
