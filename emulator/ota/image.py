@@ -164,9 +164,7 @@ def parse_image(data: bytes, *, trailer: bool | None = None) -> OtaImage:
         raise _wrong(len(data), "the file ends inside the OTA header", f"at least {proper} octets")
     lowest, highest = _read_hardware(data) if with_hardware else (None, None)
     force_replace, signature, end = None, None, len(data)
-    if trailer is None:
-        trailer = len(data) > proper + TRAILER_BYTES and data[-TRAILER_BYTES] in (0, 1) and data[1 - TRAILER_BYTES] == SIGNATURE_BYTES
-    if trailer:
+    if _has_trailer(data, proper) if trailer is None else trailer:
         force_replace, signature, end = _read_trailer(data, proper)
     if end == proper:
         raise _wrong(proper, "the Manufacturer Image is empty", "at least one octet")
@@ -220,6 +218,11 @@ def _read_hardware(data: bytes) -> tuple[int, int]:
     if lowest > highest:
         raise _wrong(HEADER_BYTES, f"hardware versions {lowest:04X} to {highest:04X}", "the lower one first")
     return lowest, highest
+
+
+def _has_trailer(data: bytes, header_bytes: int) -> bool:
+    start = len(data) - TRAILER_BYTES
+    return start > header_bytes and data[start] in (0, 1) and data[start + 1] == SIGNATURE_BYTES
 
 
 def _read_trailer(data: bytes, header_bytes: int) -> tuple[int, bytes, int]:
