@@ -1,0 +1,89 @@
+"""One isolated emulated GB: an estate, its keys, an engine, and views on them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emulator.controls import ControlledEngine
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
+from emulator.domain.vocabulary import RemotePartyRole
+from emulator.engine import EngineState, new_state, restore_state
+from emulator.estate.declaration import default_estate_toml, load_estate
+from emulator.estate.model import Estate
+from emulator.keyring import KeyRing
+from emulator.pki.keystore import KeyStore, seeded_key_store
+from emulator.pki.reports import ImportReport
+from emulator.pki.smki import Organisation, TestSmki
+from emulator.views import Views
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything one world is made of."""
+
+    name: str
+    estate: Estate
+    keys: KeyStore
+    engine: ControlledEngine
+    views: Views
+
+
+def create_world(
+    name: str = "default",
+    estate_toml: str | None = None,
+    *,
+    seed: int | None = None,
+    imported: ImportReport | None = None,
+    start_ms: int | None = None,
+    strict_counter: bool = False,
+    source: str = "estate",
+) -> World:
+    """A new world from an estate (None: the embedded default).
+
+    ``seed`` and ``start_ms`` override those of the estate; ``imported`` are keys to use in place of generated ones. Raise
+    :class:`Malformed` when the estate, its settings or the keys do not hold together.
+    """
+    estate = load_estate(estate_toml if estate_toml is not None else default_estate_toml(), source=source)
+    if seed is not None:
+        estate = replace(estate, seed=seed)
+    if strict_counter:
+        settings = {**estate.settings, "dsp": {**_table(estate.settings.get("dsp")), "strict_counter": True}}
+        estate = replace(estate, settings=settings)
+    return _assemble(name, new_state(estate, start_ms), imported)
+
+
+def restore_world(name: str, snapshot: bytes, *, imported: ImportReport | None = None) -> World:
+    """The world of a snapshot; the same keys must be given as when it was created. Raise :class:`Malformed` for no snapshot."""
+    return _assemble(name, restore_state(snapshot), imported)
+
+
+def _table(value: object) -> dict[str, object]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _assemble(name: str, state: EngineState, imported: ImportReport | None) -> World:
+    estate = state.estate
+    keys = key_store(estate, imported)
+    engine = ControlledEngine(state, KeyRing(keys, [party.eui for party in estate.parties]))
+    return World(name, estate, keys, engine, Views(engine))
+
+
+def key_store(estate: Estate, imported: ImportReport | None = None) -> KeyStore:
+    """The key store of an estate: generated from its seed, with imported keys in place of generated ones."""
+    smki = TestSmki(estate.seed)
+    certificates = []
+    for party in estate.parties:
+        organisation = Organisation(
+            party.eui,
+            party.remote_party_role,
+            party.name,
+            xml_signing=bool(party.roles) or party.eui == ACCESS_CONTROL_BROKER,
+            prepayment=party.remote_party_role is RemotePartyRole.SUPPLIER,
+        )
+        certificates.extend(smki.organisation_certificates(organisation))
+    keys = seeded_key_store(smki, certificates)
+    if imported is not None:
+        keys.adopt(imported)
+    if keys.dsp_signing() is None:
+        raise Malformed("no certificate for the DSP to sign with", where="parties", expected="the Access Control Broker")
+    return keys
