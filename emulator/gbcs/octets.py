@@ -64,8 +64,8 @@ class Reader:
         self.position += 1
         return value
 
-    def length(self, what: str) -> int:
-        """Length octets in their shortest form; the value never exceeds what remains by more than the caller checks."""
+    def length(self, what: str, *, shortest: bool = True) -> int:
+        """A length, by default only in its shortest form."""
         start = self.position
         first = self.octet(f"length of {what}")
         if first < 0x80:
@@ -74,7 +74,7 @@ class Reader:
         if not 1 <= count <= MAX_LENGTH_OCTETS:
             raise self.malformed(f"length of {what} has {count} octets", f"1 to {MAX_LENGTH_OCTETS}", start)
         value = self.number(count, f"length of {what}")
-        if encode_length(value) != self.data[start : self.position]:
+        if shortest and encode_length(value) != self.data[start : self.position]:
             raise self.malformed(f"length of {what} is not in its shortest form", encode_length(value).hex(), start)
         return value
 

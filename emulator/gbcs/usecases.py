@@ -1,14 +1,25 @@
 """The table of use cases: one row per use case and message code, loaded from ``data/usecases.toml``.
 
 Every row names its source and how sure it is. Nothing in the code knows a use case by name, except where a payload needs a
-handler of its own. How the modules of this package work together is in ``emulator/gbcs/__init__.py``.
+handler of its own. How the modules of this package work together is in ``emulator/gbcs/__init__.py``; how a row is written is
+at the top of the table.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
 
+from emulator.domain.errors import Broken, EmulatorError
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
+from emulator.gbcs.alertcodes import ALERT_CODES
+from emulator.gbcs.dlms import Attribute, Operation
+from emulator.gbcs.expressions import Expression, compile_expression, look_up
+from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.templates import Template, make_template
 
 
 class Format(StrEnum):
@@ -45,8 +56,47 @@ class Originator(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DlmsItem:
+    """One access of a DLMS Command."""
+
+    operation: Operation
+    attribute: Attribute
+    value: Expression | None = None
+    """What is set, or the parameter of the method; None: null."""
+    selector: int = 0
+    selection: Expression | None = None
+    protected: tuple[Attribute, ...] = ()
+    """The attributes of a protected read; its parameter and encrypted answer follow from them."""
+    result: tuple[Template, ...] = ()
+    """Names of what is answered: one template, or one per protected attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class GbzItem:
+    """One component of a GBZ Command: a read of attributes, or a ZCL command."""
+
+    cluster: int
+    attributes: tuple[int, ...] = ()
+    result: tuple[str, ...] = ()
+    """Names of the attributes, in the same order."""
+    frame_control: int = 0
+    command: int = 0
+    payload: tuple[Expression, ...] = ()
+    from_time: Expression | None = None
+    encrypted_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asn1Item:
+    """An ASN.1 payload: the name of its shape, and an expression per field."""
+
+    shape: str
+    values: tuple[tuple[str, Expression], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UseCase:
-    """One row of the table, resolved for one Service Reference Variant and device type by :func:`use_case_for`."""
+    """One row of the table; :func:`use_case_for` resolves it for a Service Reference Variant and device type."""
 
     name: str
     """The code of the use case, e.g. ``ECS52``; with ``-DLMS`` or ``-GBZ`` where one code has both forms."""
@@ -56,20 +106,32 @@ class UseCase:
     format: Format
     category: Category
     device_types: frozenset[DeviceType]
+    source: str
+    confidence: str
     originator: Originator = Originator.USER
     date_time_status: int | None = None
     """Clock-status octet of the date-time in the header of Responses; None: Responses carry none."""
     replay_protected: bool = True
     """Whether devices refuse a counter that is not above the last one of the same party."""
     known_parties: frozenset[RemotePartyRole] = frozenset()
-    """Roles for which ``originator = user`` holds; anyone else goes through the ACB."""
+    """Roles for which ``originator = user`` holds, when not empty; anyone else goes through the ACB."""
+    request: tuple[DlmsItem | GbzItem | Asn1Item, ...] = ()
+    response_shape: str = ""
+    """Shape of an ASN.1 Response."""
+    success_codes: tuple[str, ...] = ()
+    """Names of results that are 0 when everything succeeded."""
     alert_codes: frozenset[int] = frozenset()
-    """Alert codes that this message carries; empty for commands."""
+    """Alert codes that this message carries, empty for commands and generic alerts."""
+    alert_shape: str = ""
+    """Shape of an ASN.1 Alert."""
+    alert_elements: tuple[Expression, ...] = ()
+    """DLMS: elements after code and time; GBZ: octets after them."""
+    alert_result: tuple[Template, ...] = ()
+    """Names of these elements."""
+    recipients: Mapping[DeviceType, RemotePartyRole] = field(default_factory=dict)
+    """For alerts: the role to which a device of this type addresses them."""
     recipient: RemotePartyRole | None = None
-    """For alerts: the role to which the device addresses them."""
-    source: str = ""
-    confidence: str = ""
-    extra: Mapping[str, object] = field(default_factory=dict)
+    """The one of them for the device that :func:`alert_use_case` was asked for."""
 
     @property
     def critical(self) -> bool:
@@ -80,6 +142,31 @@ class UseCase:
     def needs_pre_command(self) -> bool:
         """Whether the user has to sign: critical, and the Command is the user's own. Critical ones of the ACB it signs itself."""
         return self.critical and self.originator is Originator.USER
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """When a row is chosen for a Service Reference Variant."""
+
+    variant: str
+    device_type: DeviceType
+    use_case: UseCase
+    when: Mapping[str, tuple[str, ...] | bool]
+    """Parameter path → the texts it must have one of, or whether it must be there."""
+    gbcs_from: tuple[int, ...]
+    gbcs_before: tuple[int, ...]
+
+    def applies(self, parameters: Mapping[str, object], version: tuple[int, ...]) -> bool:
+        """Whether body and GBCS version (empty: newest) let the row be chosen."""
+        if version and (version < self.gbcs_from or (self.gbcs_before and version >= self.gbcs_before)):
+            return False
+        if not version and self.gbcs_before:
+            return False
+        for path, wanted in self.when.items():
+            found = look_up(parameters, path)
+            if (found is not None) != wanted if isinstance(wanted, bool) else found not in wanted:
+                return False
+        return True
 
 
 def use_case_for(
@@ -94,26 +181,166 @@ def use_case_for(
 
     ``parameters`` are those of :func:`emulator.gbcs.commands.command_content`; some variants choose by the body.
     ``gbcs_version`` is the device's (``"4.2"``; empty means newest) and chooses between old and new message codes.
-    ``user_role`` is the role of the user's certificates on devices; with a role that the device does not know for this use
-    case, or that is not in ``known_parties``, the Command becomes one of the ACB (:attr:`Originator.ACB`). None: a known party.
+    ``user_role`` is the role of the user's certificates on devices; a role that is not in ``known_parties`` makes the Command
+    one of the ACB (:attr:`Originator.ACB`). None: a known party.
     """
-    raise NotImplementedError
+    version = parse_version(gbcs_version)
+    for route in _table().routes.get((variant, device_type), ()):
+        if route.applies(parameters or {}, version):
+            chosen = route.use_case
+            if user_role is not None and chosen.known_parties and user_role not in chosen.known_parties:
+                return replace(chosen, originator=Originator.ACB)
+            return chosen
+    return None
 
 
 def by_code(code: int, device_type: DeviceType | None = None) -> UseCase | None:
     """The row of a message code, for reading messages; ``device_type`` chooses where a code has a DLMS and a GBZ form."""
-    raise NotImplementedError
+    rows = _table().by_code.get(code, ())
+    chosen = [row for row in rows if device_type is None or device_type in row.device_types]
+    return chosen[0] if chosen else None
 
 
 def by_name(name: str) -> UseCase:
     """The row of this name; ``KeyError`` for an unknown one."""
-    raise NotImplementedError
+    return _table().by_name[name]
+
+
+def all_use_cases() -> tuple[UseCase, ...]:
+    """Every row, in the order of the table."""
+    return tuple(_table().by_name.values())
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Every choice of a row for a Service Reference Variant."""
+    return tuple(route for routes in _table().routes.values() for route in routes)
 
 
 def alert_use_case(alert_code: int, device_type: DeviceType) -> UseCase | None:
     """The row by which a device of this type sends this alert code.
 
     Specific messages first (0x8F72 of an ESME: 00CE), else the generic critical or non-critical alert by
-    ``data/alert_codes.toml``; None for a code that the table does not know.
+    ``data/alert_codes.toml``; None for a code that the table does not know, or a device that does not send it.
     """
-    raise NotImplementedError
+    rows = [row for row in _table().by_name.values() if device_type in row.recipients]
+    chosen = next((row for row in rows if alert_code in row.alert_codes), None)
+    known = ALERT_CODES.get(alert_code)
+    if chosen is None and known is not None:
+        chosen = next((row for row in rows if not row.alert_codes and row.critical is known.critical), None)
+    return None if chosen is None else replace(chosen, recipient=chosen.recipients[device_type])
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """``"4.2"`` as numbers; empty for an empty or unreadable text."""
+    parts = text.strip().removeprefix("v").split(".")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    by_name: Mapping[str, UseCase]
+    by_code: Mapping[int, tuple[UseCase, ...]]
+    routes: Mapping[tuple[str, DeviceType], tuple[Route, ...]]
+
+
+@cache
+def _table() -> _Table:
+    source = resources.files("emulator.gbcs").joinpath("data/usecases.toml").read_text("utf-8")
+    by_name: dict[str, UseCase] = {}
+    by_code: dict[int, tuple[UseCase, ...]] = {}
+    routes: dict[tuple[str, DeviceType], tuple[Route, ...]] = {}
+    for row in tomllib.loads(source)["use_case"]:
+        try:
+            use_case, own_routes = load_row(row)
+        except (KeyError, ValueError, TypeError, EmulatorError) as problem:
+            raise Broken(f"row {row.get('name')!r} of usecases.toml: {problem!r}") from problem
+        if use_case.name in by_name:
+            raise Broken(f"usecases.toml has {use_case.name} twice")
+        by_name[use_case.name] = use_case
+        by_code[use_case.code] = (*by_code.get(use_case.code, ()), use_case)
+        for route in own_routes:
+            key = (route.variant, route.device_type)
+            routes[key] = (*routes.get(key, ()), route)
+    return _Table(by_name, by_code, routes)
+
+
+def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
+    """One row with its routes; ``KeyError``, ``ValueError`` or :class:`Malformed` where it is not as it must be."""
+    form = Format(row["format"])
+    routes = row.get("routes", [])
+    types = frozenset(DeviceType(name) for name in row.get("device_types", [route["device"] for route in routes]))
+    use_case = UseCase(
+        name=row["name"], code=row["code"], title=row["title"], format=form, category=Category(row["category"]),
+        device_types=types, source=row["source"], confidence=row["confidence"],
+        date_time_status=row.get("date_time_status"), replay_protected=row.get("replay_protected", True),
+        known_parties=frozenset(RemotePartyRole[name] for name in row.get("known_parties", [])),
+        request=tuple(_ITEM_LOADERS[form](item) for item in row.get("request", [])),
+        response_shape=_shape(row.get("response", "")), success_codes=tuple(row.get("success_codes", [])),
+        alert_codes=frozenset(row.get("alert_codes", [])), alert_shape=_shape(row.get("alert_shape", "")),
+        alert_elements=tuple(compile_expression(text) for text in row.get("alert_elements", [])),
+        alert_result=tuple(make_template(part) for part in row.get("alert_result", [])),
+        recipients=_recipients(row.get("recipient"), types),
+    )  # fmt: skip
+    return use_case, [_load_route(route, use_case) for route in routes]
+
+
+def _load_route(route: Mapping[str, Any], use_case: UseCase) -> Route:
+    when = {path: wanted if isinstance(wanted, bool) else tuple(wanted) for path, wanted in route.get("when", {}).items()}
+    chosen = replace(use_case, originator=Originator(route.get("originator", "user")))
+    limits = parse_version(route.get("gbcs_from", "")), parse_version(route.get("gbcs_before", ""))
+    return Route(route["variant"], DeviceType(route["device"]), chosen, when, *limits)
+
+
+def _recipients(source: object, types: frozenset[DeviceType]) -> Mapping[DeviceType, RemotePartyRole]:
+    if source is None:
+        return {}
+    if isinstance(source, dict):
+        return {DeviceType(name): RemotePartyRole[role] for name, role in source.items()}
+    return dict.fromkeys(types, RemotePartyRole[str(source)])
+
+
+def _shape(name: str) -> str:
+    if name and name not in SHAPES:
+        raise ValueError(f"there is no shape {name!r}")
+    return name
+
+
+def _load_dlms(item: Mapping[str, Any]) -> DlmsItem:
+    operation = next(op for op in Operation if op.name.lower() in item)
+    protected = tuple(Attribute.parse(text) for text in item.get("protected", []))
+    result = item.get("result", [] if protected else None)
+    templates = [make_template(part) for part in result] if protected else [] if result is None else [make_template(result)]
+    return DlmsItem(
+        operation, Attribute.parse(item[operation.name.lower()]), _optional(item, "value"),
+        item.get("selector", 0), _optional(item, "selection"), protected, tuple(templates),
+    )  # fmt: skip
+
+
+def _load_gbz(item: Mapping[str, Any]) -> GbzItem:
+    read = item.get("read", [])
+    return GbzItem(
+        cluster=item["cluster"],
+        attributes=tuple(attribute for attribute, _ in read),
+        result=tuple(str(make_template(name)) for _, name in read),
+        frame_control=item.get("frame_control", 0),
+        command=item.get("command", 0),
+        payload=tuple(compile_expression(text) for text in item.get("payload", [])),
+        from_time=_optional(item, "from_time"),
+        encrypted_answer=item.get("encrypted_answer", False),
+    )
+
+
+def _load_asn1(item: Mapping[str, Any]) -> Asn1Item:
+    values = tuple((name, compile_expression(text)) for name, text in item.items() if name != "shape")
+    return Asn1Item(_shape(item["shape"]), values)
+
+
+def _optional(item: Mapping[str, Any], key: str) -> Expression | None:
+    return compile_expression(item[key]) if key in item else None
+
+
+_ITEM_LOADERS: Mapping[Format, Callable[[Mapping[str, Any]], DlmsItem | GbzItem | Asn1Item]] = {
+    Format.DLMS: _load_dlms,
+    Format.GBZ: _load_gbz,
+    Format.ASN1: _load_asn1,
+}
