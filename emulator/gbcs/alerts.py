@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 
+from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64
+from emulator.gbcs import times
+from emulator.gbcs.dlms import Data, DataNotification, Tag, invoke_id, number, octets, structure
+from emulator.gbcs.expressions import Environment, octets_of
+from emulator.gbcs.gbz import GbzAlert
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac, sign
-from emulator.gbcs.usecases import UseCase
+from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.usecases import Format, UseCase
 
 
 def alert_content(
@@ -13,10 +19,28 @@ def alert_content(
 ) -> bytes:
     """The payload of an Alert; ``values`` are what the row needs beside code and time.
 
-    00CE/00CF ``hash`` (32 octets); 00CA ``originator_counter``, ``code``, ``version`` (4 octets); 0128 ``device`` (EUI),
-    ``version``, ``code``; 012B ``version``, ``code``; 0018 ``hub`` (EUI), ``devices`` (list of (EUI, 16 octets)).
+    00CE and 00CF ``hash`` (32 octets); 00CA ``originator_counter``, ``activate_image_code``, ``firmware_version`` (4 octets);
+    0128 ``device`` (EUI), ``firmware_version``, ``transfer_code``; 012B ``firmware_version``, ``activation_code``; 0018
+    ``han_id``
+    (8 octets), ``devices`` (list of ``{"device": EUI, "link_key_hash": 16 octets}``); 00B2 ``devices`` (list of ``{"device": EUI,
+    "device_type": code}``). :class:`Malformed` names a value that is missing or cannot be written.
     """
-    raise NotImplementedError
+    given = values or {}
+    env = Environment(given, counter, Eui64(0), Eui64(0), time_ms, time_ms)
+    if use_case.format is Format.ASN1:
+        return SHAPES[use_case.alert_shape].encode({**given, "alert_code": alert_code, "time_ms": time_ms})
+    extra = [element(env) for element in use_case.alert_elements]
+    if use_case.format is Format.GBZ:
+        octets_ = b"".join(octets_of(value) for value in extra)
+        return GbzAlert(alert_code, times.utc_time(time_ms), octets_).encode()
+    elements = (number(Tag.UINT16, alert_code), octets(times.cosem(time_ms)), *(_data(value) for value in extra))
+    return DataNotification(invoke_id(counter), structure(*elements)).encode()
+
+
+def _data(value: object) -> Data:
+    if not isinstance(value, Data):
+        raise Broken(f"a row gives {value!r} where a DLMS value belongs")
+    return value
 
 
 def build_alert(

@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emulator.domain.errors import Malformed
+from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
+from emulator.gbcs.asn1 import decode_element
+from emulator.gbcs.dlms import NULL, Access, AccessRequest, Data, decode_access_request, invoke_id
+from emulator.gbcs.expressions import Environment, Expression, integer, octets_of
+from emulator.gbcs.gbz import Component, decode_components, encode_components, read_request
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary, decode_message
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac
-from emulator.gbcs.usecases import Originator, UseCase
+from emulator.gbcs.protected import ProtectedAttribute, protected_request
+from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.usecases import Asn1Item, DlmsItem, Format, GbzItem, Originator, UseCase, by_code
 
 
 def command_content(
@@ -21,13 +27,48 @@ def command_content(
 ) -> bytes:
     """The payload of the Command.
 
-    ``parameters`` are the DUIS body as nested mappings (element name → text, mapping, or list of these where an element
-    repeats; an empty element is ``""``), plus facts that the body does not hold, in lower case: ``other_device_type`` (a
-    :class:`DeviceType` value: joining), ``other_device_certificate`` (DER of its key-agreement certificate: method C),
-    ``device_type``. Counter and titles are those of the grouping header. :class:`Malformed` names a parameter that is missing or
-    cannot be written.
+    ``parameters`` are the children of the DUIS body element as nested mappings (element name → text, mapping, or list of these
+    where an element repeats; an empty element is ``""``), plus facts that the body does not hold, in lower case:
+    ``other_device_type`` (a :class:`DeviceType` value: joining), ``other_device_certificate`` (DER of its key-agreement
+    certificate: joining by method C), ``devices`` (list of ``{"device": EUI, "device_type": code}``: 8.12.2). Counter and titles
+    are those of the grouping header. :class:`Malformed` names a parameter that is missing or cannot be written.
     """
-    raise NotImplementedError
+    env = Environment(parameters, counter, originator, recipient, now_ms)
+    match use_case.format:
+        case Format.DLMS:
+            items = tuple(_access(item, env) for item in use_case.request if isinstance(item, DlmsItem))
+            return AccessRequest(invoke_id(counter), items).encode()
+        case Format.GBZ:
+            return encode_components([_component(n, item, env) for n, item in enumerate(use_case.request)])
+        case Format.ASN1:
+            (payload,) = (item for item in use_case.request if isinstance(item, Asn1Item))
+            return SHAPES[payload.shape].encode({name: value(env) for name, value in payload.values})
+
+
+def _access(item: DlmsItem, env: Environment) -> Access:
+    if item.protected:
+        wanted = [ProtectedAttribute(attribute) for attribute in item.protected]
+        parameter = protected_request(wanted, counter=env.counter, originator=env.originator, recipient=env.recipient)
+        return Access(item.operation, item.attribute, parameter)
+    selection = _data(item.selection, env)
+    return Access(item.operation, item.attribute, _data(item.value, env), item.selector, selection)
+
+
+def _data(expression: Expression | None, env: Environment) -> Data:
+    value = NULL if expression is None else expression(env)
+    if not isinstance(value, Data):
+        raise Broken(f"a row gives {value!r} where a DLMS value belongs")
+    return value
+
+
+def _component(index: int, item: object, env: Environment) -> Component:
+    if not isinstance(item, GbzItem):
+        raise Broken(f"a GBZ row holds {item!r}")
+    if item.attributes:
+        return read_request(item.cluster, index, item.attributes)
+    payload = b"".join(octets_of(part(env)) for part in item.payload)
+    from_time = None if item.from_time is None else integer(item.from_time(env))
+    return Component(item.cluster, item.frame_control, index, item.command, payload, from_time)
 
 
 def build_command(
@@ -79,14 +120,62 @@ def finish_command(message: GbcsMessage, acb_private_ka: PrivateKey, device_publ
     return add_mac(message, acb_private_ka, device_public_ka).encode()
 
 
+Payload = AccessRequest | tuple[Component, ...] | Mapping[str, object]
+"""What a Command asks, by format: DLMS accesses, GBZ components, or the named values of an ASN.1 payload."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """A Command as a device reads it. Which of the payload fields is set follows ``use_case.format``."""
+    """A Command as a device reads it.
+
+    ASN.1 values have the names of :data:`emulator.gbcs.shapes.SHAPES`, for CS06 ``hash`` (32 octets), ``counter`` and
+    ``execution_time_ms`` (milliseconds, None for now, :data:`emulator.gbcs.times.CANCEL` to cancel).
+    """
 
     use_case: UseCase
     message: GbcsMessage
+    payload: Payload
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """The accesses of a DLMS Command; empty for the other formats."""
+        return self.payload.items if isinstance(self.payload, AccessRequest) else ()
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The components of a GBZ Command; empty for the other formats."""
+        return self.payload if isinstance(self.payload, tuple) else ()
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """The values of an ASN.1 Command; empty for the other formats."""
+        return self.payload if isinstance(self.payload, Mapping) else {}
 
 
 def read_command(message: GbcsMessage) -> CommandView | None:
-    """The typed Command; None when the table does not know its code, :class:`Malformed` when its payload cannot be read."""
-    raise NotImplementedError
+    """The typed Command; None when the table does not know its code, :class:`Malformed` when its payload cannot be read.
+
+    Where a field repeats the header (invoke id, counter of CS06) it has to agree.
+    """
+    use_case = by_code(message.message_code)
+    if message.cra is not Cra.COMMAND or use_case is None or not use_case.request:
+        return None
+    payload: Payload
+    match use_case.format:
+        case Format.DLMS:
+            payload = decode_access_request(message.content)
+            _agree("invoke id", payload.invoke_id, invoke_id(message.counter))
+        case Format.GBZ:
+            payload = decode_components(message.content)
+        case Format.ASN1:
+            (item,) = (item for item in use_case.request if isinstance(item, Asn1Item))
+            decoded = SHAPES[item.shape].decode(decode_element(message.content))
+            payload = decoded if isinstance(decoded, dict) else {}
+            if "counter" in payload:
+                _agree("counter in the payload", payload["counter"], message.counter)
+    return CommandView(use_case, message, payload)
+
+
+def _agree(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        raise Malformed(f"{what} is {found}", expected=f"{wanted}, as in the header")

@@ -196,9 +196,13 @@ def use_case_for(
 
 def by_code(code: int, device_type: DeviceType | None = None) -> UseCase | None:
     """The row of a message code, for reading messages; ``device_type`` chooses where a code has a DLMS and a GBZ form."""
-    rows = _table().by_code.get(code, ())
-    chosen = [row for row in rows if device_type is None or device_type in row.device_types]
+    chosen = [row for row in rows_of(code) if device_type is None or device_type in row.device_types]
     return chosen[0] if chosen else None
+
+
+def rows_of(code: int) -> tuple[UseCase, ...]:
+    """Every row of a message code."""
+    return _table().by_code.get(code, ())
 
 
 def by_name(name: str) -> UseCase:
