@@ -1,0 +1,301 @@
+"""Write the reference pages that follow from the package's tables: ``python docs/generate.py``.
+
+A test fails when a page is not what this script would write.
+"""
+
+import ast
+import dataclasses
+import inspect
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+from pydantic import BaseModel
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from emulator.csp.regions import CspSettings  # noqa: E402
+from emulator.domain import tables  # noqa: E402
+from emulator.domain.vocabulary import DeviceType  # noqa: E402
+from emulator.dsp import job_states  # noqa: E402
+from emulator.dsp.dsp import NON_DEVICE_SERVICES  # noqa: E402
+from emulator.dsp.settings import DspSettings  # noqa: E402
+from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
+from emulator.premises import device_states, hub_states  # noqa: E402
+from emulator.premises.settings import HanSettings  # noqa: E402
+from emulator.service.config import Settings  # noqa: E402
+
+PAGES = ROOT / "docs" / "reference"
+NOTICE = "<!-- Written by docs/generate.py; change the table it comes from, then run `make docs`. -->\n"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table."""
+    columns = list(header)
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    for row in rows:
+        cells = (str(cell).replace("|", "\\|").replace("\n", " ") for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def sources_of(file: str) -> str:
+    """The explanation of the source keys of a fact table, from the file itself."""
+    document = tomllib.loads((ROOT / "emulator" / "domain" / "data" / f"{file}.toml").read_text(encoding="utf-8"))
+    return "".join(f"* `{key}`: {text}\n" for key, text in document["sources"].items())
+
+
+def coverage() -> str:
+    """Which Service Reference Variants are carried out, and for which devices."""
+    declared = {
+        element.get("name")
+        for file in (ROOT / "xsd").glob("*.xsd")
+        for element in etree.parse(file).iter("{http://www.w3.org/2001/XMLSchema}element")
+    }
+    routed: dict[str, set[DeviceType]] = {}
+    for route in all_routes():
+        routed.setdefault(route.variant, set()).add(route.device_type)
+    rows, carried_out, accepted = [], 0, 0
+    for row in tables.service_reference_variants().values():
+        devices = [kind for kind in DeviceType if kind in routed.get(row.srv, ())]
+        in_schema = row.body_element in declared
+        answered = "yes" if row.srv in NON_DEVICE_SERVICES else ""
+        state = (answered if row.non_device else " ".join(devices)) if in_schema else ""
+        carried_out += bool(state)
+        accepted += in_schema
+        rows.append(
+            (
+                row.srv,
+                f"`{row.body_element}`",
+                " ".join(row.roles) or "none",
+                "critical" if row.critical else "",
+                " ".join(map(str, row.command_variants)),
+                "DCC" if row.non_device else " ".join(row.device_types),
+                row.future_dated.value.replace("_", " "),
+                "yes" if in_schema else "",
+                state or "no",
+            )
+        )
+    text = f"""# Coverage
+
+Of the {len(rows)} Service Reference Variants of DUIS V5.4, the schema of this version takes {accepted} and the emulator carries
+out {carried_out}. A request that the schema does not know is refused with HTTP 400; one that it knows and the emulator
+does not carry out gets the code of the check `service_not_emulated` ([check codes](check-codes.md)).
+
+Local delivery (Command Variants 2, 3, 6 and 7) is not carried out.
+
+*In schema*: the request element is declared in `xsd/`. *Carried out*: `yes` for what the DCC answers itself, otherwise the types
+of device for which the use-case table has the message.
+
+"""
+    return text + table(
+        ("SRV", "Body element", "Roles", "", "Command Variants", "Sent to", "Future dated by", "In schema", "Carried out"), rows
+    )
+
+
+def response_codes() -> str:
+    """All response codes."""
+    rows = [
+        (code.code, code.severity, code.service_reference, code.meaning, code.confidence, " ".join(code.source))
+        for code in tables.response_codes().values()
+    ]
+    text = f"""# Response codes
+
+The {len(rows)} codes of DUIS V5.4, in our words. The published documents that define them are not public; what no source tells
+says so. Which code the emulator answers with is in [check codes](check-codes.md).
+
+"""
+    return (
+        text
+        + table(("Code", "Severity", "Service", "Meaning", "Confidence", "Source"), rows)
+        + "\n"
+        + sources_of("response_codes")
+    )
+
+
+def check_codes() -> str:
+    """The code of each check."""
+    rows = [
+        (f"`{row.name}`", row.service_reference or "any", row.code, row.meaning, row.confidence, " ".join(row.source))
+        for row in tables.CheckCodes()
+    ]
+    text = """# Check codes
+
+Which response code each check of the emulator answers with. All of them are settings: who holds the DUIS text can correct a code
+in the estate, for every service or for one:
+
+```toml
+[settings.check_codes]
+request_id_used = "E71"
+"image_malformed@11.4" = "E110402"
+```
+
+"""
+    return (
+        text + table(("Check", "Service", "Code", "Fails when", "Confidence", "Source"), rows) + "\n" + sources_of("check_codes")
+    )
+
+
+def dcc_alerts() -> str:
+    """All DCC Alert codes."""
+    rows = [
+        (
+            row.code,
+            f"`{row.body}`" + (f" ({row.variant})" if row.variant else ""),
+            f"`{row.purpose}`" if row.purpose else "",
+            row.meaning,
+            row.recipients.value.replace("_", " "),
+            row.confidence,
+            " ".join(row.source),
+        )
+        for row in tables.dcc_alerts().values()
+    ]
+    text = f"""# DCC Alerts
+
+The {len(rows)} codes of DUIS V5.4. The schema does not bind codes to bodies; *confidence* says how well code, body and cause are
+known to belong together. The emulator's logic names the purpose and finds the code here.
+
+"""
+    header = ("Code", "Body", "Purpose", "Meaning", "Goes to", "Confidence", "Source")
+    return text + table(header, rows) + "\n" + sources_of("dcc_alerts")
+
+
+def use_cases() -> str:
+    """All GBCS use cases that the emulator speaks."""
+    rows = [
+        (
+            row.name,
+            f"{row.code:04X}",
+            row.title,
+            row.format.value,
+            row.category.value,
+            " ".join(kind for kind in DeviceType if kind in row.device_types),
+            row.confidence,
+            row.source,
+        )
+        for row in sorted(all_use_cases(), key=lambda row: (row.code, row.name))
+    ]
+    text = "# GBCS use cases\n\nThe messages that devices and the DCC of the emulator write and read.\n\n"
+    return text + table(("Use case", "Message code", "What", "Form", "Category", "Devices", "Confidence", "Source"), rows)
+
+
+def field_texts(kind: type) -> Mapping[str, str]:
+    """The doc line under each field of a class."""
+    (body,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(body, ast.ClassDef)
+    texts: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            texts[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return {field: text.replace("``", "`") for field, text in texts.items()}
+
+
+def shown(value: object) -> str:
+    """A default as it is written in TOML, or as near as that goes."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple | list):
+        return "`[" + ", ".join(f'"{item}"' for item in value) + "]`"
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def server_settings() -> str:
+    """Settings of a server, section by section."""
+    text = """# Server settings
+
+One TOML file (`dcc-emulator serve --config FILE`), then the environment (`DCC_<SECTION>__<KEY>`, e.g. `DCC_DUIS__PORT`), then
+flags; later ones win. An unknown key is an error.
+
+"""
+    texts = field_texts(Settings)
+    top = []
+    for name, info in Settings.model_fields.items():
+        section = info.annotation
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            top.append((f"`{name}`", shown(info.get_default()), texts.get(name, "")))
+            continue
+        explained = {
+            key: text
+            for kind in reversed(section.__mro__)
+            if BaseModel in kind.__mro__[1:]
+            for key, text in field_texts(kind).items()
+        }
+        rows = [(f"`{key}`", shown(field.get_default()), explained.get(key, "")) for key, field in section.model_fields.items()]
+        text += (
+            f"## `[{name}]`\n\n{' '.join((section.__doc__ or '').split())}\n\n"
+            + table(("Key", "Default", "Meaning"), rows)
+            + "\n"
+        )
+    return text + "## Without a section\n\n" + table(("Key", "Default", "Meaning"), top)
+
+
+def world_settings() -> str:
+    """Settings of a world, as an estate may give them."""
+    text = """# World settings
+
+Switches and timings of an emulated world, given in its estate (`[settings.dsp]` and so on). `L…` in *source* names a row of the
+reference's table of limits, `EMU` is a choice of ours. None of them is a fact about the real system unless its confidence is
+`exact`.
+
+"""
+    for section, kind in (("dsp", DspSettings), ("csp", CspSettings), ("han", HanSettings)):
+        texts = field_texts(kind)
+        rows = [
+            (
+                f"`{field.name}`",
+                shown(field.default),
+                texts.get(field.name, ""),
+                field.metadata["source"],
+                field.metadata["confidence"],
+            )
+            for field in dataclasses.fields(kind)
+            if "source" in field.metadata
+        ]
+        text += f"## `[settings.{section}]`\n\n" + table(("Key", "Default", "Meaning", "Source", "Confidence"), rows) + "\n"
+    return text + "`[settings.check_codes]` is explained in [check codes](check-codes.md).\n"
+
+
+def states() -> str:
+    """State diagrams, drawn from the transition tables."""
+    machines: list[tuple[str, str, Mapping[tuple[Any, Any], Any]]] = [
+        ("Firmware job at the DSP", "One device of one 11.1 or 11.4.", job_states.TRANSITIONS),
+        ("Image slot of a hub", "One image in the store that a home shares.", hub_states.TRANSITIONS),
+        ("Loading", "How an image gets into a device.", device_states.LOADING),
+        ("Firmware of a device", "What it holds and runs.", device_states.FIRMWARE),
+    ]
+    text = "# States\n\nDrawn from the transition tables of the package. What is not drawn does not happen.\n"
+    for title, about, transitions in machines:
+        text += f"\n## {title}\n\n{about}\n\n```mermaid\nstateDiagram-v2\n"
+        for (state, event), after in transitions.items():
+            text += f"    {state} --> {after}: {event}\n"
+        text += "```\n"
+    return text
+
+
+WRITERS: Mapping[str, Callable[[], str]] = {
+    "coverage.md": coverage,
+    "response-codes.md": response_codes,
+    "check-codes.md": check_codes,
+    "dcc-alerts.md": dcc_alerts,
+    "use-cases.md": use_cases,
+    "server-settings.md": server_settings,
+    "world-settings.md": world_settings,
+    "states.md": states,
+}
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page by its path."""
+    return {PAGES / name: NOTICE + write().rstrip() + "\n" for name, write in WRITERS.items()}
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
