@@ -10,7 +10,7 @@ from emulator.gbcs.expressions import Environment, octets_of
 from emulator.gbcs.gbz import GbzAlert
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac, sign
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Format, UseCase
 
 
@@ -19,16 +19,18 @@ def alert_content(
 ) -> bytes:
     """The payload of an Alert; ``values`` are what the row needs beside code and time.
 
-    00CE and 00CF ``hash`` (32 octets); 00CA ``originator_counter``, ``activate_image_code``, ``firmware_version`` (4 octets);
-    0128 ``device`` (EUI), ``firmware_version``, ``transfer_code``; 012B ``firmware_version``, ``activation_code``; 0018
-    ``han_id``
-    (8 octets), ``devices`` (list of ``{"device": EUI, "link_key_hash": 16 octets}``); 00B2 ``devices`` (list of ``{"device": EUI,
-    "device_type": code}``). :class:`Malformed` names a value that is missing or cannot be written.
+    00CE and 00CF ``hash`` (32 octets); 00CA ``originator_counter``, ``code``, ``version`` (4 octets); 0128 ``device`` (EUI),
+    ``version``, ``code``; 012B ``version``, ``code``; 0018 ``han_id`` (8 octets), ``devices`` (list of ``{"device": EUI,
+    "link_key_hash": 16 octets}``); 00B2 ``devices`` (list of ``{"device": EUI, "device_type": code}``). :class:`Malformed` names
+    a value that is missing or cannot be written.
     """
     given = values or {}
     env = Environment(given, counter, Eui64(0), Eui64(0), time_ms, time_ms)
     if use_case.format is Format.ASN1:
-        return SHAPES[use_case.alert_shape].encode({**given, "alert_code": alert_code, "time_ms": time_ms})
+        if use_case.alert is None:
+            raise Broken(f"{use_case.name} has no alert payload")
+        fields = {name: value(env) for name, value in use_case.alert.values}
+        return encode_shape(use_case.alert.shape, {**fields, "alert_code": alert_code, "time_ms": time_ms})
     extra = [element(env) for element in use_case.alert_elements]
     if use_case.format is Format.GBZ:
         octets_ = b"".join(octets_of(value) for value in extra)

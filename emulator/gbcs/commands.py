@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
-from emulator.gbcs.asn1 import decode_element
 from emulator.gbcs.dlms import NULL, Access, AccessRequest, Data, decode_access_request, invoke_id
 from emulator.gbcs.expressions import Environment, Expression, integer, octets_of
 from emulator.gbcs.gbz import Component, decode_components, encode_components, read_request
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary, decode_message
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac
 from emulator.gbcs.protected import ProtectedAttribute, protected_request
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import decode_shape, encode_shape
 from emulator.gbcs.usecases import Asn1Item, DlmsItem, Format, GbzItem, Originator, UseCase, by_code
 
 
@@ -42,7 +41,7 @@ def command_content(
             return encode_components([_component(n, item, env) for n, item in enumerate(use_case.request)])
         case Format.ASN1:
             (payload,) = (item for item in use_case.request if isinstance(item, Asn1Item))
-            return SHAPES[payload.shape].encode({name: value(env) for name, value in payload.values})
+            return encode_shape(payload.shape, {name: value(env) for name, value in payload.values})
 
 
 def _access(item: DlmsItem, env: Environment) -> Access:
@@ -169,8 +168,7 @@ def read_command(message: GbcsMessage) -> CommandView | None:
             payload = decode_components(message.content)
         case Format.ASN1:
             (item,) = (item for item in use_case.request if isinstance(item, Asn1Item))
-            decoded = SHAPES[item.shape].decode(decode_element(message.content))
-            payload = decoded if isinstance(decoded, dict) else {}
+            payload = decode_shape(item.shape, message.content)
             if "counter" in payload:
                 _agree("counter in the payload", payload["counter"], message.counter)
     return CommandView(use_case, message, payload)

@@ -8,7 +8,7 @@ from emulator.gbcs import gbz, times
 from emulator.gbcs.dlms import NULL, AccessRequest, AccessResponse, AccessResult, Data, Operation
 from emulator.gbcs.message import Cra, GbcsMessage
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac, seal, sign
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import UseCase
 
 
@@ -62,7 +62,7 @@ def asn1_content(use_case: UseCase, values: Mapping[str, object]) -> bytes:
     ``firmware_version``, ``read_code``; GCS28 ``device_time_ms``, ``time_status``; CS03 and CS04 ``code``; CS07 ``code``,
     ``devices``.
     """
-    return SHAPES[use_case.response_shape].encode(values)
+    return encode_shape(use_case.response_shape, values)
 
 
 def build_response(

@@ -19,7 +19,7 @@ from emulator.gbcs.message import Cra, GbcsMessage
 from emulator.gbcs.octets import Reader
 from emulator.gbcs.protect import PrivateKey, PublicKey, shared_secret, unseal
 from emulator.gbcs.protected import read_protected_result, unsealing_key
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import decode_shape
 from emulator.gbcs.templates import apply, show
 from emulator.gbcs.usecases import DlmsItem, Format, GbzItem, UseCase, rows_of
 
@@ -136,8 +136,7 @@ def _read_asn1_response(
 
 
 def _show_shape(shape: str, message: GbcsMessage, values: dict[str, object]) -> None:
-    decoded = SHAPES[shape].decode(decode_element(message.content))
-    for name, value in decoded.items() if isinstance(decoded, dict) else ():
+    for name, value in decode_shape(shape, message.content).items():
         values[name] = value.hex().upper() if isinstance(value, bytes) else value
 
 
@@ -165,8 +164,8 @@ def _read_gbz_alert(
 def _read_asn1_alert(
     message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]
 ) -> None:
-    if use_case is not None and use_case.alert_shape:
-        _show_shape(use_case.alert_shape, message, values)
+    if use_case is not None and use_case.alert is not None:
+        _show_shape(use_case.alert.shape, message, values)
         return
     first = decode_element(message.content).children[:2]
     if len(first) == 2:

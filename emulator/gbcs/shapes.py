@@ -5,7 +5,20 @@ Source: gbcs.md section 8 and firmware_examples.md; parsing proven on the test m
 
 from collections.abc import Mapping
 
-from emulator.gbcs.asn1 import Certificate, Eui, Field, Integer, Named, Octets, OrNull, Sequence, SequenceOf, Shape, Time
+from emulator.gbcs.asn1 import (
+    Certificate,
+    Eui,
+    Field,
+    Integer,
+    Named,
+    Octets,
+    OrNull,
+    Sequence,
+    SequenceOf,
+    Shape,
+    Time,
+    decode_element,
+)
 
 _ALERT = (Field("alert_code", Integer(0, 0xFFFF)), Field("time_ms", Time()))
 _VERSION = Field("firmware_version", Octets(4))
@@ -26,7 +39,7 @@ SHAPES: Mapping[str, Shape] = {
     "firmware_transfer_alert": Sequence(
         (*_ALERT, Field("device", Eui()), _VERSION, Field("transfer_code", Integer(0, 255)))
     ),
-    "firmware_activation_alert": Sequence((*_ALERT, _VERSION, Field("activation_code", Integer(0, 255)))),
+    "firmware_activation_alert": Sequence((*_ALERT, _VERSION, Field("activate_code", Integer(0, 255)))),
     "set_clock": Sequence((Field("from_ms", Time()), Field("to_ms", Time()))),
     "set_clock_result": Sequence((Field("device_time_ms", Time()), Field("time_status", Integer(0, 2)))),
     "join": Sequence(
@@ -46,3 +59,14 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "log_backup_alert": Sequence((*_ALERT, Field("devices", SequenceOf(_LOGGED_DEVICE)))),
 }  # fmt: skip
+
+
+def encode_shape(name: str, values: Mapping[str, object]) -> bytes:
+    """The payload of this shape; :class:`Malformed` names a value that is missing or of another kind."""
+    return SHAPES[name].encode(values)
+
+
+def decode_shape(name: str, content: bytes) -> dict[str, object]:
+    """The values of a payload of this shape; :class:`Malformed` when it is none."""
+    values = SHAPES[name].decode(decode_element(content))
+    return values if isinstance(values, dict) else {}

@@ -122,8 +122,8 @@ class UseCase:
     """Names of results that are 0 when everything succeeded."""
     alert_codes: frozenset[int] = frozenset()
     """Alert codes that this message carries, empty for commands and generic alerts."""
-    alert_shape: str = ""
-    """Shape of an ASN.1 Alert."""
+    alert: Asn1Item | None = None
+    """Payload of an ASN.1 Alert; code and time come by themselves."""
     alert_elements: tuple[Expression, ...] = ()
     """DLMS: elements after code and time; GBZ: octets after them."""
     alert_result: tuple[Template, ...] = ()
@@ -280,7 +280,7 @@ def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
         known_parties=frozenset(RemotePartyRole[name] for name in row.get("known_parties", [])),
         request=tuple(_ITEM_LOADERS[form](item) for item in row.get("request", [])),
         response_shape=_shape(row.get("response", "")), success_codes=tuple(row.get("success_codes", [])),
-        alert_codes=frozenset(row.get("alert_codes", [])), alert_shape=_shape(row.get("alert_shape", "")),
+        alert_codes=frozenset(row.get("alert_codes", [])), alert=_load_asn1(row["alert"]) if "alert" in row else None,
         alert_elements=tuple(compile_expression(text) for text in row.get("alert_elements", [])),
         alert_result=tuple(make_template(part) for part in row.get("alert_result", [])),
         recipients=_recipients(row.get("recipient"), types),
