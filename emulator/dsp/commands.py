@@ -280,4 +280,3 @@ def _report_failure(context: Context, transaction: Transaction, code: str, purpo
         )
         request_id = str(request.request_id)
         context.dcc_alert([transaction.user], purpose, body, device=transaction.device, request_id=request_id)
-

@@ -83,7 +83,9 @@ class Context:
         where = None if device is None else Eui64(device)
         self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
 
-    def respond(self, user: int, device: int, request: RequestId, srv: tuple[str, str], code: str, payload: Element | None) -> None:
+    def respond(
+        self, user: int, device: int, request: RequestId, srv: tuple[str, str], code: str, payload: Element | None
+    ) -> None:
         """Queue the asynchronous result of a request. ResponseID is ``device:user:counter of the request`` (duis.md 1.3)."""
         response_id = f"{format_eui(device)}:{format_eui(user)}:{request.counter}" if payload is not None else None
         self.deliver(user, device, str(request), ServiceResponse(code, self.now_ms, str(request), response_id, *srv, payload))
@@ -93,7 +95,9 @@ class Context:
         response_id = f"{format_eui(device)}:{format_eui(user)}:{counter}"
         self.deliver(user, device, None, DeviceAlert(self.now_ms, response_id, alert_code, gbcs))
 
-    def dcc_alert(self, users: list[Eui64], purpose: str, body: Element, *, device: int | None, request_id: str | None = None) -> None:
+    def dcc_alert(
+        self, users: list[Eui64], purpose: str, body: Element, *, device: int | None, request_id: str | None = None
+    ) -> None:
         """Queue a DCC Alert for each user; the number belongs to the table, logic names the purpose (ota.md 5.3).
 
         ResponseID starts with the DCC's EUI and names each recipient (duis.md 1.10, medium).

@@ -5,13 +5,12 @@ A request is checked, split into accepted devices and five warning lists, and be
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
-from emulator.domain.limits import MAX_FIRMWARE_DEVICES
+from emulator.domain.limits import MAX_DEVICES_PER_REQUEST
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
 from emulator.dsp import job_states
 from emulator.dsp.context import Context
@@ -56,22 +55,23 @@ def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
     version = case.request.body.required("FirmwareVersion").upper()
     try:
         octets = base64.b64decode(case.request.body.required("FirmwareImage"), validate=False)
-        image = parse_image(octets)
+        # Images for meters end in the supplier's authorising signature, images for PPMIDs do not (ota.md 3.1).
+        image = parse_image(octets, trailer=case.row.srv == "11.1")
     except (Malformed, binascii.Error) as error:
         return refuse("image_malformed", f"the OTA image cannot be read: {error}")
-    disagreement = _version_disagreement(context, case, image, version) or _trailer_fault(case, image)
+    disagreement = _version_disagreement(context, case, image, version)
     if disagreement is not None:
         return refuse("image_malformed", disagreement)
     listed = _listed(context, case, image, version)
     if isinstance(listed, str):
         return refuse("firmware_version_not_on_cpl", listed)
-    image_hash = hashlib.sha256(image.manufacturer_image).hexdigest()
+    image_hash = image.manufacturer_image_hash.hex()
     matching = [entry for entry in listed if entry.image_hash in ("", image_hash)]
     if not matching:
         return refuse("image_hash_differs", f"the Manufacturer Image hashes to {image_hash}; the list has {listed[0].image_hash}")
     texts = case.request.body.required("DeviceIDList").split(",")
-    if len(texts) > MAX_FIRMWARE_DEVICES:
-        return refuse("no_valid_device", f"{len(texts)} devices; at most {MAX_FIRMWARE_DEVICES} in one request")
+    if len(texts) > MAX_DEVICES_PER_REQUEST:
+        return refuse("no_valid_device", f"{len(texts)} devices; at most {MAX_DEVICES_PER_REQUEST} in one request")
     outcome = _sort(context, case, texts, matching, version)
     if not outcome.accepted:
         check = "no_valid_device" if outcome.served_type_seen or not _all_known(context, texts) else "mixed_or_wrong_type"
@@ -81,9 +81,7 @@ def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
     if not outcome.lists:
         return None
     warning = "DSPUpdatePPMIDFirmwareWarning" if case.row.srv == "11.4" else "DSPUpdateFirmwareWarning"
-    return element(
-        warning, *(element(name, ",".join(outcome.lists[name])) for name in WARNING_LISTS if name in outcome.lists)
-    )
+    return element(warning, *(element(name, ",".join(outcome.lists[name])) for name in WARNING_LISTS if name in outcome.lists))
 
 
 def _all_known(context: Context, texts: list[str]) -> bool:
@@ -91,20 +89,13 @@ def _all_known(context: Context, texts: list[str]) -> bool:
 
 
 def _version_disagreement(context: Context, case: Case, image: OtaImage, version: str) -> str | None:
-    header = f"{image.file_version:08X}"
+    header = image.firmware_version
     if header == version or context.settings.version_agreement == "off":
         return None
     detail = f"FirmwareVersion is {version}, the file version in the OTA header is {header}"
     if context.settings.version_agreement == "refuse":
         return detail
     context.journal("warning", detail, request_id=str(case.request.request_id))
-    return None
-
-
-def _trailer_fault(case: Case, image: OtaImage) -> str | None:
-    """Images for meters end in the supplier's authorising signature, images for PPMIDs do not (ota.md 3.1)."""
-    if case.row.srv == "11.1" and image.signature is None:
-        return "an image for 11.1 ends in forceReplace, signature length 40 and the supplier's signature"
     return None
 
 
@@ -128,7 +119,7 @@ def _sort(context: Context, case: Case, texts: Iterable[str], listed: list[CplEn
     """Put each device into the accepted ones or the list that tells why not (ota.md 5.2; first reason wins)."""
     outcome = _Sorted()
     models = {(entry.device_type, entry.manufacturer, entry.model) for entry in listed}
-    roles = [role for role in (UserRole.IS, UserRole.GS) if role in case.sender.roles]
+    roles: list[UserRole] = [role for role in case.sender.roles if role in case.row.roles]
     seen: set[Eui64] = set()
     for text in texts:
         eui = parse_eui(text)
@@ -181,9 +172,7 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
-def _accept(
-    context: Context, case: Case, devices: list[InventoryEntry], octets: bytes, image_hash: str, version: str
-) -> None:
+def _accept(context: Context, case: Case, devices: list[InventoryEntry], octets: bytes, image_hash: str, version: str) -> None:
     request = FirmwareRequest(
         key=context.key(),
         request_id=str(case.request.request_id),
@@ -341,4 +330,6 @@ def version_proved(context: Context, device: InventoryEntry, version: str, *, by
         return
     device.firmware_version = version
     device.gbcs_version = listed.gbcs_version
-    context.journal("inventory", f"{format_eui(device.eui)}: firmware {version}", device=device.eui, data={"firmware_version": version})
+    context.journal(
+        "inventory", f"{format_eui(device.eui)}: firmware {version}", device=device.eui, data={"firmware_version": version}
+    )

@@ -144,11 +144,14 @@ def _service_consistency(context: Context, case: Case) -> Finding:
         return f"ServiceReferenceVariant {request.service_reference_variant} does not exist"
     case.variant = row
     if request.service_reference != row.service_reference:
-        return f"ServiceReference {request.service_reference} does not go with variant {row.srv}; expected {row.service_reference}"
+        return (
+            f"ServiceReference {request.service_reference} does not go with variant {row.srv}; expected {row.service_reference}"
+        )
     signed = request.command_variant in SIGNED_PRE_COMMAND_VARIANTS
     wanted = "SignedPreCommand" if signed else row.body_element
     if request.body.name != wanted:
-        return f"body {request.body.name} does not go with variant {row.srv}, Command Variant {request.command_variant}; expected {wanted}"
+        got = f"body {request.body.name} does not go with variant {row.srv}, Command Variant {request.command_variant}"
+        return f"{got}; expected {wanted}"
     return None
 
 
@@ -230,9 +233,7 @@ def _not_responsible(context: Context, case: Case) -> Finding:
         if responsible(context.state, case.sender, role, case.target, when):
             case.role = role
             return None
-    return (
-        f"{case.sender.name} ({', '.join(eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
-    )
+    return f"{case.sender.name} ({', '.join(eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
 
 
 def _device_status(context: Context, case: Case) -> Finding:
@@ -271,8 +272,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 """Name of the check, as in ``check_codes.toml``, and the check; first failure wins."""
 
 DUE_CHECKS = tuple(
-    (name, check) for name, check in CHECKS if name in {"user_unknown", "user_status", "role_not_eligible", "device_unknown",
-                                                        "device_type", "not_responsible", "device_status"}
+    (name, check)
+    for name, check in CHECKS
+    if name
+    in {"user_unknown", "user_status", "role_not_eligible", "device_unknown", "device_type", "not_responsible", "device_status"}
 )
 """What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.limits import MAX_INVENTORY_DEVICES_PER_ANSWER
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
@@ -15,8 +16,8 @@ from emulator.dsp.state import InventoryEntry
 from emulator.duis.messages import Element, element
 from emulator.estate.model import CplEntry
 
-INVENTORY_ANSWER_DEVICES = 17
-"""Most devices in one answer to 8.2 (source: DUIS schema V5.4, limits.csv L007, exact)."""
+_ANSWER_ORDER = (DeviceType.CHF, *(each for each in DeviceType if each is not DeviceType.CHF))
+"""The hub comes first (duis.md 7.3, captured)."""
 
 Outcome = Element | Refusal | None
 """A payload for the answer, a refusal, or success without data."""
@@ -49,8 +50,8 @@ def read_inventory(context: Context, case: Case) -> Outcome:
         return Refusal(context.codes.code("inventory_nothing_found", reference), "nothing in the inventory matches the search")
     hubs = {entry.hub for entry in found if entry.hub is not None}
     listed = [entry for entry in context.state.inventory.values() if entry.hub in hubs] + [e for e in found if e.hub is None]
-    listed.sort(key=lambda entry: (entry.hub or 0, list(DeviceType).index(entry.device_type) if entry.device_type is not DeviceType.CHF else -1, entry.eui))
-    return element("DSPInventory", *(_describe(context, entry) for entry in listed[:INVENTORY_ANSWER_DEVICES]))
+    listed.sort(key=lambda entry: (entry.hub or 0, _ANSWER_ORDER.index(entry.device_type), entry.eui))
+    return element("DSPInventory", *(_describe(context, entry) for entry in listed[:MAX_INVENTORY_DEVICES_PER_ANSWER]))
 
 
 def _search(context: Context, body: Element) -> list[InventoryEntry]:
@@ -199,7 +200,9 @@ def update_inventory(context: Context, case: Case) -> Outcome:
     if entry is None:
         return Refusal(context.codes.code("device_unknown"), f"{body.value('DeviceID')} is not in the inventory")
     if not _may_update(context, case, entry):
-        return _refuse_84(context, "inventory_not_notifying_party", f"{case.sender.name} neither notified nor is responsible for it")
+        return _refuse_84(
+            context, "inventory_not_notifying_party", f"{case.sender.name} neither notified nor is responsible for it"
+        )
     choice = body.children[1]
     refusal = _UPDATES[choice.name](context, case, entry, choice)
     if refusal is None:

@@ -87,8 +87,10 @@ def device_log_answered(context: Context, transaction: Transaction, hub: Invento
 
 
 def device_log_changed(context: Context, hub: InventoryEntry, result: Mapping[str, object]) -> None:
-    """Alert 8F12 of the hub: what was asked of its device log is done, N24 (duis.md 7.6, trigger medium)."""
-    for update in [u for u in context.state.log_updates if u.hub == hub.eui]:
+    """Alert 8F12 of the hub with its device log: what was asked of it and now shows there is done, N24 (duis.md 7.6, medium)."""
+    devices = result.get("devices")
+    listed = {each.get("device") for each in devices if isinstance(each, dict)} if isinstance(devices, list | tuple) else set()
+    for update in [u for u in context.state.log_updates if u.hub == hub.eui and u.adding == (u.device in listed)]:
         context.state.log_updates.remove(update)
         context.agenda.cancel(update.deadline)
         entry = context.state.inventory.get(update.device)
@@ -210,9 +212,7 @@ def _tell_decommissioned(context: Context, by: Eui64, entry: InventoryEntry, in_
             "MeterDecommissioningOrWithdrawal",
             mpxns("MeterDecommissionOrWithdrawal", entry),
             *(
-                element(
-                    "AssociatedType1Device", element("DeviceID", format_eui(e.eui)), element("DeviceType", e.device_type)
-                )
+                element("AssociatedType1Device", element("DeviceID", format_eui(e.eui)), element("DeviceType", e.device_type))
                 for e in associated[:7]
             ),
         )
@@ -222,7 +222,5 @@ def _tell_decommissioned(context: Context, by: Eui64, entry: InventoryEntry, in_
         change, purpose = element("CHFDecommissioning"), "hub_decommissioned"
     else:
         return
-    body = element(
-        "DeviceStatusChangeEvent", element("DeviceID", format_eui(entry.eui)), element("DeviceStatusChange", change)
-    )
+    body = element("DeviceStatusChangeEvent", element("DeviceID", format_eui(entry.eui)), element("DeviceStatusChange", change))
     context.dcc_alert(sorted(others - {by}), purpose, body, device=entry.eui)

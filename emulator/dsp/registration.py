@@ -86,9 +86,7 @@ def responsible_suppliers(state: DspState, device: InventoryEntry, at_ms: int) -
     found = [
         user.eui
         for user in state.users.values()
-        if any(
-            role in user.roles and responsible(state, user, role, device, at_ms) for role in (UserRole.IS, UserRole.GS)
-        )
+        if any(role in user.roles and responsible(state, user, role, device, at_ms) for role in (UserRole.IS, UserRole.GS))
     ]
     return sorted(found)
 
@@ -98,7 +96,5 @@ def network_operators(state: DspState, device: InventoryEntry, at_ms: int) -> li
     return sorted(
         user.eui
         for user in state.users.values()
-        if any(
-            role in user.roles and responsible(state, user, role, device, at_ms) for role in (UserRole.ED, UserRole.GT)
-        )
+        if any(role in user.roles and responsible(state, user, role, device, at_ms) for role in (UserRole.ED, UserRole.GT))
     )

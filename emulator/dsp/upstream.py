@@ -31,7 +31,9 @@ def receive(context: Context, octets: bytes) -> None:
     message = decode_message(octets)
     device = context.state.inventory.get(message.originator)
     if device is None:
-        context.journal("dropped", f"message of {format_eui(message.originator)}, which is not in the inventory", data={"gbcs": octets.hex()})
+        context.journal(
+            "dropped", f"message of {format_eui(message.originator)}, which is not in the inventory", data={"gbcs": octets.hex()}
+        )
         return
     lifecycle.heard_from(context, device)
     try:
@@ -43,6 +45,13 @@ def receive(context: Context, octets: bytes) -> None:
         _response(context, device, message, octets, result)
     else:
         _alert(context, device, message, octets, result)
+
+
+def _number(result: Mapping[str, object], name: str) -> int:
+    value = result.get(name)
+    if not isinstance(value, int):
+        raise Malformed(f"{name} is not a number in {dict(result)}", where="GBCS alert")
+    return value
 
 
 def _response(
@@ -78,7 +87,9 @@ def _version_read(context: Context, transaction: Transaction, device: InventoryE
         suspend_or_restore(context, device)
 
 
-def _activation_answered(context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]) -> None:
+def _activation_answered(
+    context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]
+) -> None:
     if "activate_image_code" in result:
         _activated(context, device, result)
         return
@@ -171,18 +182,17 @@ def _future_dated(
 
 def _firmware_transfer(context: Context, hub: InventoryEntry, result: Mapping[str, object]) -> None:
     """CCS08 becomes CommsHubAlert (duis.md 6.4; ota.md C5)."""
-    target = Eui64(int(str(result["device"]))) if isinstance(result["device"], int) else None
-    device = context.state.inventory.get(target) if target is not None else None
+    device = context.state.inventory.get(Eui64(_number(result, "device")))
     if device is None:
         return
-    code = FirmwareTransferCode(int(str(result["transfer_code"])))
+    code = FirmwareTransferCode(_number(result, "transfer_code"))
     job = firmware.latest_job(context, device.eui)
     request = context.state.firmware_requests[job.request] if job is not None else None
     body = element(
         "CommsHubAlert",
         element("CommsHubDeviceID", format_eui(hub.eui)),
         element("AlertCode", f"{result['alert_code']:04X}"),
-        element("TimeStamp", format_datetime(int(str(result["time_ms"])))),
+        element("TimeStamp", format_datetime(_number(result, "time_ms"))),
         element(
             "FirmwareTransferAlert",
             element("UpdateFirmwareRequestID", request.request_id) if request else None,
@@ -198,19 +208,21 @@ def _firmware_transfer(context: Context, hub: InventoryEntry, result: Mapping[st
     if job is None:
         return
     succeeded = code is FirmwareTransferCode.FileTransferSuccess
-    advanced = firmware.advance_job(context, job, "transferred" if succeeded else "transfer_failed", "" if succeeded else code.name)
+    advanced = firmware.advance_job(
+        context, job, "transferred" if succeeded else "transfer_failed", "" if succeeded else code.name
+    )
     if advanced and device.device_type is DeviceType.PPMID and succeeded:
         context.agenda.schedule(context.now_ms + context.settings.ppmid_silence_ms, "dsp.silence", job.key, job.state)
 
 
 def _ppmid_activation(context: Context, device: InventoryEntry, result: Mapping[str, object]) -> None:
     """CS09 becomes PPMIDAlert (duis.md 6.4; ota.md C7)."""
-    succeeded, version = result["activate_code"] == 0, str(result["firmware_version"])
+    succeeded, version = result["activation_code"] == 0, str(result["firmware_version"])
     body = element(
         "PPMIDAlert",
         element("DeviceID", format_eui(device.eui)),
         element("DeviceAlertCode", f"{result['alert_code']:04X}"),
-        element("Timestamp", format_datetime(int(str(result["time_ms"])))),
+        element("Timestamp", format_datetime(_number(result, "time_ms"))),
         element(
             "PPMIDFirmwareUpgradeAlert",
             element("FirmwareVersion", version),
