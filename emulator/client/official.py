@@ -76,7 +76,7 @@ class OfficialTools:
         return found
 
     def sign(self, items: Sequence[Mapping[str, Any]], parallel: int = 2) -> list[dict[str, Any]]:
-        """Sign requests; each item has ``name`` and ``xml``, or ``template`` with optional ``originator``, ``target``, ``counter``.
+        """Sign requests; each has ``name`` and ``xml``, or ``template`` with optional ``originator``, ``target``, ``counter``.
 
         Each result has ``name`` and either ``xml`` and ``request_id``, or ``error``.
         """
@@ -99,8 +99,8 @@ class OfficialTools:
 
     def _run(self, driver: str, question: Mapping[str, Any]) -> dict[str, Any]:
         environment = dict(os.environ, DCC_INTEROP_PACKAGES=str(self.packages), JAVA_TOOL_OPTIONS=_JVM_FLAGS)
-        done = subprocess.run(  # noqa: S603 - our own script
-            ["node", str(self.drivers / driver)],  # noqa: S607 - the user's node
+        done = subprocess.run(
+            ["node", str(self.drivers / driver)],
             input=json.dumps(question),
             capture_output=True,
             text=True,
@@ -124,9 +124,7 @@ def _install(manifest: Path, target: Path) -> None:
         shutil.copytree(manifest, folder)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"]
         try:
-            done = subprocess.run(  # noqa: S603
-                command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
-            )
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired as late:
             raise Unavailable(f"npm did not finish within {_INSTALL_TIMEOUT_S} s") from late
         if done.returncode != 0:

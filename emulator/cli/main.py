@@ -1,0 +1,43 @@
+"""The verbs of ``dcc-emulator`` put together."""
+
+import platform
+import sys
+from importlib import metadata
+
+import typer
+
+import emulator
+from emulator.cli import estates, images, keystores
+from emulator.cli.output import JsonFlag, print_fields, print_json, verb
+
+application = typer.Typer(
+    name="dcc-emulator",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reference emulator of the GB smart-metering DCC and its CSP networks.",
+    epilog="Exit codes: 0 in order, 1 a verdict that is not, 2 wrong usage or input, 3 nobody answers.",
+)
+application.add_typer(images.application, name="image")
+application.add_typer(keystores.application, name="pki")
+application.add_typer(estates.application, name="estate")
+
+
+@application.command("version")
+@verb
+def version(json_output: JsonFlag = False) -> None:
+    """Say which versions are at work."""
+    libraries = {name: metadata.version(name) for name in ("aiohttp", "cryptography", "lxml", "xmlschema")}
+    fields: dict[str, object] = {"emulator": emulator.__version__, "python": platform.python_version(), **libraries}
+    if json_output:
+        print_json(fields)
+    else:
+        print_fields("", fields)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        application()
+    except KeyboardInterrupt:
+        sys.exit(130)
