@@ -7,13 +7,18 @@ What is due comes as agenda events through :meth:`Csp.handle`. Upwards it schedu
 ``dsp.undeliverable``  ``(hub, target, message)``     a command could not be delivered within its window
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from emulator.csp.distribution import Distribution
 from emulator.csp.regions import CspSettings
-from emulator.csp.state import CspState
-from emulator.domain.identifiers import Eui64
+from emulator.csp.state import CspState, WaitingMessage, WanHub
+from emulator.csp.wan import Wan
+from emulator.domain.errors import Broken
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.model import Estate
-from emulator.premises.premises import Journal, Premises
+from emulator.premises.context import Journal
+from emulator.premises.premises import Premises
 from emulator.simulation.agenda import Agenda, Event
 from emulator.simulation.faults import Faults
 
@@ -35,8 +40,18 @@ class Csp:
         premises: Premises,
         journal: Journal,
     ) -> None:
-        """Behaviour over ``state``; ``seed`` keys the draws of latencies."""
-        raise NotImplementedError
+        """Behaviour over ``state``; ``seed`` keys the draws of latencies. An empty state takes its hubs from ``estate``."""
+        self.state = state
+        self._wan = Wan(state, agenda, settings, faults, seed, premises, journal)
+        self._distribution = Distribution(self._wan)
+        if not state.hubs:
+            for home in estate.homes:
+                self.add_hub(home.hub, home.wan_technology, home.region)
+
+    def add_hub(self, hub: Eui64, technology: str, region: str) -> None:
+        """Make a hub known with the way it is reached; raise :class:`Malformed` for an unknown technology."""
+        self._wan.check_technology(technology)
+        self.state.hubs[hub] = WanHub(technology, str(region))
 
     def send_command(self, hub: Eui64, target: Eui64, message: bytes, now_ms: int) -> None:
         """Carry a GBCS command to ``hub`` for ``target``.
@@ -44,31 +59,102 @@ class Csp:
         A hub that cannot be reached is tried again until the window of :attr:`CspSettings.command_window_ms` is over; then
         ``dsp.undeliverable`` is due.
         """
-        raise NotImplementedError
+        self._send(WaitingMessage(0, hub, target, message, now_ms + self._wan.settings.command_window_ms, 0, 0), now_ms)
 
     def hold_image(self, image: bytes) -> str:
         """Keep an OTA file while any job, hub or device uses it; returns the ``image_key`` for :meth:`distribute`.
 
         An image that nothing uses any more is dropped, so hold it again before distributing it again later.
         """
-        raise NotImplementedError
+        return self._wan.premises.images.hold(image)
 
     def distribute(self, job_key: str, hub: Eui64, target: Eui64, image_key: str, now_ms: int) -> None:
-        """Queue an image for one device; ``dsp.delivery`` tells the outcome. A ``job_key`` is used once."""
-        raise NotImplementedError
+        """Queue an image for one device; ``dsp.delivery`` tells the outcome. A ``job_key`` is used once.
+
+        Reasons of failure are those of :meth:`Premises.begin_image`, and ``unknown hub``, ``image rejected``,
+        ``hub unreachable``, ``transfer failed``.
+        """
+        self._distribution.submit(job_key, hub, target, image_key, now_ms)
 
     def cancel(self, job_key: str, now_ms: int) -> bool:
         """Take back a job that is not yet at its hub; False when it is over or unknown. No ``dsp.delivery`` follows."""
-        raise NotImplementedError
+        return self._distribution.cancel(job_key, now_ms)
 
     def handle(self, event: Event) -> None:
         """Run one due event of :attr:`TOPICS`."""
-        raise NotImplementedError
+        try:
+            handler = _HANDLERS[event.topic]
+        except KeyError:
+            raise Broken(f"the csp has no event {event.topic}") from None
+        handler(self, event)
 
     def describe_job(self, job_key: str, now_ms: int) -> dict[str, Any] | None:
         """What a distribution is doing and waits for, as JSON values; None when it is over or unknown."""
-        raise NotImplementedError
+        return self._distribution.describe_job(job_key, now_ms)
 
-    def describe_region(self, technology: str, now_ms: int) -> dict[str, Any]:
-        """Channels in use and jobs waiting of one technology, as JSON values."""
-        raise NotImplementedError
+    def describe_group(self, technology: str, region: str) -> dict[str, Any]:
+        """Channels in use and jobs waiting for one technology in one region, as JSON values."""
+        return self._distribution.describe_group(technology, region)
+
+    def describe_hub(self, hub: Eui64, now_ms: int) -> dict[str, Any] | None:
+        """How a hub is reached, whether it is, and the messages that wait for it; None when it is unknown."""
+        known = self.state.hubs.get(hub)
+        if known is None:
+            return None
+        return {
+            "technology": known.technology,
+            "region": known.region,
+            "reachable": self._wan.reachable(hub, now_ms),
+            "waiting_messages": [
+                {"target": format_eui(m.target) if m.target else None, "next_try_ms": m.due_ms, "until_ms": m.give_up_ms}
+                for m in self.state.messages.values()
+                if m.hub == hub
+            ],
+        }
+
+    def _upstream(self, event: Event) -> None:
+        hub, message = event.args
+        assert isinstance(hub, int)
+        assert isinstance(message, bytes)
+        if self._wan.faults.find("wan.loses_upstream", hub, event.at_ms) is not None:
+            self._wan.journal("wan", hub, "a message from the home is lost, by fault", {"gbcs": message.hex()})
+            return
+        give_up_ms = event.at_ms + self._wan.settings.command_window_ms
+        self._send(WaitingMessage(0, hub, 0, message, give_up_ms, 0, 0), event.at_ms)
+
+    def _again(self, event: Event) -> None:
+        number = event.args[0]
+        assert isinstance(number, int)
+        waiting = self.state.messages.pop(number, None)
+        if waiting is not None:
+            self._send(waiting, event.at_ms)
+
+    def _send(self, waiting: WaitingMessage, now_ms: int) -> None:
+        """Carry a message down or up, or keep it while its hub cannot be reached."""
+        wan, hub, message = self._wan, waiting.hub, waiting.message
+        if wan.reachable(hub, now_ms):
+            if waiting.target:
+                wan.agenda.schedule(wan.arrives_down_ms(hub, now_ms), "hub.command", hub, waiting.target, message)
+            else:
+                wan.agenda.schedule(wan.arrives_up_ms(hub, now_ms), "dsp.upstream", hub, message)
+            return
+        waiting.attempts += 1
+        waiting.due_ms = now_ms + wan.settings.backoff_after(waiting.attempts)
+        if waiting.due_ms <= waiting.give_up_ms:
+            waiting.number = wan.number()
+            self.state.messages[waiting.number] = waiting
+            wan.agenda.schedule(waiting.due_ms, "csp.again", waiting.number)
+            wan.journal("wan", hub, f"{format_eui(hub)} cannot be reached; next try in {(waiting.due_ms - now_ms) // 1000} s", {})
+        elif waiting.target:
+            wan.agenda.schedule(max(now_ms, waiting.give_up_ms), "dsp.undeliverable", hub, waiting.target, message)
+        else:
+            wan.journal("wan", hub, "a message from the home is given up", {"gbcs": message.hex()})
+
+
+_HANDLERS: Mapping[str, Callable[[Csp, Event], None]] = {
+    "csp.upstream": Csp._upstream,
+    "csp.again": Csp._again,
+    "csp.transmitted": lambda csp, event: csp._distribution.transmitted(event),
+    "csp.retry": lambda csp, event: csp._distribution.retry(event),
+}
+"""What happens at each topic."""

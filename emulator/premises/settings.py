@@ -64,9 +64,20 @@ class HanSettings:
     """Device types for which the hub reports the transfer (alerts 8F8A, 8F89)."""
     hw_version_mandatory: bool = setting(False, "ota.md 3.1", "medium")
     """Whether a hub refuses images whose header has no hardware versions."""
+    check_hardware_version: bool = setting(True, "ota.md 3.2", "medium")
+    """Whether the hub refuses an image whose hardware versions exclude the device."""
+    check_manufacturer: bool = setting(True, "ota.md 3.2", "high")
+    """Whether a device ignores an image of another manufacturer."""
+    check_file_version: bool = setting(True, "ota.md 3.2", "high")
+    """Whether a device ignores an image that is not newer than what it runs."""
+    check_supplier_signature: bool = setting(True, "ota.md 3.2", "exact")
+    """Whether meters and HCALCSs verify the supplier's signature."""
     alert_on_version_change: bool = setting(False, "firmware_examples.md 5", "low")
     """Whether a change of the running version (8F43) is also sent as an alert. Off: the sources do not say whether that alert
     is critical, so by default it is an entry of the device's event log only."""
+    alert_on_authentication_failure: bool = setting(False, "gbcs.md appendix", "low")
+    """Whether a device sends 8F3D or 8F53 about a command that it cannot authenticate. Off: the sources name the codes but not
+    their messages; the event log has them in any case."""
     fd_cancel_on_credential_change: bool = setting(True, "ota.md 13", "medium")
     """Whether a pending dated activation dies when the supplier's credentials change."""
     device_log_entries: int = setting(16, "L045", "medium")

@@ -3,8 +3,15 @@
 from dataclasses import dataclass, field
 
 from emulator.domain.vocabulary import DeviceType
+from emulator.estate.model import DeviceDefinition
 from emulator.premises.device_states import FirmwareState, LoadingState
 from emulator.premises.hub_states import SlotState
+
+MAX_EVENT_LOG = 100
+"""Entries kept of a device's event log; ours."""
+
+MAX_WAITING = 50
+"""Messages a hub keeps for a sleeping device; ours."""
 
 
 @dataclass(slots=True)
@@ -21,8 +28,8 @@ class ImageSlot:
     """Size of the OTA file."""
     file_version: int
     state: SlotState
-    due_ms: int
-    """When the present state ends by itself: expiry of READY, end of transfer of SERVING, 0 otherwise."""
+    expires_ms: int = 0
+    """When the hub drops the image; 0 until the image is complete."""
 
 
 @dataclass(slots=True)
@@ -30,11 +37,11 @@ class LogEntry:
     """One entry of a CHF device log: a whitelisted device."""
 
     device: int
-    added_ms: int
-    last_communication_ms: int = 0
-    """0 while the device has not joined."""
-    join_until_ms: int = 0
+    join_until_ms: int
     """End of the join period."""
+    joined: bool = False
+    last_communication_ms: int = 0
+    """0 while nothing has been heard from it."""
 
 
 @dataclass(slots=True)
@@ -46,6 +53,8 @@ class HubState:
     """EUIs of the home, the CHF and GPF among them, in the order of the estate."""
     slots: list[ImageSlot] = field(default_factory=list)
     device_log: list[LogEntry] = field(default_factory=list)
+    join_period_s: int = 0
+    """How long newly added devices may join; set by 8.11."""
     powered: bool = True
 
 
@@ -61,49 +70,49 @@ class PendingActivation:
     counter: int
     """Originator counter of the command."""
     at_ms: int
+    """The date of the command, in the device's own time."""
 
 
 @dataclass(slots=True)
-class ActivationUnderWay:
+class Activation:
     """An activation between its start and the moment the device runs again."""
 
     number: int
+    """Names the activation in agenda events."""
     due_ms: int
-    command: bytes
+    command: bytes = b""
     """The CS06 to answer; empty when nobody waits for a Response."""
-    dated: PendingActivation | None
+    dated: PendingActivation | None = None
     """The dated CS06 that it executes, to be reported by an alert."""
 
 
 @dataclass(slots=True)
 class Transfer:
-    """An image on its way from the hub's store into the device."""
+    """An image on its way from the hub's store into the device, until the device has checked it."""
 
     number: int
-    """Names the step in agenda events."""
+    """Names the transfer in agenda events."""
     slot: int
     """Number of the hub's slot."""
     image_key: str
+    due_ms: int
+    """End of the transfer, then of the verification."""
 
 
 @dataclass(slots=True)
 class DeviceState:
     """A device of a home."""
 
-    eui: int
-    device_type: DeviceType
-    hub: int
+    definition: DeviceDefinition
+    """What it was built as; what changes lies beside it."""
     running_version: int
     """The OTA file version that runs, as one number."""
-    hardware_version: int
-    image_capacity_bytes: int
-    supports_cs09: bool
     credentials: dict[int, int]
     """Remote Party Role to the EUI of the party whose certificates the device trusts in that role."""
-    joined_to: dict[int, DeviceType]
+    joined_to: dict[int, DeviceType] = field(default_factory=dict)
     """Its own device log: the devices with which it has joined."""
-    attributes: dict[str, str]
-    """Values that were set or are particular to it, by attribute key; the rest follows from its profile."""
+    attributes: dict[str, str] = field(default_factory=dict)
+    """Values that were set, encoded in hexadecimal, by attribute; the rest follows from its profile."""
     powered: bool = True
     on_han: bool = True
     loading: LoadingState = LoadingState.IDLE
@@ -113,17 +122,35 @@ class DeviceState:
     """SHA-256 of the Manufacturer Image it holds; empty when it holds none."""
     held_version: int = 0
     pending: PendingActivation | None = None
-    activation: ActivationUnderWay | None = None
+    activation: Activation | None = None
     alert_counter: int = 0
     """Counter of the last alert; alerts use one sequence of their own (gbcs.md 5)."""
     command_counters: dict[int, int] = field(default_factory=dict)
     """Highest counter accepted per remote party, over the use cases with replay protection."""
     clock_offset_ms: int = 0
     """Device clock minus simulated time."""
+    clock_reliable: bool = True
     waiting: list[bytes] = field(default_factory=list)
     """Messages that lie at the hub until a sleeping device wakes."""
+    wakes_ms: int = 0
+    """The wake-up for which something waits; 0 when nothing does."""
     events: list[tuple[int, int]] = field(default_factory=list)
-    """Event log, newest last: time in milliseconds and event code."""
+    """Event log, newest last: device time in milliseconds and event code."""
+
+    @property
+    def eui(self) -> int:
+        """Its EUI-64."""
+        return self.definition.eui
+
+    @property
+    def device_type(self) -> DeviceType:
+        """Its device type."""
+        return self.definition.device_type
+
+    @property
+    def hub(self) -> int:
+        """EUI of the hub of its home."""
+        return self.definition.hub
 
 
 @dataclass(slots=True)

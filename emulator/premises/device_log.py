@@ -1,0 +1,126 @@
+"""The CHF device log: which devices may be on the HAN, how they join, and the hub's alerts about it (duis.md 7.6)."""
+
+import hashlib
+
+from emulator.domain.identifiers import Eui64, eui_bytes, format_eui
+from emulator.gbcs import dlms
+from emulator.gbcs.dlms import AccessResult, Data, Operation
+from emulator.gbcs.times import cosem
+from emulator.premises import hub, loading
+from emulator.premises.context import Context
+from emulator.premises.device_states import FirmwareState, LoadingEvent
+from emulator.premises.sending import send_alert
+from emulator.premises.state import DeviceState, HubState, LogEntry
+
+CURRENT, HISTORIC = "104 0-0:30.3.0.255", "104 0-0:30.3.1.255"
+"""The device log and the one before the last restore (usecase_spec.json CCS07, proven)."""
+
+LOG_CHANGED = 0x8F12
+"""Alert code of CS14 (gbcs.md 8, proven)."""
+
+_SUCCESS, _NOT_THERE, _FULL = 0, 1, 250
+
+
+def add(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS01: put a device on the whitelist; it joins when joining is opened."""
+    home = context.hub_of(device)
+    other = int.from_bytes(data.items[0].octets, "big")
+    if entry_of(home, other) is None:
+        if len(home.device_log) >= context.settings.device_log_entries:
+            return AccessResult(Operation.ACTION, _FULL)
+        home.device_log.append(LogEntry(other, 0))
+    return AccessResult(Operation.ACTION, _SUCCESS)
+
+
+def set_join_period(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS01: how long the devices just added may join, in seconds."""
+    context.hub_of(device).join_period_s = data.number
+    return AccessResult(Operation.SET, _SUCCESS)
+
+
+def open_joining(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS01: let whitelisted devices join from now on, for the join period."""
+    home = context.hub_of(device)
+    for entry in home.device_log:
+        if data.number and not entry.joined:
+            entry.join_until_ms = now_ms + home.join_period_s * 1_000
+            context.agenda.schedule(now_ms + context.settings.join_ms, "hub.join", home.eui, entry.device)
+    return AccessResult(Operation.SET, _SUCCESS)
+
+
+def try_to_join(context: Context, home: HubState, eui: int, now_ms: int) -> None:
+    """A whitelisted device joins the HAN if it is there, powered and in time."""
+    entry, device = entry_of(home, eui), context.state.devices.get(Eui64(eui))
+    if entry is None or entry.joined or device is None or device.hub != home.eui:
+        return
+    if not (device.powered and home.powered and now_ms <= entry.join_until_ms) or device.firmware is FirmwareState.DEAD:
+        return
+    entry.joined, entry.last_communication_ms = True, now_ms
+    device.on_han = True
+    context.note(device, f"joins the HAN of {format_eui(home.eui)}")
+    report(context, home, now_ms)
+    hub.announce(context, device, now_ms)
+
+
+def remove(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS02: take a device off the whitelist and the HAN."""
+    home = context.hub_of(device)
+    entry = entry_of(home, int.from_bytes(data.octets, "big"))
+    if entry is None:
+        return AccessResult(Operation.ACTION, _NOT_THERE)
+    home.device_log.remove(entry)
+    gone = context.state.devices.get(entry.device)
+    if gone is not None:
+        loading.interrupt(context, gone, LoadingEvent.TRANSFER_FAILED, now_ms)
+        gone.on_han = False
+        gone.waiting.clear()
+        context.note(gone, f"leaves the HAN of {format_eui(home.eui)}")
+    report(context, home, now_ms)
+    return AccessResult(Operation.ACTION, _SUCCESS)
+
+
+def report(context: Context, home: HubState, now_ms: int) -> None:
+    """CS14 to the DCC: the whole log with the hashes of the link keys."""
+    devices = [
+        {"device": entry.device, "link_key_hash": _link_key_hash(context, entry.device)}
+        for entry in home.device_log
+        if entry.joined
+    ]
+    values = {"han_id": _han_id(context, home), "devices": devices}
+    send_alert(context, context.state.devices[home.eui], LOG_CHANGED, now_ms, values)
+
+
+def read_current(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS07: the log with key hashes."""
+    return _backup(context, device, context.hub_of(device).device_log, now_ms)
+
+
+def read_historic(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS07: the log before the last restore, which no hub here has had."""
+    return _backup(context, device, [], now_ms)
+
+
+def entry_of(home: HubState, eui: int) -> LogEntry | None:
+    """The log's entry for a device, or None."""
+    return next((entry for entry in home.device_log if entry.device == eui), None)
+
+
+def _backup(context: Context, device: DeviceState, entries: list[LogEntry], now_ms: int) -> AccessResult:
+    listed = [
+        dlms.structure(dlms.octets(eui_bytes(entry.device)), dlms.octets(_link_key_hash(context, entry.device)))
+        for entry in entries
+        if entry.joined
+    ]
+    time = dlms.octets(cosem(now_ms + device.clock_offset_ms))
+    han_id = dlms.octets(_han_id(context, context.hub_of(device)))
+    return AccessResult(Operation.ACTION, _SUCCESS, dlms.structure(time, han_id, dlms.array(*listed)))
+
+
+def _han_id(context: Context, home: HubState) -> bytes:
+    """The extended PAN id: 8 octets that follow from the seed."""
+    return hashlib.blake2b(f"{context.seed}/{home.eui}/han id".encode(), digest_size=8).digest()
+
+
+def _link_key_hash(context: Context, device: int) -> bytes:
+    """16 octets that stand for the hash of a device's link key; the key itself never leaves the HAN."""
+    return hashlib.blake2b(f"{context.seed}/{device}/link key hash".encode(), digest_size=16).digest()

@@ -1,0 +1,112 @@
+"""How homes come about: hubs and devices from the declared estate, and devices fitted or taken away later."""
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
+from emulator.domain.vocabulary import DeviceStatus, DeviceType, RemotePartyRole
+from emulator.estate.model import DeviceDefinition, Estate
+from emulator.premises import han, loading
+from emulator.premises.context import Context
+from emulator.premises.device_states import LoadingEvent
+from emulator.premises.hub_states import SlotEvent, SlotState, advance
+from emulator.premises.state import DeviceState, HubState, LogEntry
+
+JOINED = frozenset(
+    (
+        DeviceStatus.INSTALLED_NOT_COMMISSIONED,
+        DeviceStatus.COMMISSIONED,
+        DeviceStatus.SUSPENDED,
+        DeviceStatus.RECOVERY,
+        DeviceStatus.RECOVERED,
+    )
+)
+"""Inventory statuses of devices that are on the HAN (duis.md 7.7); type 2 devices without status are taken to be."""
+
+
+def fill(context: Context, estate: Estate) -> None:
+    """Build all homes of the estate."""
+    broker = next(
+        (party.eui for party in estate.parties if party.remote_party_role is RemotePartyRole.ACCESS_CONTROL_BROKER),
+        ACCESS_CONTROL_BROKER,
+    )
+    for home in estate.homes:
+        context.state.hubs[home.hub] = HubState(home.hub)
+        for definition in home.devices:
+            place(context, definition, broker)
+    for device in context.state.devices.values():
+        for eui in device.definition.joined_to:
+            other = context.state.devices[eui]
+            device.joined_to[eui] = other.device_type
+            other.joined_to[device.eui] = device.device_type
+
+
+def place(context: Context, definition: DeviceDefinition, broker: int) -> DeviceState:
+    """Put one device into its home, with the credentials that its definition names."""
+    home = context.state.hubs[definition.hub]
+    credentials = {int(RemotePartyRole.ACCESS_CONTROL_BROKER): int(broker)}
+    for role, party in (
+        (RemotePartyRole.SUPPLIER, definition.supplier),
+        (RemotePartyRole.NETWORK_OPERATOR, definition.network_operator),
+    ):
+        if party is not None:
+            credentials[int(role)] = int(party)
+    in_hub = definition.device_type in han.IN_HUB
+    joined = in_hub or definition.status is None or definition.status in JOINED
+    device = DeviceState(definition, int(definition.firmware_version, 16), credentials, on_han=joined)
+    context.state.devices[definition.eui] = device
+    home.devices.append(definition.eui)
+    if not in_hub and (joined or definition.status is DeviceStatus.WHITELISTED):
+        home.device_log.append(LogEntry(definition.eui, 0, joined))
+    return device
+
+
+def add(context: Context, definition: DeviceDefinition) -> None:
+    """Fit a device; raise :class:`Malformed` when its EUI is taken or its home does not exist."""
+    if definition.eui in context.state.devices:
+        raise Malformed(f"there is a device {format_eui(definition.eui)} already", where="eui", expected="a new EUI")
+    if definition.device_type is DeviceType.CHF and definition.hub == definition.eui:
+        context.state.hubs[definition.hub] = HubState(definition.hub)
+    if definition.hub not in context.state.hubs:
+        raise Malformed(f"there is no hub {format_eui(definition.hub)}", where="hub", expected="the EUI of a fitted hub")
+    brokers = (device.credentials[RemotePartyRole.ACCESS_CONTROL_BROKER] for device in context.state.devices.values())
+    device = place(context, definition, next(brokers, ACCESS_CONTROL_BROKER))
+    for eui in definition.joined_to:
+        other = context.state.devices.get(eui)
+        if other is not None:
+            device.joined_to[eui] = other.device_type
+    context.note(device, "is fitted")
+
+
+def remove(context: Context, eui: int, now_ms: int) -> bool:
+    """Take a device away, a hub with its whole home; the hub's log and images stay until they expire."""
+    device = context.state.devices.get(eui)
+    if device is None:
+        return False
+    home = context.hub_of(device)
+    gone = list(home.devices) if eui == home.eui else [eui]
+    for other in gone:
+        loading.interrupt(context, context.state.devices[other], LoadingEvent.TRANSFER_FAILED, now_ms)
+        transfer = context.state.devices[other].transfer
+        if transfer is not None:
+            context.images.release(transfer.image_key)
+        context.note(context.state.devices[other], "is taken away")
+        del context.state.devices[other]
+        home.devices.remove(other)
+    if eui == home.eui:
+        for slot in home.slots:
+            advance(slot.state, SlotEvent.LOST if slot.state is SlotState.READY else SlotEvent.WAN_TRANSFER_FAILS)
+            context.images.release(slot.image_key)
+        del context.state.hubs[eui]
+    return True
+
+
+def set_credential(context: Context, eui: int, role: int, party: Eui64) -> bool:
+    """Trust another party in ``role``; a pending dated activation of the old supplier may die with it (ota.md 13)."""
+    device = context.state.devices.get(eui)
+    if device is None:
+        return False
+    changed = device.credentials.get(role) != party
+    device.credentials[role] = party
+    if changed and role == RemotePartyRole.SUPPLIER and context.settings.fd_cancel_on_credential_change:
+        device.pending = None
+    context.note(device, f"trusts {format_eui(party)} as {RemotePartyRole(role).name}")
+    return True

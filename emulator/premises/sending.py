@@ -1,0 +1,114 @@
+"""Responses and alerts of devices: built, protected with the device's own keys, and handed to the WAN."""
+
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.vocabulary import RemotePartyRole
+from emulator.gbcs.alerts import alert_content, build_alert, protect_alert
+from emulator.gbcs.message import GbcsMessage
+from emulator.gbcs.responses import build_response, protect_response
+from emulator.gbcs.usecases import UseCase, alert_use_case
+from emulator.premises import han
+from emulator.premises.context import Context
+from emulator.premises.state import DeviceState
+
+Keys = tuple[ec.EllipticCurvePrivateKey, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]
+"""The device's digital-signing and key-agreement keys, and the recipient's public key-agreement key."""
+
+UNRELIABLE_CLOCK = 0x02
+"""Clock-status octet of gas register reads while the clock is not reliable (gbcs.md 5, proven)."""
+
+
+def send_response(
+    context: Context,
+    device: DeviceState,
+    command: GbcsMessage,
+    use_case: UseCase,
+    content: bytes,
+    now_ms: int,
+    originator_counter: int | None = None,
+) -> None:
+    """Answer ``command``; ``originator_counter`` is given when data was encrypted for an unknown remote party."""
+    keys = _keys(context, device, command.originator)
+    if keys is None:
+        return
+    status = UNRELIABLE_CLOCK if use_case.date_time_status == 0 and not device.clock_reliable else None
+    message = build_response(
+        command,
+        use_case,
+        content,
+        now_ms + device.clock_offset_ms,
+        originator_counter=originator_counter,
+        time_status=status,
+    )
+    signing, agreement, recipient = keys
+    protected = protect_response(
+        message, use_case, device_private_ds=signing, device_private_ka=agreement, recipient_public_ka=recipient
+    )
+    _send_up(context, device, protected.encode(), f"answers {use_case.name} ({use_case.code:04X})", now_ms)
+
+
+def send_alert(
+    context: Context,
+    device: DeviceState,
+    alert_code: int,
+    now_ms: int,
+    values: Mapping[str, object] | None = None,
+    time_ms: int | None = None,
+) -> None:
+    """Send an alert to the party that the table names for it; ``time_ms`` is what the alert says instead of the device's clock.
+
+    A device that does not know the alert, or trusts nobody in the recipient's role, keeps silent.
+    """
+    use_case = alert_use_case(alert_code, device.device_type)
+    role = RemotePartyRole.SUPPLIER if use_case is None or use_case.recipient is None else use_case.recipient
+    recipient = device.credentials.get(role)
+    if use_case is None or recipient is None:
+        context.note(device, f"has nobody to send alert {alert_code:04X} to")
+        return
+    keys = _keys(context, device, recipient)
+    if keys is None:
+        return
+    device.alert_counter += 1
+    content = alert_content(
+        use_case,
+        counter=device.alert_counter,
+        alert_code=alert_code,
+        time_ms=now_ms + device.clock_offset_ms if time_ms is None else time_ms,
+        values=values,
+    )
+    message = build_alert(
+        use_case, device=Eui64(device.eui), recipient=Eui64(recipient), counter=device.alert_counter, content=content
+    )
+    signing, agreement, public = keys
+    protected = protect_alert(
+        message, use_case, device_private_ds=signing, device_private_ka=agreement, recipient_public_ka=public
+    )
+    _send_up(context, device, protected.encode(), f"sends alert {alert_code:04X} to {format_eui(recipient)}", now_ms)
+
+
+def _keys(context: Context, device: DeviceState, recipient: int) -> Keys | None:
+    signing, agreement = (context.keys.private_key(device.eui, usage) for usage in ("DS", "KA"))
+    public = context.keys.public_key(recipient, "KA")
+    if signing is None or agreement is None or public is None:
+        missing = "its own keys" if public is not None else f"a certificate of {format_eui(recipient)}"
+        context.note(device, f"cannot protect a message without {missing}")
+        return None
+    return signing, agreement, public
+
+
+def _send_up(context: Context, device: DeviceState, octets: bytes, summary: str, now_ms: int) -> None:
+    if context.faults.find("device.silent", device.eui, now_ms) is not None:
+        context.note(device, f"would send, but is silent by fault: {summary}", gbcs=octets.hex())
+        return
+    if not han.is_up(context, device):
+        context.note(device, f"cannot reach the hub: {summary}", gbcs=octets.hex())
+        return
+    hub = context.hub_of(device)
+    for entry in hub.device_log:
+        if entry.device == device.eui:
+            entry.last_communication_ms = now_ms
+    context.note(device, summary)
+    context.agenda.schedule(han.reaches_hub_ms(context, device, now_ms), "csp.upstream", hub.eui, octets)

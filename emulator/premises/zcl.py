@@ -1,0 +1,59 @@
+"""Execution of GBZ Commands: attributes are read from the store, anything else gets a Default Response (derive.md)."""
+
+from emulator.domain.errors import Malformed
+from emulator.gbcs import gbz
+from emulator.gbcs.gbz import AttributeRecord, Component
+from emulator.gbcs.message import GbcsMessage
+from emulator.gbcs.protect import seal
+from emulator.gbcs.protected import sealing_key
+from emulator.gbcs.usecases import GbzItem, UseCase
+from emulator.premises import objects
+from emulator.premises.context import Context
+from emulator.premises.cosem import Answer
+from emulator.premises.readers import reader_secret
+from emulator.premises.state import DeviceState
+
+
+def execute(context: Context, device: DeviceState, message: GbcsMessage, use_case: UseCase, now_ms: int) -> Answer:
+    """Run the components; raise :class:`Malformed` when they cannot be read."""
+    requests = gbz.decode_components(message.content)
+    broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
+    encrypted = [isinstance(item, GbzItem) and item.encrypted_answer for item in use_case.request]
+    own_counter = _own_counter(device, message) if any(encrypted) else None
+    answers: list[Component] = []
+    frame_counter = 0
+    for index, request in enumerate(requests):
+        if request.command != gbz.READ_ATTRIBUTES or request.frame_control & 0x03:
+            answers.append(gbz.default_response(request, gbz.HARDWARE_FAILURE if broken else gbz.SUCCESS))
+            continue
+        payload = gbz.encode_records(_records(context, device, request, broken, now_ms))
+        if index < len(encrypted) and encrypted[index]:
+            key = sealing_key(message, reader_secret(context, device, message), own_counter)
+            sealed = seal(payload, key, message.recipient)
+            answers.append(gbz.read_response(request, sealed, frame_counter))
+            frame_counter += 1
+        else:
+            answers.append(gbz.read_response(request, payload))
+    if not answers:
+        raise Malformed("the Command has no components", where="components", expected="one or more")
+    return Answer(gbz.encode_components(answers), own_counter)
+
+
+def _own_counter(device: DeviceState, message: GbcsMessage) -> int | None:
+    if message.supplementary is None or message.supplementary.certificate is None:
+        return None
+    device.alert_counter += 1
+    return device.alert_counter
+
+
+def _records(context: Context, device: DeviceState, request: Component, broken: bool, now_ms: int) -> list[AttributeRecord]:
+    records = []
+    for attribute in gbz.requested_attributes(request):
+        value = objects.read_zcl(context, device, request.cluster, attribute, now_ms)
+        if broken:
+            records.append(AttributeRecord(attribute, gbz.HARDWARE_FAILURE))
+        elif value is None:
+            records.append(AttributeRecord(attribute, gbz.NOT_FOUND))
+        else:
+            records.append(AttributeRecord(attribute, gbz.SUCCESS, value))
+    return records
