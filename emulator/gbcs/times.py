@@ -122,3 +122,10 @@ def read_duis(text: str) -> int:
     minutes = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 60 + int(zone[4:6]))
     at_ms = _since_epoch(at) - minutes * 60_000 + int((found[3] or ".0")[1:4].ljust(3, "0"))
     return CANCEL if at_ms == DUIS_CANCEL else at_ms
+
+
+def as_text(at_ms: int | None) -> str:
+    """A time for people: ISO text, ``now`` or ``never``."""
+    if at_ms is None:
+        return "now"
+    return "never" if at_ms == CANCEL else f"{_moment(at_ms):%Y-%m-%dT%H:%M:%SZ}"
