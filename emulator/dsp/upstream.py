@@ -217,7 +217,7 @@ def _firmware_transfer(context: Context, hub: InventoryEntry, result: Mapping[st
 
 def _ppmid_activation(context: Context, device: InventoryEntry, result: Mapping[str, object]) -> None:
     """CS09 becomes PPMIDAlert (duis.md 6.4; ota.md C7)."""
-    succeeded, version = result["activation_code"] == 0, str(result["firmware_version"])
+    succeeded, version = result["activate_code"] == 0, str(result["firmware_version"])
     body = element(
         "PPMIDAlert",
         element("DeviceID", format_eui(device.eui)),
