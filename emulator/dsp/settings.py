@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from emulator.premises.settings import DAY_MS, MINUTE_MS, setting
+from emulator.premises.settings import DAY_MS, HOUR_MS, MINUTE_MS, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class DspSettings:
     """One distribution per device at a time."""
     ppmid_hub_gbcs_version: str = setting("4.0", "ota.md fact 10; the number is ours", "low")
     """Lowest GBCS version of a hub that can distribute to PPMIDs and HCALCSs."""
-    on_demand_validity_ms: int = setting(DAY_MS, "L023", "low")
-    """How long the DSP waits for a device's answer."""
+    on_demand_validity_ms: int = setting(DAY_MS + HOUR_MS, "L023 and an hour for the way", "low")
+    """How long the DSP waits for a device's answer; longer than the csp tries to deliver, so that E20 and E21 stay apart."""
     future_date_limit_ms: int = setting(30 * DAY_MS, "duis.md 1.8", "medium")
     """How far ahead a date may lie."""
     pre_command_validity_ms: int = setting(DAY_MS, "EMU", "low")
