@@ -7,7 +7,7 @@ from importlib import metadata
 import typer
 
 import emulator
-from emulator.cli import estates, images, keystores
+from emulator.cli import estates, images, inspecting, keystores
 from emulator.cli.output import JsonFlag, print_fields, print_json, verb
 
 application = typer.Typer(
@@ -21,6 +21,7 @@ application = typer.Typer(
 application.add_typer(images.application, name="image")
 application.add_typer(keystores.application, name="pki")
 application.add_typer(estates.application, name="estate")
+application.command("inspect")(inspecting.inspect_message)
 
 
 @application.command("version")

@@ -46,6 +46,23 @@ class Decoded:
         return Verdict.VALID in verdicts and verdicts <= {Verdict.VALID, Verdict.ABSENT}
 
 
+@dataclass(frozen=True, slots=True)
+class StoreKeys:
+    """The keys in a key store as the readers of GBCS ask for them."""
+
+    store: KeyStore
+
+    def private_key(self, eui: Eui64, usage: str) -> PrivateKey | None:
+        """The private key of a party, or None."""
+        record = self.store.live(eui, Usage(usage))
+        return None if record is None else record.private_key
+
+    def public_key(self, eui: Eui64, usage: str) -> PublicKey | None:
+        """The key of a party's certificate, or None."""
+        record = self.store.live(eui, Usage(usage))
+        return None if record is None else record.public_key
+
+
 def payload_of(message: Message) -> bytes | None:
     """The GBCS message in a response or alert, wherever it stands; None where there is none. Raises :class:`Malformed`."""
     if isinstance(message, DeviceAlert):
@@ -68,46 +85,40 @@ def decode_payload(payload: bytes, keys: KeyStore) -> Decoded:
     Certificates of devices come from the SMKI service, see :meth:`emulator.client.smki.SmkiClient.fetch`.
     """
     message = decode_message(payload)
+    at_hand = StoreKeys(keys)
     values: Mapping[str, object] = {}
     if message.cra is not Cra.COMMAND:
         reader = message.supplementary.party if message.supplementary else message.recipient
-        private, public = _private(keys, reader), _public(keys, message.originator, Usage.KEY_AGREEMENT)
+        private, public = (
+            at_hand.private_key(reader, Usage.KEY_AGREEMENT),
+            at_hand.public_key(message.originator, Usage.KEY_AGREEMENT),
+        )
         values = read_result(message, None if private is None or public is None else ReaderKeys(private, public))
     return Decoded(
         message=message,
         use_case=by_code(message.message_code),
         values=values,
-        signature=_signature_verdict(message, keys),
-        mac=_mac_verdict(message, keys),
+        signature=_signature_verdict(message, at_hand),
+        mac=_mac_verdict(message, at_hand),
     )
 
 
-def _signature_verdict(message: GbcsMessage, keys: KeyStore) -> Verdict:
+def _signature_verdict(message: GbcsMessage, keys: StoreKeys) -> Verdict:
     if not message.signature:
         return Verdict.ABSENT
-    public = _public(keys, message.originator, Usage.DIGITAL_SIGNATURE)
+    public = keys.public_key(message.originator, Usage.DIGITAL_SIGNATURE)
     if public is None:
         return Verdict.UNKNOWN
     return Verdict.VALID if verify_signature(message, public) else Verdict.INVALID
 
 
-def _mac_verdict(message: GbcsMessage, keys: KeyStore) -> Verdict:
+def _mac_verdict(message: GbcsMessage, keys: StoreKeys) -> Verdict:
     """One private key of the two parties is enough. The MAC of a Command is the ACB's, whoever originates it."""
     if message.mac is None:
         return Verdict.ABSENT
     first = ACCESS_CONTROL_BROKER if message.cra is Cra.COMMAND else message.originator
     for own, other in ((message.recipient, first), (first, message.recipient)):
-        private, public = _private(keys, own), _public(keys, other, Usage.KEY_AGREEMENT)
+        private, public = keys.private_key(own, Usage.KEY_AGREEMENT), keys.public_key(other, Usage.KEY_AGREEMENT)
         if private is not None and public is not None:
             return Verdict.VALID if verify_mac(message, private, public) else Verdict.INVALID
     return Verdict.UNKNOWN
-
-
-def _private(keys: KeyStore, eui: Eui64) -> PrivateKey | None:
-    record = keys.live(eui, Usage.KEY_AGREEMENT)
-    return None if record is None else record.private_key
-
-
-def _public(keys: KeyStore, eui: Eui64, usage: Usage) -> PublicKey | None:
-    record = keys.live(eui, usage)
-    return None if record is None else record.public_key

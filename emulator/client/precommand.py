@@ -6,12 +6,15 @@ from the request and compares; where a command holds facts that the request does
 
 import base64
 import binascii
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from emulator.client.errors import BadAnswer
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.domain.tables import service_reference_variants
+from emulator.domain.vocabulary import DeviceType
 from emulator.dsp.commands import body_parameters
 from emulator.duis.messages import Request, ServiceResponse
 from emulator.gbcs.commands import command_content
@@ -59,32 +62,39 @@ def check_pre_command(request: Request, message: GbcsMessage) -> PreCommandCheck
 
 
 def _compare_content(request: Request, message: GbcsMessage) -> PreCommandCheck:
-    parameters = body_parameters(request.body)
-    candidates: dict[str, tuple[UseCase, dict[str, object]]] = {}
-    for device_type in service_reference_variants()[request.service_reference_variant].device_types:
-        facts = {**parameters, "device_type": device_type}
-        use_case = use_case_for(request.service_reference_variant, device_type, facts)
-        if use_case is not None and use_case.code == message.message_code:
-            candidates[use_case.name] = (use_case, facts)
+    variant = request.service_reference_variant
+    candidates = [
+        (use_case, facts)
+        for facts in _possible_facts(request)
+        if (use_case := use_case_for(variant, facts["device_type"], facts)) and use_case.code == message.message_code
+    ]
     if not candidates:
-        problem = f"message code {message.message_code:04X} does not carry out {request.service_reference_variant}"
-        return PreCommandCheck(problem, content_compared=False)
-    derived = 0
-    for use_case, facts in candidates.values():
-        try:
-            content = command_content(
-                use_case,
-                counter=message.counter,
-                originator=message.originator,
-                recipient=message.recipient,
-                parameters=facts,
-                now_ms=0,
-            )
-        except Malformed:
-            continue
-        derived += 1
-        if content == message.content:
-            return PreCommandCheck(None, content_compared=True)
-    if derived:
+        return PreCommandCheck(f"message code {message.message_code:04X} does not carry out {variant}", content_compared=False)
+    derived = [content for use_case, facts in candidates if (content := _derive(use_case, facts, message)) is not None]
+    if derived and message.content not in derived:
         return PreCommandCheck("its payload is not the one that the request asks for", content_compared=True)
-    return PreCommandCheck(None, content_compared=False)
+    return PreCommandCheck(None, content_compared=bool(derived))
+
+
+def _possible_facts(request: Request) -> Iterator[dict[str, Any]]:
+    """The body with every type that the device, and the other one of a join, may have: the request does not say."""
+    parameters = body_parameters(request.body)
+    others = tuple(DeviceType) if "OtherDeviceID" in parameters else (None,)
+    for device_type in service_reference_variants()[request.service_reference_variant].device_types:
+        for other in others:
+            yield {**parameters, "device_type": device_type, **({} if other is None else {"other_device_type": other})}
+
+
+def _derive(use_case: UseCase, facts: Mapping[str, object], message: GbcsMessage) -> bytes | None:
+    """The payload as we would write it; None where a fact is missing that the request does not hold."""
+    try:
+        return command_content(
+            use_case,
+            counter=message.counter,
+            originator=message.originator,
+            recipient=message.recipient,
+            parameters=facts,
+            now_ms=0,
+        )
+    except Malformed:
+        return None
