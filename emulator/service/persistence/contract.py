@@ -1,0 +1,316 @@
+"""What a log keeps and what every kind of log can do. The rest of the service knows only this.
+
+One :class:`Step` is what one turn of the pump made. Its parts become durable together or not at all, steps become durable in
+the order in which they were appended, and nothing of a step may be seen outside before that.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from emulator.domain.errors import EmulatorError
+
+
+class StorageUnusable(EmulatorError):
+    """The log cannot be opened or does not fit: wrong folder, another process, a newer format, nothing that can be restored."""
+
+
+class StorageFailed(EmulatorError):
+    """A write did not become durable (disk full, read-only, I/O error). Nothing of it may be acknowledged."""
+
+
+class InputKind(StrEnum):
+    """What an entry of the log is."""
+
+    DUIS = "duis"
+    """A DUIS request; the body is the XML as it arrived, the verdict names web service and signer."""
+    CONTROL = "control"
+    """A command for the engine; the verdict holds verb and parameters."""
+    SERVICE = "service"
+    """A command for the service's own state: clock, push floors; the verdict holds verb and parameters."""
+    MARK = "mark"
+    """Time passed and had effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """A large body that already lies in its file."""
+
+    sha256: bytes
+    size_bytes: int
+
+
+Body = bytes | StoredBody
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One input, with the answer it got."""
+
+    seq: int
+    """1, 2, 3 … over the life of the world, without gaps."""
+    kind: InputKind
+    at_ms: int
+    """Simulated time at which it was processed."""
+    wall_ms: int
+    """UTC wall time, for people."""
+    verdict: str
+    """JSON: what the edge established, or the command."""
+    digest: bytes
+    """SHA-256 of the answer before signing; what a replay must make again."""
+    body: Body = b""
+    answer: bytes = b""
+    """The answer as sent; empty for marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A message for a user's endpoint, as made."""
+
+    number: int
+    seq: int
+    """The input or mark that made it."""
+    at_ms: int
+    wall_ms: int
+    recipient: int
+    device: int | None
+    request_id: str | None
+    kind: str
+    """``response``, ``device_alert`` or ``dcc_alert``."""
+    code: str
+    """Response code, alert code in hexadecimal, or DCC Alert code."""
+    body: bytes
+    """Signed XML."""
+    digest: bytes
+    """SHA-256 of the message before signing."""
+
+
+class DeliveryState(StrEnum):
+    """Where a message stands, as far as it outlives the process."""
+
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """What became of a message at an attempt or by an operator."""
+
+    number: int
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    """HTTP status of the last attempt; None when there was no answer."""
+    detail: str
+    wall_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """Something that happened, for people. Derived: losing it loses no state."""
+
+    at_ms: int
+    wall_ms: int
+    kind: str
+    request_id: str | None
+    device: int | None
+    summary: str
+    data: dict[str, Any]
+    seq: int | None = None
+    """The input whose request and answer belong to it."""
+    delivery: int | None = None
+    """The message that belongs to it."""
+    effect: int | None = None
+    """Number of the engine's effect, by which a replay knows what is written already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Everything that becomes durable together."""
+
+    input: InputRow | None = None
+    deliveries: Sequence[DeliveryRow] = ()
+    journal: Sequence[JournalRow] = ()
+    outcomes: Sequence[OutcomeRow] = ()
+    instant_ms: int | None = None
+    """Simulated time has come this far."""
+    acknowledges: str | None = None
+    """RequestID whose answer leaves when this is durable."""
+
+    def size_bytes(self) -> int:
+        """Roughly the memory that it holds."""
+        size = 200 * (len(self.journal) + len(self.outcomes) + 1)
+        if self.input is not None:
+            size += len(self.input.answer) + (len(self.input.body) if isinstance(self.input.body, bytes) else 0)
+        return size + sum(len(delivery.body) for delivery in self.deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """The whole state after input ``seq``."""
+
+    seq: int
+    at_ms: int
+    engine_version: str
+    service_state: dict[str, Any]
+    """The service's own state at that point: clock, push floors."""
+    sha256: bytes
+    size_bytes: int
+    name: str
+    """File name, or a key of a log in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """A message and what is known of its delivery."""
+
+    number: int
+    at_ms: int
+    wall_ms: int
+    recipient: int
+    device: int | None
+    request_id: str | None
+    kind: str
+    code: str
+    size_bytes: int
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    detail: str
+    changed_wall_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalQuery:
+    """Which journal entries; every given condition must hold."""
+
+    request_id: str | None = None
+    device: int | None = None
+    kind: str | None = None
+    """A kind, or its beginning up to a dot."""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    after: int = 0
+    """Entries with a greater number."""
+    limit: int = 100
+    bodies: bool = False
+    """With the XML of request, answer and push."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxQuery:
+    """Which messages; every given condition must hold."""
+
+    state: DeliveryState | None = None
+    recipient: int | None = None
+    device: int | None = None
+    request_id: str | None = None
+    after: int = 0
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many messages are in each state."""
+
+    counts: dict[DeliveryState, int] = field(default_factory=dict)
+
+    def of(self, state: DeliveryState) -> int:
+        """The number in one state."""
+        return self.counts.get(state, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LastNumbers:
+    """The greatest number of each kind that is in the log, 0 where there is none."""
+
+    input: int = 0
+    delivery: int = 0
+    effect: int = 0
+
+
+class Log(Protocol):
+    """A log of one world. Everything but :meth:`append` and the properties may wait for a disk."""
+
+    on_durable: Callable[[Step], None]
+    """Called for every step when it has become durable, in order; set before the first append."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can become durable at the moment, or None."""
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Memory held by steps that are not durable yet."""
+
+    def append(self, step: Step) -> asyncio.Future[None]:
+        """Queue a step. The future ends when it is durable, or with :class:`StorageFailed`: then it will still be tried again."""
+
+    def keep_body(self, body: bytes) -> Body:
+        """Put a large body where it lies once and is safe; may be called from any thread and takes as long as a disk does."""
+
+    async def load_body(self, body: Body) -> bytes:
+        """The octets of a body."""
+
+    async def metadata(self) -> dict[str, str]:
+        """Names and values that describe the world."""
+
+    async def begin(self, metadata: dict[str, str], snapshot: bytes, row: SnapshotRow) -> None:
+        """Forget everything and start a new world from its first snapshot."""
+
+    async def snapshots(self) -> list[SnapshotRow]:
+        """Kept snapshots, newest first."""
+
+    async def load_snapshot(self, row: SnapshotRow) -> bytes | None:
+        """The octets of a snapshot, or None when they are missing or damaged."""
+
+    async def save_snapshot(self, snapshot: bytes, row: SnapshotRow) -> None:
+        """Keep a snapshot, then drop what no kept snapshot and no retention limit needs."""
+
+    async def instant_ms(self) -> int:
+        """How far simulated time had come."""
+
+    def inputs_after(self, seq: int) -> AsyncIterator[InputRow]:
+        """Inputs with a greater number, in order."""
+
+    async def delivery_digests(self, after_seq: int) -> dict[int, bytes]:
+        """Number and digest of messages that later inputs made."""
+
+    async def last_numbers(self) -> LastNumbers:
+        """How far each numbering has come."""
+
+    async def undelivered(self) -> list[OutboxEntry]:
+        """Queued messages in order of their numbers."""
+
+    async def delivery_body(self, number: int) -> bytes | None:
+        """The XML of a message, or None when it is no longer kept."""
+
+    async def outbox(self, query: OutboxQuery) -> list[OutboxEntry]:
+        """Messages by number, ascending."""
+
+    async def tally(self, query: OutboxQuery) -> Tally:
+        """Messages by state; ``after`` and ``limit`` of the query do not count."""
+
+    async def journal(self, query: JournalQuery) -> list[dict[str, Any]]:
+        """Entries by number, ascending, as JSON values."""
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of the files."""
+
+
+def snapshot_row(
+    seq: int, at_ms: int, engine_version: str, service_state: dict[str, Any], snapshot: bytes, *, name: str = ""
+) -> SnapshotRow:
+    """Describe a snapshot; its file is named by input number and content."""
+    digest = hashlib.sha256(snapshot).digest()
+    name = name or f"{seq:012d}-{digest.hex()[:12]}.snapshot"
+    return SnapshotRow(seq, at_ms, engine_version, service_state, digest, len(snapshot), name)
+
+
+def request_key(request_id: str) -> str:
+    """How RequestIDs are compared: without regard to case (wire_contract.md section 0 item 4)."""
+    return request_id.lower()
