@@ -1,0 +1,89 @@
+"""The control application: health and metrics under ``/_dcc``, the control API under ``/control/v1``."""
+
+import hmac
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from yarl import URL
+
+from emulator import __version__
+from emulator.service.config import Control
+from emulator.service.control_estate import estate_routes
+from emulator.service.control_records import record_routes
+from emulator.service.control_worlds import WorldHost, world_routes
+from emulator.service.hosted import HostedWorld
+from emulator.service.metrics import Metrics
+from emulator.service.openapi import openapi_document
+from emulator.service.routes import Route, add_routes, problem
+
+
+def control_routes(host: WorldHost) -> list[Route]:
+    """Every operation of the control API."""
+    return [*world_routes(host), *estate_routes(), *record_routes()]
+
+
+def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.Application:
+    """The application."""
+    token = None if settings.token is None else settings.token.get_secret_value()
+    app = web.Application(client_max_size=settings.body_limit_bytes, middlewares=[_guard(token)])
+    routes = control_routes(host)
+    document = openapi_document(routes, with_token=token is not None)
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    app.router.add_get("/control/v1/openapi.json", openapi)
+    add_routes(app, routes, host.worlds, settings.body_limit_bytes)
+    _add_own(app, host.worlds, metrics)
+    app.router.add_route("*", "/{path:.*}", _wrong_path)
+    return app
+
+
+def _add_own(app: web.Application, worlds: Mapping[str, HostedWorld], metrics: Metrics) -> None:
+    async def health(request: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def ready(request: web.Request) -> web.Response:
+        problems = {name: world.unavailable() for name, world in worlds.items()}
+        up = bool(problems) and not any(problems.values())
+        return web.json_response({"status": "ready" if up else "not ready", "worlds": problems}, status=200 if up else 503)
+
+    async def version(request: web.Request) -> web.Response:
+        return web.json_response({"name": "dcc-csp-emulator", "version": __version__, "duis_schema": "5.4"})
+
+    async def exposition(request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    for path, handler in (("health", health), ("ready", ready), ("version", version), ("metrics", exposition)):
+        app.router.add_get(f"/_dcc/{path}", handler)
+
+
+def _guard(token: str | None) -> Middleware:
+    """Ask for the token where there is one, and keep out web pages that a browser opened elsewhere."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and not _same_origin(origin, request.host):
+            return problem(403, f"a page of {origin[:200]} may not use this", where="Origin")
+        if token is not None and request.path.startswith("/control/"):
+            kind, _, given = request.headers.get("Authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+                refused = problem(401, "the token is missing or wrong", where="Authorization", expected="Bearer <token>")
+                refused.headers["WWW-Authenticate"] = "Bearer"
+                return refused
+        return await handler(request)
+
+    return guard
+
+
+def _same_origin(origin: str, host: str) -> bool:
+    try:
+        return URL(origin).authority == host
+    except ValueError:
+        return False
+
+
+async def _wrong_path(request: web.Request) -> web.Response:
+    return problem(404, f"there is nothing at {request.path[:200]}", where="path", expected="a path of /control/v1/openapi.json")

@@ -1,0 +1,294 @@
+"""Control operations on what is in a world: devices, users, certificates, products, faults, jobs, transactions."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.pki.certificates import CertificateRecord, Usage
+from emulator.pki.formats import to_crypto_zip, to_keystore_json
+from emulator.service.control_models import (
+    CertificatesQuery,
+    CplRow,
+    DevicesQuery,
+    Fit,
+    JobsQuery,
+    KeyStoreQuery,
+    NewEndpoint,
+    NewFault,
+    NewRegistration,
+    Power,
+    TransactionsQuery,
+    UserStatus,
+)
+from emulator.service.control_worlds import WORLD
+from emulator.service.hosted import HostedWorld
+from emulator.service.persistence.contract import request_key
+from emulator.service.routes import Answer, Call, ControlRefused, Route
+
+
+def estate_routes() -> list[Route]:
+    """The table."""
+    device, user = f"{WORLD}/devices/{{device}}", f"{WORLD}/users/{{user}}"
+    return [
+        Route("GET", f"{WORLD}/estate", _estate, "The estate as it was declared", "estate"),
+        Route("GET", f"{WORLD}/inventory", _inventory, "Devices as the inventory has them", "estate", query=DevicesQuery),
+        Route("GET", f"{WORLD}/devices", _devices, "Devices: inventory, real state, job", "estate", query=DevicesQuery),
+        Route("GET", device, _device, "One device: inventory, real state, job", "estate"),
+        Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
+        Route("POST", f"{device}/fit", _fit, "Fit a pre-notified device in a home", "estate", body=Fit),
+        Route("GET", f"{WORLD}/registrations", _registrations, "Who is registered for what", "estate"),
+        Route("POST", f"{WORLD}/registrations", _register, "Register a party", "estate", body=NewRegistration),
+        Route("GET", f"{WORLD}/users", _users, "Users and their endpoints", "users"),
+        Route("GET", f"{user}/endpoint", _endpoint, "Where a user's pushes go", "users"),
+        Route("PUT", f"{user}/endpoint", _set_endpoint, "Set where a user's pushes go", "users", body=NewEndpoint),
+        Route("PUT", f"{user}/status", _user_status, "Suspend or restore a user", "users", body=UserStatus),
+        Route("GET", f"{WORLD}/certificates", _certificates, "Certificates", "keys", query=CertificatesQuery),
+        Route("GET", f"{WORLD}/keys/keystore.json", _keystore, "Certificates and private keys", "keys", query=KeyStoreQuery),
+        Route(
+            *("GET", f"{WORLD}/keys/org-crypto.zip", _archive, "The archive of organisation certificates", "keys"),
+            media_type="application/zip",
+        ),
+        Route("GET", f"{WORLD}/firmware-list", _firmware_list, "The Central Products List", "firmware"),
+        Route("PUT", f"{WORLD}/firmware-list", _put_firmware, "Add or change a product", "firmware", body=CplRow),
+        Route("GET", f"{WORLD}/jobs", _jobs, "Firmware requests and their jobs", "firmware", query=JobsQuery),
+        Route("DELETE", f"{WORLD}/jobs/{{device}}", _cancel_job, "Give up a device's firmware job", "firmware"),
+        Route(
+            *("GET", f"{WORLD}/transactions", _transactions, "Requests to devices and how far they are", "firmware"),
+            query=TransactionsQuery,
+        ),
+        Route("GET", f"{WORLD}/faults", _faults, "Planned faults", "faults"),
+        Route("POST", f"{WORLD}/faults", _add_fault, "Plan a fault", "faults", body=NewFault, status=201),
+        Route("DELETE", f"{WORLD}/faults", _clear_faults, "Take all faults back", "faults"),
+        Route("DELETE", f"{WORLD}/faults/{{fault}}", _remove_fault, "Take a fault back", "faults"),
+    ]
+
+
+async def _do(world: HostedWorld, verb: str, **params: Any) -> dict[str, Any]:
+    """Carry out a command of the engine; parameters that are None are left out."""
+    answer = await world.control(verb, {name: value for name, value in params.items() if value is not None})
+    if answer.error is not None:
+        raise ControlRefused(400, answer.error)
+    return answer.result
+
+
+def _eui_of(call: Call, name: str) -> Eui64:
+    try:
+        return parse_eui(call.path[name])
+    except Malformed as error:
+        raise ControlRefused(400, error.detail, where=name, expected=error.expected) from None
+
+
+def _device_of(call: Call) -> Eui64:
+    eui = _eui_of(call, "device")
+    if not call.hosted.world.views.device_exists(eui):
+        raise ControlRefused(404, f"there is no device {format_eui(eui)}", where="device")
+    return eui
+
+
+def _user_of(call: Call) -> dict[str, Any]:
+    wanted = format_eui(_eui_of(call, "user"))
+    users = call.hosted.world.views.users()
+    found = next((user for user in users if user["user"] == wanted), None)
+    if found is None:
+        known = ", ".join(user["user"] for user in users)
+        raise ControlRefused(404, f"there is no user {wanted}", where="user", expected=f"one of {known}")
+    return found
+
+
+# Devices
+
+
+async def _estate(call: Call) -> Answer:
+    estate = call.hosted.world.estate
+    described = asdict(estate)
+    for party in described["parties"]:
+        party["eui"] = format_eui(party["eui"])
+    for home in described["homes"]:
+        home["hub"] = format_eui(home["hub"])
+        home["devices"] = [format_eui(device["eui"]) for device in home["devices"]]
+    return {name: described[name] for name in ("name", "seed", "start_ms", "parties", "homes", "settings")}
+
+
+def _listed(call: Call) -> list[dict[str, Any]]:
+    query = call.given(DevicesQuery)
+    hub = None if query.hub is None else format_eui(query.hub)
+    wanted = (("type", query.type), ("status", query.status), ("hub", hub))
+    found = call.hosted.world.views.devices()
+    return [entry for entry in found if all(value is None or entry[name] == value for name, value in wanted)]
+
+
+async def _inventory(call: Call) -> Answer:
+    listed = _listed(call)
+    return {"count": len(listed), "devices": listed[: call.given(DevicesQuery).limit]}
+
+
+async def _devices(call: Call) -> Answer:
+    listed, views = _listed(call), call.hosted.world.views
+    page = listed[: call.given(DevicesQuery).limit]
+    return {"count": len(listed), "devices": [views.device(parse_eui(entry["device"])) for entry in page]}
+
+
+async def _device(call: Call) -> Answer:
+    return call.hosted.world.views.device(_device_of(call)) or {}
+
+
+async def _power(call: Call) -> Answer:
+    return await _do(call.hosted, "device.power", device=format_eui(_device_of(call)), on=call.given(Power).on)
+
+
+async def _fit(call: Call) -> Answer:
+    wanted = call.given(Fit)
+    supplier = None if wanted.supplier is None else format_eui(wanted.supplier)
+    device = format_eui(_device_of(call))
+    return await _do(call.hosted, "device.fit", device=device, hub=format_eui(wanted.hub), supplier=supplier)
+
+
+async def _registrations(call: Call) -> Answer:
+    return {"registrations": call.hosted.world.views.registrations()}
+
+
+async def _register(call: Call) -> Answer:
+    return await _do(call.hosted, "registration.put", **call.given(NewRegistration).model_dump())
+
+
+# Users
+
+
+def _with_floor(world: HostedWorld, user: Mapping[str, Any]) -> dict[str, Any]:
+    return {**user, "floor_ms": world.floor_ms(parse_eui(user["user"]))}
+
+
+async def _users(call: Call) -> Answer:
+    return {"users": [_with_floor(call.hosted, user) for user in call.hosted.world.views.users()]}
+
+
+async def _endpoint(call: Call) -> Answer:
+    user = _with_floor(call.hosted, _user_of(call))
+    return {"user": user["user"], "url": user["endpoint"], "floor_ms": user["floor_ms"]}
+
+
+async def _set_endpoint(call: Call) -> Answer:
+    user, wanted, world = _user_of(call)["user"], call.given(NewEndpoint), call.hosted
+    if wanted.url:
+        world.check_endpoint(wanted.url)
+    if wanted.floor_ms != world.floor_ms(parse_eui(user)):
+        await world.command("endpoint.floor", {"user": user, "floor_ms": wanted.floor_ms})
+    result = await _do(world, "user.endpoint", user=user, url=wanted.url)
+    return {**result, "floor_ms": wanted.floor_ms}
+
+
+async def _user_status(call: Call) -> Answer:
+    return await _do(call.hosted, "user.status", user=_user_of(call)["user"], active=call.given(UserStatus).active)
+
+
+# Keys
+
+
+def _certificate(record: CertificateRecord) -> dict[str, Any]:
+    return {
+        "eui": format_eui(record.eui),
+        "usage": record.usage.value,
+        "role": record.role,
+        "name": record.name,
+        "prepayment": record.prepayment,
+        "serial": f"{record.serial:x}",
+        "issuer": record.issuer,
+        "status": record.status.value,
+        "not_before": datetime.fromtimestamp(record.not_before_ms / 1000, UTC).isoformat(),
+        "not_after_ms": record.not_after_ms,
+        "private_key": record.private_key is not None,
+        "certificate": record.pem,
+    }
+
+
+async def _certificates(call: Call) -> Answer:
+    query, world = call.given(CertificatesQuery), call.hosted.world
+    usage = None if query.usage is None else Usage(query.usage)
+    found = world.keys.records(None if query.eui is None else Eui64(query.eui), usage)
+    if query.eui is not None and world.views.device_exists(query.eui):
+        usages = list(Usage) if usage is None else [usage]
+        found += [record for kind in usages if (record := world.keys.device(Eui64(query.eui), kind)) and record not in found]
+    return {"count": len(found), "certificates": [_certificate(record) for record in found[: query.limit]]}
+
+
+async def _keystore(call: Call) -> Answer:
+    world = call.hosted.world
+    records = world.keys.records()
+    if call.given(KeyStoreQuery).devices:
+        known = {record.key for record in records}
+        devices = (parse_eui(entry["device"]) for entry in world.views.devices())
+        made = (world.keys.device(eui, usage) for eui in devices for usage in Usage)
+        records += [record for record in made if record is not None and record.key not in known]
+    return web.Response(body=to_keystore_json(records), content_type="application/json")
+
+
+async def _archive(call: Call) -> Answer:
+    return web.Response(body=to_crypto_zip(call.hosted.world.keys.records()), content_type="application/zip")
+
+
+# Products, jobs, transactions, faults
+
+
+async def _firmware_list(call: Call) -> Answer:
+    return {"products": call.hosted.world.views.firmware_list()}
+
+
+async def _put_firmware(call: Call) -> Answer:
+    return await _do(call.hosted, "cpl.put", **call.given(CplRow).model_dump())
+
+
+async def _jobs(call: Call) -> Answer:
+    query = call.given(JobsQuery)
+    device = None if query.device is None else format_eui(query.device)
+    found = [
+        entry
+        for entry in call.hosted.world.views.jobs()
+        if (query.request_id is None or request_key(entry["request_id"]) == request_key(query.request_id))
+        and (device is None or any(job["device"] == device for job in entry["jobs"]))
+    ]
+    return {"count": len(found), "requests": found[-query.limit :]}
+
+
+async def _cancel_job(call: Call) -> Answer:
+    return await _do(call.hosted, "job.cancel", device=format_eui(_device_of(call)))
+
+
+async def _transactions(call: Call) -> Answer:
+    query = call.given(TransactionsQuery)
+    device = None if query.device is None else format_eui(query.device)
+    found = [
+        entry
+        for entry in call.hosted.world.views.transactions()
+        if (query.request_id is None or request_key(entry["request_id"]) == request_key(query.request_id))
+        and device in (None, entry["device"])
+        and query.state in (None, entry["state"])
+    ]
+    return {"count": len(found), "transactions": found[-query.limit :]}
+
+
+async def _faults(call: Call) -> Answer:
+    return {"faults": call.hosted.world.views.faults()}
+
+
+async def _add_fault(call: Call) -> Answer:
+    wanted = call.given(NewFault).model_dump()
+    device = wanted.pop("device")
+    return await _do(call.hosted, "fault.add", device=None if device is None else format_eui(device), **wanted)
+
+
+async def _clear_faults(call: Call) -> Answer:
+    return await _do(call.hosted, "fault.remove")
+
+
+async def _remove_fault(call: Call) -> Answer:
+    text = call.path["fault"]
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise ControlRefused(400, f"{text[:40]!r} is not a fault", where="fault", expected="the number of a planned fault")
+    if all(entry.get("number") != int(text) for entry in call.hosted.world.views.faults()):
+        raise ControlRefused(404, f"there is no fault {text}", where="fault", expected="the number of a planned fault")
+    return await _do(call.hosted, "fault.remove", fault=int(text))

@@ -1,0 +1,287 @@
+"""What the control API takes: bodies and query parameters, checked by pydantic and published in the OpenAPI document."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import parse_eui
+from emulator.service.persistence.contract import DeliveryState
+from emulator.service.service_state import MAX_FLOOR_MS
+from emulator.simulation.clock import MAX_INSTANT_MS
+
+DAY_MS = 86_400_000
+MAX_PAGE = 10_000
+"""Entries of one answer at most."""
+MAX_WAIT_MS = 3_600_000
+"""Longest wall time that one call waits."""
+
+
+def _eui(text: Any) -> int:
+    try:
+        return parse_eui(text) if isinstance(text, str) else int(text)
+    except Malformed as error:
+        raise ValueError(str(error)) from None
+
+
+Eui = Annotated[
+    int,
+    BeforeValidator(_eui),
+    WithJsonSchema({"type": "string", "description": "EUI-64", "examples": ["90-B3-D5-1F-30-01-00-00"]}),
+]
+Instant = Annotated[int, Field(ge=0, le=MAX_INSTANT_MS, description="simulated time, milliseconds of UTC")]
+WallMs = Annotated[int, Field(ge=0, le=MAX_WAIT_MS, description="wall time in milliseconds")]
+
+
+class Model(BaseModel):
+    """Unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Bodies
+
+
+class NewWorld(Model):
+    """A world to make."""
+
+    name: str = Field(description="a-z 0-9 _ -, also the name of its folder")
+    estate: str | None = Field(None, description="TOML; unset means the server's estate")
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    start_ms: Instant | None = None
+
+
+class Reset(Model):
+    """How a world begins again."""
+
+    estate: str | None = Field(None, description="TOML; unset means the server's estate")
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    start_ms: Instant | None = None
+
+
+class Rate(Model):
+    """Real time × rate."""
+
+    rate: str | int | float = Field(description="simulated over wall time: 60, 0.5 or 3/2")
+
+
+class Advance(Model):
+    """How far simulated time is to move."""
+
+    by_ms: int | None = Field(None, ge=0, le=MAX_INSTANT_MS)
+    to_ms: Instant | None = None
+    timeout_ms: WallMs = 600_000
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Advance":
+        if (self.by_ms is None) == (self.to_ms is None):
+            raise ValueError("exactly one of by_ms and to_ms is needed")
+        return self
+
+
+class RunUntilIdle(Model):
+    """Jump from event to event until nobody waits on simulated time."""
+
+    within_ms: int = Field(30 * DAY_MS, gt=0, le=MAX_INSTANT_MS, description="simulated time to spend at most")
+    timeout_ms: WallMs = 600_000
+
+
+class IdleCondition(Model):
+    """Nobody waits on simulated time and no push is under way."""
+
+    kind: Literal["idle"]
+
+
+class InstantCondition(Model):
+    """Simulated time has come to an instant."""
+
+    kind: Literal["instant"]
+    at_ms: Instant
+
+
+class MessagesCondition(Model):
+    """So many messages are in a state."""
+
+    kind: Literal["messages"]
+    count: int = Field(1, ge=1)
+    state: DeliveryState = DeliveryState.DELIVERED
+    recipient: Eui | None = None
+    device: Eui | None = None
+    request_id: str | None = None
+
+
+class AnsweredCondition(Model):
+    """The result of a request has been delivered."""
+
+    kind: Literal["answered"]
+    request_id: str
+
+
+class JobCondition(Model):
+    """The firmware job of a device is in one of these states; without states, it has ended."""
+
+    kind: Literal["job"]
+    device: Eui
+    states: tuple[str, ...] = ()
+
+
+class TransactionCondition(Model):
+    """A request to a device is in one of these states."""
+
+    kind: Literal["transaction"]
+    request_id: str
+    states: tuple[str, ...] = Field(min_length=1)
+
+
+Condition = IdleCondition | InstantCondition | MessagesCondition | AnsweredCondition | JobCondition | TransactionCondition
+
+
+class Wait(Model):
+    """What to wait for, and how long."""
+
+    condition: Condition = Field(discriminator="kind")
+    timeout_ms: WallMs = 30_000
+    within_ms: int = Field(30 * DAY_MS, gt=0, le=MAX_INSTANT_MS, description="simulated time that autojump may spend on it")
+
+
+class NewEndpoint(Model):
+    """Where a user's pushes go."""
+
+    url: str = Field(description="http(s)://host:port/path; empty holds messages back")
+    floor_ms: int | None = Field(
+        None, ge=0, le=MAX_FLOOR_MS, description="wall time between acknowledgement and push; unset means the server's setting"
+    )
+
+
+class UserStatus(Model):
+    """Whether a user may act."""
+
+    active: bool
+
+
+class Power(Model):
+    """Whether a device has power."""
+
+    on: bool
+
+
+class Fit(Model):
+    """Where a pre-notified device is fitted."""
+
+    hub: Eui
+    supplier: Eui | None = None
+
+
+class NewRegistration(Model):
+    """Who holds an MPxN in a role, from when."""
+
+    mpxn: str
+    role: str
+    party: str
+    from_ms: Instant | None = None
+
+
+class CplRow(Model):
+    """A row of the Central Products List."""
+
+    type: str
+    manufacturer: str
+    model: str
+    firmware_version: str
+    status: str = "Active"
+    image_hash: str = ""
+    gbcs_version: str = "4.2"
+
+
+class NewFault(Model):
+    """A fault to plan."""
+
+    kind: str
+    device: Eui | None = None
+    from_ms: Instant = 0
+    to_ms: Instant | None = None
+    times: int | None = Field(None, ge=1)
+    params: dict[str, Any] = {}
+
+
+# Query parameters
+
+
+class Page(Model):
+    """A portion of a list."""
+
+    limit: int = Field(100, ge=1, le=MAX_PAGE)
+
+
+class DevicesQuery(Page):
+    """Which devices."""
+
+    type: str | None = None
+    status: str | None = None
+    hub: Eui | None = None
+    limit: int = Field(1_000, ge=1, le=MAX_PAGE)
+
+
+class CertificatesQuery(Page):
+    """Which certificates."""
+
+    eui: Eui | None = None
+    usage: Literal["DS", "KA"] | None = None
+    limit: int = Field(1_000, ge=1, le=MAX_PAGE)
+
+
+class KeyStoreQuery(Model):
+    """What a key store is to hold."""
+
+    devices: bool = Field(False, description="with the certificates of the estate's devices")
+
+
+class JobsQuery(Page):
+    """Which firmware requests."""
+
+    device: Eui | None = None
+    request_id: str | None = None
+
+
+class TransactionsQuery(Page):
+    """Which requests to devices."""
+
+    device: Eui | None = None
+    request_id: str | None = None
+    state: str | None = None
+
+
+class JournalParameters(Page):
+    """Which journal entries."""
+
+    request_id: str | None = None
+    device: Eui | None = None
+    kind: str | None = Field(None, description="a kind, or its beginning up to a dot")
+    since_ms: Instant | None = None
+    until_ms: Instant | None = None
+    after: int = Field(0, ge=0, description="entries with a greater number")
+    bodies: bool = Field(False, description="with the XML of requests, answers and pushes")
+    decode: bool = Field(False, description="with GBCS messages taken apart")
+
+
+class TranscriptParameters(JournalParameters):
+    """Which part of a transcript."""
+
+    limit: int = Field(1_000_000, ge=1)
+    decode: bool = True
+
+
+class OutboxParameters(Page):
+    """Which messages."""
+
+    state: DeliveryState | None = None
+    recipient: Eui | None = None
+    device: Eui | None = None
+    request_id: str | None = None
+    after: int = Field(0, ge=0, description="messages with a greater number")
+
+
+class ResendQuery(Model):
+    """Which dead letters to send again."""
+
+    recipient: Eui | None = None

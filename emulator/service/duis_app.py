@@ -1,0 +1,105 @@
+"""The three DUIS web services over HTTP (wire_contract.md section 1).
+
+Functional outcomes are HTTP 200 with a signed Response, for stock clients never look at the body of anything else; what lies
+below DUIS gets an HTTP status and a line of plain text.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from aiohttp import web
+
+from emulator.domain.vocabulary import WebService
+from emulator.service.config import Duis
+from emulator.service.hosted import HostedWorld, Reply
+
+_log = structlog.get_logger("duis")
+
+Worlds = Mapping[str, HostedWorld]
+DEFAULT_WORLD = "default"
+"""The world whose paths have no prefix, unless there is only another one."""
+
+_PATHS = ", ".join(f"/api/v1/service{service.value}" for service in WebService)
+
+
+class BodyRefused(Exception):
+    """A body that is not read; ``reply`` says why."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.reply = web.Response(status=status, text=f"{text}\n")
+
+
+def duis_app(worlds: Worlds, settings: Duis) -> web.Application:
+    """The application. Start it with ``auto_decompress=False``, so that a compressed body cannot unfold here."""
+    app = web.Application(client_max_size=settings.body_limit_bytes)
+    for prefix in ("", "/worlds/{world}"):
+        for service in WebService:
+            resource = app.router.add_resource(f"{prefix}/api/v1/service{service.value}")
+            resource.add_route("POST", _handler(worlds, settings, service))
+            resource.add_route("*", _wrong_method)
+    app.router.add_route("*", "/{path:.*}", _wrong_path)
+    return app
+
+
+def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        world = find_world(worlds, request)
+        if world is None:
+            return web.Response(status=404, text=f"there is no world {request.match_info.get('world')!r}\n")
+        try:
+            body = await read_body(request, ("application/xml",), settings.body_limit_bytes, settings.body_timeout_ms)
+        except BodyRefused as refused:
+            return refused.reply
+        try:
+            reply = await world.answer(service, body)
+        except Exception:
+            _log.exception("a request could not be answered", world=world.name, service=service.value)
+            reply = Reply(500, b"the emulator failed on this request; its log on stderr says where\n", "text/plain")
+        return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+
+    return handle
+
+
+def find_world(worlds: Worlds, request: web.Request) -> HostedWorld | None:
+    """The world that a path names: by its prefix, else the default one, else the only one."""
+    name = request.match_info.get("world")
+    if name is not None:
+        return worlds.get(name)
+    found = worlds.get(DEFAULT_WORLD)
+    return next(iter(worlds.values())) if found is None and len(worlds) == 1 else found
+
+
+async def read_body(request: web.Request, media_types: tuple[str, ...], limit_bytes: int, timeout_ms: int) -> bytes:
+    """The whole body; raise :class:`BodyRefused` for the wrong kind, too much, or one that does not come."""
+    if request.content_type not in media_types or "Content-Type" not in request.headers:
+        given = request.headers.get("Content-Type", "without a named type")[:200]
+        raise BodyRefused(415, f"the body must be {' or '.join(media_types)}; it came {given}")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise BodyRefused(415, "compressed bodies are not taken")
+    if request.content_length is not None and request.content_length > limit_bytes:
+        raise BodyRefused(413, f"the body has {request.content_length} octets; at most {limit_bytes} are taken")
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyRefused(413, f"the body is too large; at most {limit_bytes} octets are taken") from None
+    except TimeoutError:
+        refused = BodyRefused(408, f"the body did not come within {timeout_ms} ms")
+        refused.reply.force_close()
+        raise refused from None
+    except (web.RequestPayloadError, ConnectionError):
+        refused = BodyRefused(400, "the body was cut off")
+        refused.reply.force_close()
+        raise refused from None
+
+
+async def _wrong_method(request: web.Request) -> web.Response:
+    return web.Response(
+        status=405, headers={"Allow": "POST"}, text=f"{request.path} takes POST with a signed sr:Request, not {request.method}\n"
+    )
+
+
+async def _wrong_path(request: web.Request) -> web.Response:
+    return web.Response(status=404, text=f"there is nothing here; DUIS requests go to {_PATHS} (or /worlds/<name> before that)\n")

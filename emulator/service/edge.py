@@ -1,0 +1,125 @@
+"""Bytes ⇄ messages for one world: everything between a body on the wire and a typed, trusted request, and back.
+
+No state and no I/O: reading the same body against the same certificates gives the same verdict, in any thread.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from lxml import etree
+
+from emulator.domain.errors import Broken, Malformed, Refusal
+from emulator.domain.identifiers import format_eui
+from emulator.duis.decode import decode_request
+from emulator.duis.encode import encode_message
+from emulator.duis.messages import Message, Request, ServiceResponse, Signer
+from emulator.duis.parse import parse_document
+from emulator.duis.schema import SchemaSet
+from emulator.duis.signature import SignaturePolicy, sign_document, verify_document
+from emulator.pki.certificates import CertificateRecord
+from emulator.pki.keystore import KeyStore
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A request that passed the edge."""
+
+    request: Request
+    signer: Signer
+    keys_number: int
+    """The content of the certificate registry that this was decided by; a verdict by an older one is worth nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A message as it goes out."""
+
+    xml: bytes
+    digest: bytes
+    """SHA-256 of the message before it was signed: equal messages have equal digests, whoever signs."""
+
+
+def fault_digest(fault: str) -> bytes:
+    """What stands for an answer or message where an error of ours, named by its type, came between."""
+    return hashlib.sha256(f"fault {fault}".encode()).digest()
+
+
+class Edge:
+    """Reads requests and writes messages with the certificates of one world."""
+
+    def __init__(
+        self, keys: KeyStore, schemas: SchemaSet, policy: SignaturePolicy, *, unsigned_acknowledgements: bool = False
+    ) -> None:
+        self.policy = policy
+        self._keys = keys
+        self._schemas = schemas
+        self._unsigned_acknowledgements = unsigned_acknowledgements
+        self._signing: tuple[int, CertificateRecord] | None = None
+
+    def read(self, body: bytes, now_ms: int) -> Reading | Refusal:
+        """Parse, validate, verify and decode a request; what is wrong with it comes back as a refusal with an HTTP status.
+
+        ``now_ms`` is simulated time, against which dates of certificates are held.
+        """
+        number = self._keys.number
+        try:
+            root = parse_document(body)
+            refusal = self._schemas.validate(root)
+            if refusal is not None:
+                return refusal
+            signer = verify_document(root, self._keys, self.policy, now_ms)
+            if isinstance(signer, Refusal):
+                return signer
+            request = decode_request(root)
+        except Malformed as error:
+            return Refusal("http.400", error.detail, where=error.where, expected=error.expected)
+        if signer.eui != request.request_id.originator:
+            return Refusal(
+                "http.403",
+                f"the request was signed by {format_eui(signer.eui)} in the name of {format_eui(request.request_id.originator)}",
+                where="RequestID",
+                expected=f"the certificate of {format_eui(request.request_id.originator)}",
+            )
+        return Reading(request, signer, number)
+
+    def read_again(self, body: bytes) -> Request:
+        """Decode a logged request, whose verdict is logged beside it; raise :class:`Malformed` for what is not one."""
+        return decode_request(parse_document(body))
+
+    def write(self, message: Message) -> Writing:
+        """A signed message."""
+        xml = encode_message(message)
+        digest = hashlib.sha256(xml).digest()
+        certificate = self._certificate()
+        assert certificate.private_key is not None
+        signed = sign_document(xml, issuer=certificate.issuer, serial=certificate.serial, private_key=certificate.private_key)
+        return Writing(signed, digest)
+
+    def write_answer(self, response: ServiceResponse) -> Writing:
+        """A synchronous answer: signed, save for refusals where the server is set to imitate DCC Boxed."""
+        if self._unsigned_acknowledgements and response.code.startswith("E"):
+            xml = encode_message(response)
+            return Writing(xml, hashlib.sha256(xml).digest())
+        return self.write(response)
+
+    def digest(self, message: Message) -> bytes:
+        """The digest that :meth:`write` gives, without signing, or the fault that it ends with."""
+        try:
+            return hashlib.sha256(encode_message(message)).digest()
+        except Exception as error:
+            return fault_digest(type(error).__name__)
+
+    def check_own(self, xml: bytes) -> Refusal | None:
+        """Whether a message of ours is valid against the schemas in use; a wrong one is our bug."""
+        try:
+            return self._schemas.validate(parse_document(xml))
+        except (Malformed, etree.LxmlError) as error:
+            return Refusal("http.500", str(error))
+
+    def _certificate(self) -> CertificateRecord:
+        if self._signing is None or self._signing[0] != self._keys.number:
+            found = self._keys.dsp_signing()
+            if found is None or found.private_key is None:
+                raise Broken("the DSP has no key to sign with")
+            self._signing = (self._keys.number, found)
+        return self._signing[1]

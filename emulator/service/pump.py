@@ -1,0 +1,297 @@
+"""The only place that drives an engine: gives inputs their order and simulated time, and moves time between them.
+
+All of it happens on one event loop. An input is processed in one go, without waiting for anything; time passes in slices of a few
+milliseconds of wall time, and inputs that arrive meanwhile come between two slices. Results do not depend on where slices end.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from emulator.controls import ControlledEngine
+from emulator.domain.errors import Malformed
+from emulator.dsp.effects import ControlAnswer, Effect
+from emulator.dsp.inputs import ControlInput, DuisInput
+from emulator.duis.messages import ServiceResponse
+from emulator.service.service_state import ServiceState
+from emulator.simulation.clock import MAX_INSTANT_MS, ClockMode
+
+_log = structlog.get_logger("pump")
+
+SLICE_S = 0.005
+"""Wall time that one slice should take; the number of events in it follows."""
+MAX_BUDGET = 4_096
+MAX_FAULTS_IN_PLACE = 100
+"""Errors of the engine without progress after which the world counts as broken."""
+QUIET_POLL_S = 0.05
+"""How often a clock that waits for pushes to end looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one input, or one slice of time, made."""
+
+    at_ms: int
+    effects: list[Effect]
+    response: ServiceResponse | None = None
+    control: ControlAnswer | None = None
+    fault: str = ""
+    """The kind of our own error that interrupted it; replays meet the same one."""
+
+
+@dataclass(slots=True)
+class _Licence:
+    """Permission to jump while somebody waits."""
+
+    limit_ms: int
+    any_mode: bool
+
+
+class Pump:
+    """Drives the engine of one world."""
+
+    def __init__(
+        self,
+        engine: ControlledEngine,
+        state: ServiceState,
+        *,
+        wall_ms: Callable[[], int],
+        on_turn: Callable[[Turn], None],
+        may_move: Callable[[], bool],
+        quiet: Callable[[], bool],
+    ) -> None:
+        """``state`` has the clock; ``wall_ms`` is a monotonic one; ``on_turn`` takes slices that had effects; ``may_move`` says
+        whether the log keeps up; ``quiet`` whether no message is under way to a user."""
+        self.engine = engine
+        self._state = state
+        self.broken = ""
+        """Why the engine cannot go on; empty while it can."""
+        self._wall_ms = wall_ms
+        self._on_turn = on_turn
+        self._may_move = may_move
+        self._quiet = quiet
+        self._woken = asyncio.Event()
+        self._licences: list[_Licence] = []
+        self._forced_ms: int | None = None
+        self._forced_done: asyncio.Future[None] | None = None
+        self._forcing = asyncio.Lock()
+        self._budget = 64
+        self._faults_in_place = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Let time move."""
+        self._task = asyncio.create_task(self._run(), name="pump")
+
+    async def stop(self) -> None:
+        """Let time stand still for good."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def wake(self) -> None:
+        """Look again: something has changed."""
+        self._woken.set()
+
+    # Inputs
+
+    def submit(self, item: DuisInput) -> Turn:
+        """Process one request now."""
+        at_ms = self._input_instant()
+        turn = run_submit(self.engine, item, at_ms)
+        self._after_input(turn)
+        return turn
+
+    def control(self, item: ControlInput) -> Turn:
+        """Process one control command now."""
+        at_ms = self._input_instant()
+        turn = run_control(self.engine, item, at_ms)
+        self._after_input(turn)
+        return turn
+
+    def _after_input(self, turn: Turn) -> None:
+        if turn.fault:
+            self._faulted(turn.fault)
+        self.wake()
+
+    def instant_ms(self) -> int:
+        """The simulated time that it is now."""
+        return max(self.engine.now_ms, self._state.clock.at(self._wall_ms()))
+
+    def _input_instant(self) -> int:
+        """When the next input happens: now, or as far as time has come while the engine is still catching up."""
+        now_ms = self.instant_ms()
+        due_ms = self.engine.next_wakeup()
+        if due_ms is None or due_ms > now_ms:
+            return now_ms
+        return now_ms if self._slice(now_ms) else self.engine.now_ms
+
+    # The clock
+
+    def settle(self) -> int:
+        """Let the engine's time be what the clock shows, unless something is due before that; the engine's time."""
+        instant_ms = self._input_instant()
+        due_ms = self.engine.next_wakeup()
+        if due_ms is None or due_ms > instant_ms:
+            self.engine.advance(instant_ms)
+        return self.engine.now_ms
+
+    def command(self, verb: str, params: dict[str, Any]) -> int:
+        """Carry out a command of the service, such as ``clock.pause``, at the instant returned; raise :class:`Malformed` for a
+        refused one."""
+        wall_ms, instant_ms = self._wall_ms(), self.instant_ms()
+        self._state.clock = self._state.clock.moved_to(instant_ms, wall_ms)
+        self._state.apply(verb, params, wall_ms)
+        self.wake()
+        return instant_ms
+
+    async def advance_to(self, instant_ms: int) -> None:
+        """Move time to ``instant_ms`` as fast as possible, in any mode; raise :class:`Malformed` when that is in the past."""
+        async with self._forcing:
+            now_ms = self.instant_ms()
+            if not now_ms <= instant_ms <= MAX_INSTANT_MS:
+                raise Malformed(f"{instant_ms} is not ahead", where="to_ms", expected=f"{now_ms} .. {MAX_INSTANT_MS}")
+            self._forced_ms = instant_ms
+            self._forced_done = asyncio.get_running_loop().create_future()
+            self.wake()
+            try:
+                await self._forced_done
+            finally:
+                self._forced_ms = self._forced_done = None
+
+    @contextmanager
+    def jumping(self, limit_ms: int, *, any_mode: bool = False) -> Iterator[None]:
+        """While inside, autojump moves up to ``limit_ms`` for somebody who waits; with ``any_mode`` other modes do as well."""
+        licence = _Licence(limit_ms, any_mode)
+        self._licences.append(licence)
+        self.wake()
+        try:
+            yield
+        finally:
+            self._licences.remove(licence)
+
+    def idle(self) -> bool:
+        """Whether nobody waits on simulated time and nothing is under way."""
+        return self.engine.awaited() == 0 and self._quiet()
+
+    # Time
+
+    async def _run(self) -> None:
+        try:
+            await self._move()
+        except Exception as error:
+            self.broken = f"time stands still after an error of the emulator: {type(error).__name__}"
+            _log.exception("the pump failed")
+
+    async def _move(self) -> None:
+        while True:
+            self._woken.clear()
+            goal_ms, look_again_s = self._goal()
+            if goal_ms is not None and not self.broken:
+                self._slice(goal_ms)
+                await asyncio.sleep(0)
+                continue
+            try:
+                async with asyncio.timeout(look_again_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+
+    def _goal(self) -> tuple[int | None, float | None]:
+        """The instant to move to now, or None and how long to sleep (for ever if None) before looking again."""
+        if not self._may_move():
+            return None, QUIET_POLL_S
+        if self._forced_ms is not None:
+            if self.engine.now_ms < self._forced_ms:
+                return self._forced_ms, None
+            self._end_forced()
+        due_ms = self.engine.next_wakeup()
+        if due_ms is None:
+            return None, None
+        wall_ms = self._wall_ms()
+        now_ms = self._state.clock.at(wall_ms)
+        if due_ms <= now_ms:
+            return now_ms, None
+        if due_ms <= self._jump_limit_ms():
+            return (due_ms, None) if self._quiet() else (None, QUIET_POLL_S)
+        wall_due_ms = self._state.clock.wall_of(due_ms)
+        return None, None if wall_due_ms is None else max(0.0, (wall_due_ms - wall_ms) / 1000)
+
+    def _jump_limit_ms(self) -> int:
+        """How far time may jump; less than any instant when it may not."""
+        autojump = self._state.clock.mode is ClockMode.AUTOJUMP
+        if autojump and self.engine.awaited() > 0:
+            return MAX_INSTANT_MS
+        return max((licence.limit_ms for licence in self._licences if autojump or licence.any_mode), default=-1)
+
+    def _slice(self, goal_ms: int) -> bool:
+        """Move towards ``goal_ms`` for a few milliseconds of wall time; True when it was reached."""
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        reached, fault = run_time(self.engine, goal_ms, self._budget)
+        effects = self.engine.take_effects()
+        now_ms = self.engine.now_ms
+        wall_ms = self._wall_ms()
+        if now_ms > self._state.clock.at(wall_ms):
+            self._state.clock = self._state.clock.moved_to(now_ms, wall_ms)
+        if effects or fault:
+            self._on_turn(Turn(now_ms, effects, fault=fault))
+        if fault:
+            self._faulted(fault)
+        else:
+            self._faults_in_place = 0
+        took_s = loop.time() - started_s
+        if took_s > 2 * SLICE_S:
+            self._budget = max(1, self._budget // 2)
+        elif took_s < SLICE_S / 2 and not reached:
+            self._budget = min(MAX_BUDGET, self._budget * 2)
+        self._end_forced()
+        return reached
+
+    def _end_forced(self) -> None:
+        if self._forced_ms is not None and self.engine.now_ms >= self._forced_ms:
+            if self._forced_done is not None and not self._forced_done.done():
+                self._forced_done.set_result(None)
+            self._forced_ms = None
+
+    def _faulted(self, fault: str) -> None:
+        self._faults_in_place += 1
+        if self._faults_in_place >= MAX_FAULTS_IN_PLACE and not self.broken:
+            self.broken = f"the engine fails at simulated time {self.engine.now_ms}: {fault}"
+            _log.error("world is broken", reason=self.broken)
+
+
+def run_submit(engine: ControlledEngine, item: DuisInput, at_ms: int) -> Turn:
+    """Process one request. An error of ours is a fault in the turn: it is logged and answered like any other outcome."""
+    try:
+        answer = engine.submit(item, at_ms)
+    except Exception as error:
+        return Turn(engine.now_ms, engine.take_effects(), fault=_fault(error))
+    return Turn(at_ms, engine.take_effects(), response=answer.response)
+
+
+def run_control(engine: ControlledEngine, item: ControlInput, at_ms: int) -> Turn:
+    """Process one control command; errors as in :func:`run_submit`."""
+    try:
+        answer = engine.control(item, at_ms)
+    except Exception as error:
+        return Turn(engine.now_ms, engine.take_effects(), fault=_fault(error))
+    return Turn(at_ms, engine.take_effects(), control=answer)
+
+
+def run_time(engine: ControlledEngine, to_ms: int, budget: int | None = None) -> tuple[bool, str]:
+    """Move time; True when ``to_ms`` was reached, and the fault that interrupted it, if any."""
+    try:
+        return engine.advance(to_ms, budget), ""
+    except Exception as error:
+        return False, _fault(error)
+
+
+def _fault(error: Exception) -> str:
+    _log.exception("the engine failed", exc_info=error)
+    return type(error).__name__

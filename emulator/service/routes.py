@@ -1,0 +1,177 @@
+"""The control API as a table: one row per operation, from which come the routes, the checks and the OpenAPI document."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from emulator.domain.errors import EmulatorError, Malformed
+from emulator.service.duis_app import BodyRefused, read_body
+from emulator.service.hosted import HostedWorld, Unavailable
+
+_log = structlog.get_logger("control")
+
+BODY_TIMEOUT_MS = 30_000
+M = TypeVar("M", bound=BaseModel)
+
+
+class ControlRefused(EmulatorError):
+    """A control call that is not carried out."""
+
+    def __init__(self, status: int, error: str, *, where: str = "", expected: str = "") -> None:
+        super().__init__(error)
+        self.status = status
+        self.where = where
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One control call, checked."""
+
+    request: web.Request
+    world: HostedWorld | None
+    path: Mapping[str, str]
+    body: BaseModel | None
+    query: BaseModel | None
+
+    @property
+    def hosted(self) -> HostedWorld:
+        """The world that the path names."""
+        assert self.world is not None
+        return self.world
+
+    def given(self, kind: type[M]) -> M:
+        """The body or the query, which the route says is of this kind."""
+        for found in (self.body, self.query):
+            if isinstance(found, kind):
+                return found
+        raise TypeError(f"the route takes no {kind.__name__}")
+
+
+Answer = web.StreamResponse | Mapping[str, Any] | Sequence[Any] | None
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation."""
+
+    method: str
+    path: str
+    """With ``{world}`` the call is about one world, which must be there."""
+    handler: Handler
+    summary: str
+    tag: str
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    media_type: str = "application/json"
+    """Of the answer."""
+    needs_ready: bool = True
+    """Whether the world must be able to answer."""
+    problems: tuple[int, ...] = field(default=())
+    """Further statuses beside those that any operation may have."""
+
+    @property
+    def operation_id(self) -> str:
+        """A name for clients, made from method and path."""
+        words = self.path.removeprefix("/control/v1/").removeprefix("worlds/{world}").replace("{", "by_").replace("}", "")
+        name = "_".join(part for part in words.replace(".", "_").replace("-", "_").split("/") if part) or "world"
+        return f"{self.method.lower()}_{name}"
+
+
+def add_routes(app: web.Application, routes: Sequence[Route], worlds: Mapping[str, HostedWorld], limit_bytes: int) -> None:
+    """Put the table into an application; other methods of its paths get 405."""
+    resources: dict[str, list[Route]] = {}
+    for route in routes:
+        resources.setdefault(route.path, []).append(route)
+    for path, operations in resources.items():
+        resource = app.router.add_resource(path)
+        for route in operations:
+            resource.add_route(route.method, _checked(route, worlds, limit_bytes))
+        resource.add_route("*", _wrong_method(", ".join(route.method for route in operations)))
+
+
+def _checked(route: Route, worlds: Mapping[str, HostedWorld], limit_bytes: int) -> Callable[[web.Request], Awaitable[Any]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            call = Call(
+                request,
+                _world(route, request, worlds),
+                request.match_info,
+                await _body(route, request, limit_bytes),
+                _query(route, request),
+            )
+            answer = await route.handler(call)
+        except BodyRefused as refused:
+            return problem(refused.reply.status, str(refused), where="body")
+        except ControlRefused as error:
+            return problem(error.status, str(error), where=error.where, expected=error.expected)
+        except Unavailable as error:
+            return problem(503, str(error))
+        except ValidationError as error:
+            return _invalid(error)
+        except Malformed as error:
+            return problem(400, error.detail, where=error.where, expected=error.expected)
+        except Exception:
+            _log.exception("a control call failed", path=request.path)
+            return problem(500, "the emulator failed on this call; its log on stderr says where")
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(status=route.status, text=json.dumps(answer, default=str), content_type="application/json")
+
+    return handle
+
+
+def _world(route: Route, request: web.Request, worlds: Mapping[str, HostedWorld]) -> HostedWorld | None:
+    if "{world}" not in route.path:
+        return None
+    name = request.match_info["world"]
+    world = worlds.get(name)
+    if world is None:
+        raise ControlRefused(404, f"there is no world {name!r}", where="world", expected=f"one of {', '.join(sorted(worlds))}")
+    if route.needs_ready and world.state != "ready":
+        raise ControlRefused(503, f"world {name} is {world.state.value}")
+    return world
+
+
+async def _body(route: Route, request: web.Request, limit_bytes: int) -> BaseModel | None:
+    if route.body is None:
+        return None
+    data = await read_body(request, ("application/json",), limit_bytes, BODY_TIMEOUT_MS)
+    return route.body.model_validate_json(data)
+
+
+def _query(route: Route, request: web.Request) -> BaseModel | None:
+    if route.query is None:
+        return None
+    return route.query.model_validate(dict(request.query))
+
+
+def _invalid(error: ValidationError) -> web.Response:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    given = "" if first["type"] == "missing" else f" (got {str(first['input'])[:80]!r})"
+    return problem(400, f"{first['msg']}{given}", where=where)
+
+
+def problem(status: int, error: str, *, where: str = "", expected: str = "") -> web.Response:
+    """An error as every control call has it."""
+    body = json.dumps({"error": error, "where": where, "expected": expected})
+    return web.Response(status=status, text=body, content_type="application/json")
+
+
+def _wrong_method(allowed: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        found = problem(405, f"{request.method} is not for {request.path}", where="method", expected=allowed)
+        found.headers["Allow"] = allowed
+        return found
+
+    return handle
