@@ -54,7 +54,8 @@ def cosem(at_ms: int | None, status: int = 0xFF) -> bytes:
 def read_cosem(octets: bytes) -> int | None:
     """Milliseconds of a COSEM date-time; None for :data:`IMMEDIATE`, :data:`CANCEL` for never.
 
-    A deviation that is given is taken off; a weekday is not checked. :class:`Malformed` where date or time is left open.
+    A weekday is not checked. :class:`Malformed` where date or time is left open, or the time is not UTC (GBCS leaves the
+    deviation unspecified and means UTC).
     """
     if len(octets) != 12:
         raise Malformed(f"a COSEM date-time has {len(octets)} octets", expected="12")
@@ -63,11 +64,11 @@ def read_cosem(octets: bytes) -> int | None:
     if octets == COSEM_CANCEL:
         return CANCEL
     year, month, day, hour, minute, second, hundredths = (int.from_bytes(octets[:2], "big"), *octets[2:4], *octets[5:9])
-    deviation = int.from_bytes(octets[9:11], "big", signed=True)
     try:
+        if octets[9:11] not in (_COSEM_TAIL[:2], bytes(2)):
+            raise ValueError
         at = datetime(year, month, day, hour, minute, second, 0 if hundredths == 0xFF else hundredths * 10_000, UTC)
-        at += timedelta(minutes=0 if deviation == -0x8000 else deviation)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise Malformed(f"{octets.hex()} is not one instant", expected="a COSEM date-time with date and time") from None
     return _since_epoch(at)
 
