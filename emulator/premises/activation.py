@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from emulator.domain.vocabulary import ActivateImageCode, DeviceType
 from emulator.gbcs.message import GbcsMessage, decode_message
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.times import CANCEL
 from emulator.gbcs.usecases import by_code
 from emulator.premises import hub
@@ -33,7 +33,7 @@ def command(
     if isinstance(at_ms, int):
         if at_ms != CANCEL:
             _remember(context, device, message, wanted, at_ms, now_ms)
-        return SHAPES["activate_firmware_result"].encode({})
+        return encode_shape("activate_firmware_result", {})
     code = _refusal(context, device, wanted, now_ms)
     if code is not None:
         return _outcome(device, code)
@@ -140,7 +140,7 @@ def version_octets(device: DeviceState) -> bytes:
 
 def _outcome(device: DeviceState, code: ActivateImageCode) -> bytes:
     values = {"activate_image_code": int(code), "firmware_version": version_octets(device)}
-    return SHAPES["activate_firmware_result"].encode(values)
+    return encode_shape("activate_firmware_result", values)
 
 
 def _answer(context: Context, device: DeviceState, octets: bytes, code: ActivateImageCode, now_ms: int) -> None:

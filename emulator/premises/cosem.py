@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from emulator.domain.errors import Malformed
-from emulator.gbcs.dlms import NULL, Access, AccessResponse, AccessResult, Data, Operation, decode_access_request
+from emulator.gbcs.commands import CommandView
+from emulator.gbcs.dlms import NULL, Access, AccessResponse, AccessResult, Data, Operation, invoke_id
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protected import PROTECTION_CLASS, protected_result, read_protected_request, sealing_key
 from emulator.gbcs.times import read_cosem as read_time
@@ -37,18 +38,18 @@ Handler = Callable[[Context, DeviceState, Data, int], AccessResult]
 """Runs a set or an action: ``(context, device, data, now_ms)``."""
 
 
-def execute(context: Context, device: DeviceState, message: GbcsMessage, now_ms: int) -> Answer:
-    """Run an access request; raise :class:`Malformed` when it cannot be read."""
-    request = decode_access_request(message.content)
+def execute(context: Context, device: DeviceState, view: CommandView, now_ms: int) -> Answer:
+    """Run an access request."""
+    message = view.message
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
-    own_counter = _own_counter(device, message, request.items)
+    own_counter = _own_counter(device, message, view.accesses)
     results = []
-    for item in request.items:
+    for item in view.accesses:
         if broken and item.operation is not Operation.SET:
             results.append(_failed(item, HARDWARE_FAULT))
         else:
             results.append(_run(context, device, message, item, own_counter, now_ms))
-    return Answer(AccessResponse(request.invoke_id, tuple(results)).encode(), own_counter)
+    return Answer(AccessResponse(invoke_id(message.counter), tuple(results)).encode(), own_counter)
 
 
 def _own_counter(device: DeviceState, message: GbcsMessage, items: tuple[Access, ...]) -> int | None:

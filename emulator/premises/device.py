@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import RemotePartyRole
-from emulator.gbcs.asn1 import decode_element
+from emulator.gbcs.commands import CommandView, read_command
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_mac, verify_signature
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Asn1Item, Format, UseCase, by_code
 from emulator.premises import activation, cosem, joins, zcl
 from emulator.premises.context import Context
@@ -93,12 +93,14 @@ def may_send(device: DeviceState, use_case: UseCase, role: RemotePartyRole) -> b
 
 def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_case: UseCase, now_ms: int) -> None:
     try:
+        view = read_command(message)
+        assert view is not None, "the table knew the code before"
         if use_case.format is Format.DLMS:
-            answer: Answer | None = cosem.execute(context, device, message, now_ms)
+            answer: Answer | None = cosem.execute(context, device, view, now_ms)
         elif use_case.format is Format.GBZ:
-            answer = zcl.execute(context, device, message, use_case, now_ms)
+            answer = zcl.execute(context, device, view, now_ms)
         else:
-            answer = _execute_asn1(context, device, message, use_case, now_ms)
+            answer = _execute_asn1(context, device, view, now_ms)
     except Malformed as error:
         context.note(device, f"cannot execute {use_case.name}: {error}", gbcs=message.encode().hex())
         return
@@ -106,21 +108,13 @@ def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_ca
         send_response(context, device, message, use_case, answer.content, now_ms, answer.originator_counter)
 
 
-def _execute_asn1(context: Context, device: DeviceState, message: GbcsMessage, use_case: UseCase, now_ms: int) -> Answer | None:
-    item = use_case.request[0]
-    assert isinstance(item, Asn1Item)
-    payload = SHAPES[item.shape].decode(decode_element(message.content))
-    handler = HANDLERS.get(item.shape)
-    if handler is None or not isinstance(payload, Mapping):
-        raise Malformed(f"no behaviour for {use_case.name}", where=use_case.name)
-    content = handler(context, device, message, payload, now_ms)
+def _execute_asn1(context: Context, device: DeviceState, view: CommandView, now_ms: int) -> Answer | None:
+    item = view.use_case.request[0]
+    handler = HANDLERS.get(item.shape) if isinstance(item, Asn1Item) else None
+    if handler is None:
+        raise Malformed(f"no behaviour for {view.use_case.name}", where=view.use_case.name)
+    content = handler(context, device, view.message, view.values, now_ms)
     return None if content is None else Answer(content)
-
-
-def _activate(context: Context, device: DeviceState, message: GbcsMessage, payload: Payload, now_ms: int) -> bytes | None:
-    if payload["counter"] != message.counter:
-        raise Malformed("the counter in the payload is not that of the header", where="originatorCounter")
-    return activation.command(context, device, message, payload, now_ms)
 
 
 def _no_parameters(context: Context, device: DeviceState, message: GbcsMessage, payload: Payload, now_ms: int) -> bytes:
@@ -129,7 +123,7 @@ def _no_parameters(context: Context, device: DeviceState, message: GbcsMessage, 
         return joins.read_joined(device)
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
     version = bytes(4) if broken else activation.version_octets(device)
-    return SHAPES["firmware_version"].encode({"firmware_version": version, "read_code": int(broken)})
+    return encode_shape("firmware_version", {"firmware_version": version, "read_code": int(broken)})
 
 
 def _set_clock(context: Context, device: DeviceState, message: GbcsMessage, payload: Payload, now_ms: int) -> bytes:
@@ -139,11 +133,11 @@ def _set_clock(context: Context, device: DeviceState, message: GbcsMessage, payl
     synchronise(device, start_ms, end_ms, now_ms)
     status = CLOCK_RELIABLE if device.clock_reliable else CLOCK_UNRELIABLE
     values = {"device_time_ms": now_ms + device.clock_offset_ms, "time_status": status}
-    return SHAPES["set_clock_result"].encode(values)
+    return encode_shape("set_clock_result", values)
 
 
 HANDLERS: Mapping[str, Asn1Handler] = {
-    "activate_firmware": _activate,
+    "activate_firmware": activation.command,
     "null": _no_parameters,
     "set_clock": _set_clock,
     "join": joins.join,

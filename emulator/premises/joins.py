@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs.message import GbcsMessage
-from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.shapes import encode_shape
 from emulator.pki.certificates import read_certificate
 from emulator.premises.context import Context
 from emulator.premises.state import DeviceState
@@ -72,7 +72,7 @@ def unjoin(context: Context, device: DeviceState, message: GbcsMessage, payload:
 def read_joined(device: DeviceState) -> bytes:
     """CS07: the log."""
     devices = [{"device": eui, "device_type": type_code(kind)} for eui, kind in device.joined_to.items()]
-    return SHAPES["joined_devices"].encode({"code": SUCCESS, "devices": devices or None})
+    return encode_shape("joined_devices", {"code": SUCCESS, "devices": devices or None})
 
 
 def restore_log(context: Context, device: DeviceState, message: GbcsMessage, payload: Payload, now_ms: int) -> bytes:
@@ -81,7 +81,7 @@ def restore_log(context: Context, device: DeviceState, message: GbcsMessage, pay
     assert isinstance(listed, list)
     device.joined_to = {entry["device"]: TYPES.get(entry["device_type"], DeviceType.IHD) for entry in listed}
     answers = [{**entry, "code": SUCCESS} for entry in listed]
-    return SHAPES["restore_log_result"].encode({"devices": answers})
+    return encode_shape("restore_log_result", {"devices": answers})
 
 
 def type_code(kind: DeviceType) -> int:
@@ -99,4 +99,4 @@ def _certificate_of(other: int, certificate: object) -> bool:
 
 
 def _code(code: int) -> bytes:
-    return SHAPES["code"].encode({"code": code})
+    return encode_shape("code", {"code": code})

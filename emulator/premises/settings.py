@@ -105,6 +105,8 @@ def read_settings(kind: type[Settings], values: Mapping[str, object], where: str
 
 def _device_types(value: object, where: str) -> tuple[DeviceType, ...]:
     try:
-        return tuple(DeviceType(str(item)) for item in value if isinstance(value, list | tuple))  # type: ignore[attr-defined]
-    except (ValueError, TypeError):
+        if isinstance(value, list | tuple):
+            return tuple(DeviceType(str(item)) for item in value)
+        raise ValueError
+    except ValueError:
         raise Malformed(f"{value!r} is not a list of device types", where=where, expected="e.g. ['PPMID', 'HCALCS']") from None

@@ -1,12 +1,12 @@
 """Execution of GBZ Commands: attributes are read from the store, anything else gets a Default Response (derive.md)."""
 
-from emulator.domain.errors import Malformed
 from emulator.gbcs import gbz
+from emulator.gbcs.commands import CommandView
 from emulator.gbcs.gbz import AttributeRecord, Component
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protect import seal
 from emulator.gbcs.protected import sealing_key
-from emulator.gbcs.usecases import GbzItem, UseCase
+from emulator.gbcs.usecases import GbzItem
 from emulator.premises import objects
 from emulator.premises.context import Context
 from emulator.premises.cosem import Answer
@@ -14,15 +14,15 @@ from emulator.premises.readers import reader_secret
 from emulator.premises.state import DeviceState
 
 
-def execute(context: Context, device: DeviceState, message: GbcsMessage, use_case: UseCase, now_ms: int) -> Answer:
-    """Run the components; raise :class:`Malformed` when they cannot be read."""
-    requests = gbz.decode_components(message.content)
+def execute(context: Context, device: DeviceState, view: CommandView, now_ms: int) -> Answer:
+    """Run the components; raise :class:`Malformed` when the reader's certificate cannot be read."""
+    message = view.message
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
-    encrypted = [isinstance(item, GbzItem) and item.encrypted_answer for item in use_case.request]
+    encrypted = [isinstance(item, GbzItem) and item.encrypted_answer for item in view.use_case.request]
     own_counter = _own_counter(device, message) if any(encrypted) else None
     answers: list[Component] = []
     frame_counter = 0
-    for index, request in enumerate(requests):
+    for index, request in enumerate(view.components):
         if request.command != gbz.READ_ATTRIBUTES or request.frame_control & 0x03:
             answers.append(gbz.default_response(request, gbz.HARDWARE_FAILURE if broken else gbz.SUCCESS))
             continue
@@ -34,8 +34,6 @@ def execute(context: Context, device: DeviceState, message: GbcsMessage, use_cas
             frame_counter += 1
         else:
             answers.append(gbz.read_response(request, payload))
-    if not answers:
-        raise Malformed("the Command has no components", where="components", expected="one or more")
     return Answer(gbz.encode_components(answers), own_counter)
 
 

@@ -1,0 +1,191 @@
+"""Images on their way to the hubs: rates, channels, refusals, repetition, give-up (ota.md 11.3)."""
+
+from dataclasses import replace
+
+import pytest
+
+from emulator.csp.regions import CspSettings, default_technologies
+from emulator.domain.errors import Broken
+from emulator.domain.identifiers import Eui64
+from emulator.domain.vocabulary import DeviceStatus
+from emulator.premises.settings import HanSettings
+from tests.premises.homes import (
+    DAY_MS,
+    ESME,
+    GSME,
+    HCALCS,
+    HOUR_MS,
+    HUB,
+    MINUTE_MS,
+    NORTH_ESME,
+    NORTH_HUB,
+    PPMID,
+    SECOND_MS,
+    Rig,
+)
+
+
+def outcomes(rig: Rig) -> dict[str, tuple[int, str]]:
+    return {job: (ok, reason) for _, job, ok, reason in rig.deliveries}
+
+
+def limited(parallel: int) -> CspSettings:
+    technologies = dict(default_technologies())
+    technologies["cellular"] = replace(technologies["cellular"], parallel_images=parallel)
+    return CspSettings(technologies=technologies)
+
+
+@pytest.mark.parametrize(("eui", "rate"), [(ESME, 20_000), (NORTH_ESME, 4_000)])
+def test_the_time_follows_from_size_and_rate(eui: Eui64, rate: int) -> None:
+    rig = Rig()
+    image = rig.image(eui, size=100_000)
+    rig.distribute(eui, image)
+    begun_ms = rig.now_ms
+    rig.run(SECOND_MS)
+    described = rig.csp.describe_job("job", rig.now_ms)
+    assert described is not None
+    assert described["waiting_for"] == {
+        "what": "the end of its transmission",
+        "until_ms": begun_ms + -(-len(image) * 8_000 // rate),
+    }
+    rig.run(HOUR_MS)
+    assert outcomes(rig) == {"job": (1, "")}
+    assert rig.csp.describe_job("job", rig.now_ms) is None
+    assert not rig.csp_state.jobs
+
+
+def test_jobs_wait_for_a_channel_in_their_order() -> None:
+    rig = Rig(csp=limited(1))
+    for eui in (ESME, GSME, PPMID):
+        rig.distribute(eui, rig.image(eui), hex(eui))
+    rig.run(SECOND_MS)
+    described = rig.csp.describe_job(hex(PPMID), rig.now_ms)
+    assert described is not None
+    assert described["waiting_for"]["what"] == "a channel of cellular/Central, 1 job(s) before it"
+    assert rig.csp.describe_group("cellular", "Central") == {
+        "technology": "cellular", "region": "Central", "parallel_images": 1, "transmitting": 1, "waiting": 2,
+    }  # fmt: skip
+    rig.run(HOUR_MS)
+    assert [job for _, job, *_ in rig.deliveries] == [hex(ESME), hex(GSME), hex(PPMID)]
+    assert rig.csp_state.busy == {"cellular/Central": 0}
+
+
+def test_regions_do_not_share_channels() -> None:
+    rig = Rig(csp=limited(1))
+    rig.distribute(ESME, rig.image(ESME), "central")
+    south = Eui64(0x00DB1234567892A0)
+    rig.distribute(south, rig.image(south), "south")
+    rig.run(2 * SECOND_MS)
+    assert len(rig.csp_state.jobs) == 2
+    assert all(job.transmitting for job in rig.csp_state.jobs.values())
+
+
+def test_a_refusal_of_the_hub_is_the_reason() -> None:
+    rig = Rig(HanSettings(store_images=1))
+    rig.distribute(GSME, rig.image(GSME), "first")
+    rig.distribute(ESME, rig.image(ESME), "second")
+    rig.run(MINUTE_MS)
+    assert outcomes(rig) == {"first": (1, ""), "second": (0, "store full")}
+    assert len(rig.state.images) == 1, "nobody uses the refused image"
+
+
+def test_a_refused_file_and_an_unknown_hub() -> None:
+    rig = Rig()
+    rig.faults.add("csp.rejects_image", HUB, times=1)
+    rig.distribute(ESME, rig.image(ESME), "damaged")
+    rig.csp.distribute("nowhere", Eui64(1), ESME, rig.csp.hold_image(rig.image(ESME)), rig.now_ms)
+    rig.run(MINUTE_MS)
+    assert outcomes(rig) == {"damaged": (0, "image rejected"), "nowhere": (0, "unknown hub")}
+
+
+def test_sessions_that_break_off_are_repeated_with_growing_waits() -> None:
+    rig = Rig()
+    rig.faults.add("wan.transfer_fails", HUB, times=2)
+    rig.distribute(ESME, rig.image(ESME))
+    rig.run(10 * MINUTE_MS)
+    described = rig.csp.describe_job("job", rig.now_ms)
+    assert described is not None
+    assert described["waiting_for"]["what"] == "the next try to reach its hub"
+    assert not rig.state.hubs[HUB].slots, "the reservation is free in the meantime"
+    rig.run(DAY_MS)
+    assert outcomes(rig) == {"job": (1, "")}
+    assert rig.deliveries[0][0] - rig.estate.start_ms > 45 * MINUTE_MS
+
+
+def test_after_too_many_sessions_the_job_fails() -> None:
+    rig = Rig()
+    rig.faults.add("wan.transfer_fails", HUB)
+    rig.distribute(ESME, rig.image(ESME))
+    rig.run(2 * DAY_MS)
+    assert outcomes(rig) == {"job": (0, "transfer failed")}
+    assert not rig.state.images
+
+
+def test_an_unreachable_hub_is_tried_until_the_window_ends() -> None:
+    for until_days, expected in ((3, (1, "")), (9, (0, "hub unreachable"))):
+        rig = Rig()
+        rig.faults.add("wan.unreachable", HUB, to_ms=rig.now_ms + until_days * DAY_MS)
+        rig.distribute(ESME, rig.image(ESME))
+        rig.run(9 * DAY_MS)
+        assert outcomes(rig) == {"job": expected}
+
+
+def test_a_hub_that_loses_power_during_the_transmission() -> None:
+    rig = Rig()
+    rig.distribute(ESME, rig.image(ESME))
+    rig.run(4 * SECOND_MS)
+    rig.premises.power(HUB, False, rig.now_ms)
+    rig.run(10 * MINUTE_MS)
+    assert not rig.state.hubs[HUB].slots
+    rig.premises.power(HUB, True, rig.now_ms)
+    rig.run(HOUR_MS)
+    assert outcomes(rig) == {"job": (1, "")}
+    assert rig.alerts(0x8F72)
+
+
+@pytest.mark.parametrize("moment_ms", [0, 4 * SECOND_MS, 20 * MINUTE_MS])
+def test_cancelling(moment_ms: int) -> None:
+    rig = Rig(csp=limited(1))
+    rig.faults.add("wan.transfer_fails", HUB, times=1)
+    rig.distribute(ESME, rig.image(ESME), "cancelled")
+    rig.distribute(HCALCS, rig.image(HCALCS), "other")
+    rig.run(moment_ms)
+    cancelled = rig.csp.cancel("cancelled", rig.now_ms)
+    assert cancelled is (moment_ms < 20 * MINUTE_MS)
+    rig.run(DAY_MS)
+    assert ("cancelled" in outcomes(rig)) is not cancelled
+    assert outcomes(rig)["other"] == (1, "")
+    assert not rig.csp.cancel("cancelled", rig.now_ms)
+    assert rig.csp_state.busy == {"cellular/Central": 0}
+    assert not rig.state.images
+
+
+def test_cancelling_a_job_that_waits_for_its_next_try() -> None:
+    rig = Rig()
+    rig.faults.add("wan.unreachable", HUB)
+    rig.distribute(ESME, rig.image(ESME))
+    rig.run(MINUTE_MS)
+    assert rig.csp.cancel("job", rig.now_ms)
+    rig.run(DAY_MS)
+    assert not rig.deliveries
+    assert not rig.state.images
+
+
+def test_a_job_key_is_used_once() -> None:
+    rig = Rig()
+    rig.distribute(ESME, rig.image(ESME))
+    with pytest.raises(Broken):
+        rig.distribute(ESME, rig.image(ESME))
+
+
+def test_one_file_is_kept_once_for_many_devices() -> None:
+    rig = Rig()
+    image = rig.image(ESME)
+    hubs = {ESME: HUB, NORTH_ESME: NORTH_HUB}
+    for eui, hub in hubs.items():
+        rig.csp.distribute(hex(eui), hub, eui, rig.csp.hold_image(image), rig.now_ms)
+    assert list(rig.state.images.values()) == [image]
+    assert rig.definition(ESME).status is DeviceStatus.COMMISSIONED
+    rig.run(DAY_MS)
+    assert len(rig.alerts(0x8F72)) == 2
+    assert not rig.state.images
