@@ -258,7 +258,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
 
 _LISTS = frozenset({"worlds.names", "outbox.allowed_hosts"})
 _PATHS = frozenset({"storage.folder", "keys.import_from", "schemas.folder", "worlds.estate", "ready_file"})
-_FOREIGN = frozenset({"DCC_REFERENCE", "DCC_REQUIRE", "DCC_SERVER", "DCC_WORLD"})
+_FOREIGN = frozenset({"DCC_INTEROP", "DCC_REFERENCE", "DCC_REQUIRE", "DCC_SERVER", "DCC_WORLD"})
 """Environment names with our prefix that belong to the tests and the command line."""
 
 

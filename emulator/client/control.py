@@ -1,0 +1,261 @@
+"""The control API from Python: clock, devices, users, faults, journal, outbox.
+
+Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Every call may raise
+:class:`~emulator.client.errors.Unreachable`, or :class:`~emulator.client.errors.Rejected` with the API's words.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from emulator.client.errors import Rejected, Unreachable
+from emulator.client.keys import key_store_of
+from emulator.domain.identifiers import Eui64, format_eui
+from emulator.pki.formats import read_keystore_json
+from emulator.pki.keystore import KeyStore
+
+Json = dict[str, Any]
+
+
+class ControlClient:
+    """One world of one server."""
+
+    def __init__(self, url: str, world: str = "default", *, token: str = "", timeout_s: float = 30.0) -> None:
+        """``url`` is the root of the control service. Calls that wait take longer than ``timeout_s`` as they say."""
+        self.url = url.rstrip("/")
+        self.world = world
+        self._timeout_s = timeout_s
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "ControlClient":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    # The server
+
+    async def ready(self) -> bool:
+        """Whether every world answers."""
+        try:
+            await self.call("GET", "/_dcc/ready")
+        except Rejected as error:
+            if error.status == 503:
+                return False
+            raise
+        return True
+
+    async def version(self) -> Json:
+        """Name and version of the server."""
+        return await self._json("GET", "/_dcc/version")
+
+    async def settings(self) -> Json:
+        """Every setting with its value and origin."""
+        return await self._json("GET", "/control/v1/settings")
+
+    async def worlds(self) -> list[Json]:
+        """All worlds."""
+        return _list(await self._json("GET", "/control/v1/worlds"), "worlds")
+
+    # The world
+
+    async def describe(self) -> Json:
+        """Where the world stands."""
+        return await self._json("GET", self._path(""))
+
+    async def reset(self, *, estate: str | None = None, seed: int | None = None, start_ms: int | None = None) -> Json:
+        """Forget everything and begin again."""
+        return await self._json("POST", self._path("reset"), body=_given(estate=estate, seed=seed, start_ms=start_ms))
+
+    async def digest(self) -> str:
+        """SHA-256 over the state."""
+        return str((await self._json("GET", self._path("digest")))["digest"])
+
+    async def key_store(self, *, devices: bool = False) -> KeyStore:
+        """The world's certificates and private keys, with those of its devices if wanted."""
+        content = await self.call("GET", self._path("keys/keystore.json"), query={"devices": str(devices).lower()})
+        return key_store_of(read_keystore_json(content))
+
+    # Time
+
+    async def clock(self) -> Json:
+        """Simulated time and how it moves."""
+        return await self._json("GET", self._path("clock"))
+
+    async def pause(self) -> Json:
+        """Stand still."""
+        return await self._json("POST", self._path("clock/pause"))
+
+    async def resume(self) -> Json:
+        """Go on as before the pause."""
+        return await self._json("POST", self._path("clock/resume"))
+
+    async def autojump(self) -> Json:
+        """Jump whenever somebody waits."""
+        return await self._json("POST", self._path("clock/autojump"))
+
+    async def set_rate(self, rate: str) -> Json:
+        """Follow wall time × rate: ``60``, ``0.5`` or ``3/2``."""
+        return await self._json("POST", self._path("clock/rate"), body={"rate": rate})
+
+    async def advance(self, *, by_ms: int | None = None, to_ms: int | None = None, timeout_ms: int = 600_000) -> Json:
+        """Move time as fast as possible by or to; ``reached`` says whether it came there within the wall time given."""
+        body = _given(by_ms=by_ms, to_ms=to_ms, timeout_ms=timeout_ms)
+        return await self._json("POST", self._path("clock/advance"), body=body, waits_ms=timeout_ms)
+
+    async def run_until_idle(self, *, timeout_ms: int = 600_000) -> bool:
+        """Jump from event to event until nobody waits on simulated time."""
+        body = {"timeout_ms": timeout_ms}
+        return bool((await self._json("POST", self._path("clock/run-until-idle"), body=body, waits_ms=timeout_ms))["idle"])
+
+    async def wait(self, kind: str, *, timeout_ms: int = 30_000, within_ms: int | None = None, **condition: Any) -> bool:
+        """Wait for a condition (``idle``, ``instant``, ``messages``, ``answered``, ``job``, ``transaction``) with its fields."""
+        body = {"condition": {"kind": kind, **condition}, **_given(timeout_ms=timeout_ms, within_ms=within_ms)}
+        return bool((await self._json("POST", self._path("wait"), body=body, waits_ms=timeout_ms))["met"])
+
+    # What is in it
+
+    async def devices(self, **query: Any) -> list[Json]:
+        """Devices with inventory, real state and job; ``type``, ``status``, ``hub``, ``limit``."""
+        return _list(await self._json("GET", self._path("devices"), query=query), "devices")
+
+    async def device(self, device: Eui64) -> Json:
+        """One device."""
+        return await self._json("GET", self._path(f"devices/{format_eui(device)}"))
+
+    async def set_power(self, device: Eui64, on: bool) -> Json:
+        """Switch a device on or off."""
+        return await self._json("PUT", self._path(f"devices/{format_eui(device)}/power"), body={"on": on})
+
+    async def users(self) -> list[Json]:
+        """Users and their endpoints."""
+        return _list(await self._json("GET", self._path("users")), "users")
+
+    async def set_endpoint(self, user: Eui64, url: str, floor_ms: int | None = None) -> Json:
+        """Where a user's pushes go, and the wall time between acknowledgement and push (None: the server's setting)."""
+        body = {"url": url, **_given(floor_ms=floor_ms)}
+        return await self._json("PUT", self._path(f"users/{format_eui(user)}/endpoint"), body=body)
+
+    async def set_active(self, user: Eui64, active: bool) -> Json:
+        """Suspend or restore a user."""
+        return await self._json("PUT", self._path(f"users/{format_eui(user)}/status"), body={"active": active})
+
+    async def firmware_list(self) -> list[Json]:
+        """The Central Products List."""
+        return _list(await self._json("GET", self._path("firmware-list")), "products")
+
+    async def put_firmware(self, **row: Any) -> Json:
+        """Add or change a product."""
+        return await self._json("PUT", self._path("firmware-list"), body=row)
+
+    async def jobs(self, **query: Any) -> list[Json]:
+        """Firmware requests and their jobs; ``device``, ``request_id``, ``limit``."""
+        return _list(await self._json("GET", self._path("jobs"), query=query), "requests")
+
+    async def transactions(self, **query: Any) -> list[Json]:
+        """Requests to devices; ``device``, ``request_id``, ``state``, ``limit``."""
+        return _list(await self._json("GET", self._path("transactions"), query=query), "transactions")
+
+    async def faults(self) -> list[Json]:
+        """Planned faults."""
+        return _list(await self._json("GET", self._path("faults")), "faults")
+
+    async def add_fault(self, kind: str, device: Eui64 | None = None, **options: Any) -> int:
+        """Plan a fault (``from_ms``, ``to_ms``, ``times``, ``params``) and return its number."""
+        body = {"kind": kind, **_given(device=None if device is None else format_eui(device), **options)}
+        return int((await self._json("POST", self._path("faults"), body=body))["fault"])
+
+    async def clear_faults(self) -> None:
+        """Take all faults back."""
+        await self.call("DELETE", self._path("faults"))
+
+    # What happened
+
+    async def journal(self, **query: Any) -> list[Json]:
+        """What happened: ``request_id``, ``device``, ``kind``, ``since_ms``, ``until_ms``, ``after``, ``limit``, ``bodies``."""
+        return _list(await self._json("GET", self._path("journal"), query=query), "entries")
+
+    async def transcript(self, **query: Any) -> AsyncIterator[Json]:
+        """What happened, with all XML, entry by entry."""
+        content = await self.call("GET", self._path("journal/transcript"), query=query)
+        for line in content.splitlines():
+            yield json.loads(line)
+
+    async def outbox(self, **query: Any) -> Json:
+        """``counts`` and ``messages``: ``state``, ``recipient``, ``device``, ``request_id``, ``after``, ``limit``."""
+        return await self._json("GET", self._path("outbox"), query=query)
+
+    async def message(self, number: int) -> Json:
+        """One message with its XML."""
+        return await self._json("GET", self._path(f"outbox/{number}"))
+
+    async def resend(self, number: int | None = None, recipient: Eui64 | None = None) -> Json:
+        """Queue one finished message again, or all dead letters (of one recipient)."""
+        if number is not None:
+            return await self._json("POST", self._path(f"outbox/{number}/resend"))
+        query = {} if recipient is None else {"recipient": format_eui(recipient)}
+        return await self._json("POST", self._path("outbox/resend"), query=query)
+
+    # Calls
+
+    async def call(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None, waits_ms: int = 0
+    ) -> bytes:
+        """Any operation: the octets of its answer."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(headers=self._headers)
+        timeout_s = self._timeout_s + waits_ms / 1000
+        params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+        try:
+            async with self._http.request(
+                method, self.url + path, params=params, json=body, timeout=aiohttp.ClientTimeout(total=timeout_s)
+            ) as answer:
+                content = await answer.read()
+                if answer.status >= 400:
+                    raise Rejected(answer.status, _explanation(content))
+                return content
+        except TimeoutError as late:
+            raise Unreachable(f"{self.url} did not answer within {timeout_s} s") from late
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
+
+    async def _json(self, method: str, path: str, **options: Any) -> Json:
+        found: Json = json.loads(await self.call(method, path, **options))
+        return found
+
+    def _path(self, rest: str) -> str:
+        return f"/control/v1/worlds/{self.world}/{rest}".rstrip("/")
+
+
+def _given(**values: Any) -> Json:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _list(answer: Json, name: str) -> list[Json]:
+    found: list[Json] = answer[name]
+    return found
+
+
+def _explanation(content: bytes) -> str:
+    try:
+        problem = json.loads(content)
+        where, expected = problem["where"], problem["expected"]
+        return f"{f'{where}: ' if where else ''}{problem['error']}{f'; expected {expected}' if expected else ''}"
+    except (ValueError, KeyError, TypeError):
+        return content.decode("utf-8", "replace").strip()[:500]
