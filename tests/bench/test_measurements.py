@@ -1,0 +1,37 @@
+"""The measurements exist, and each says what it did."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import pytest
+
+from tests.bench import edge, process  # noqa: F401
+from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
+
+EDGE = ("parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "one_process.requests_per_s")
+
+
+def test_every_promised_measurement_is_there() -> None:
+    assert set(MEASUREMENTS) >= {f"edge.{name}" for name in EDGE} | {"start.ready_s", "demo.wall_s"}
+
+
+@pytest.mark.parametrize("name", ["edge.parse_us", "edge.persist_us", "edge.whole_us"])
+def test_a_measurement_tells_what_was_done(name: str) -> None:
+    chosen = MEASUREMENTS[name]
+    result = json.loads(json.dumps(take(Measurement(chosen.name, chosen.unit, 1, chosen.prepare))))
+    assert result.keys() >= {"name", "value", "unit", "runs", "median", "command", "checked"}
+    assert result["name"] == name
+    assert result["value"] == result["median"] > 0
+    assert 200 in result["checked"].values()
+
+
+def test_runs_that_differ_are_no_measurement() -> None:
+    @contextmanager
+    def prepare() -> Iterator[Run]:
+        numbers = count()
+        yield lambda: Sample(1.0, {"done": next(numbers)})
+
+    with pytest.raises(RuntimeError, match="did not do the same"):
+        take(Measurement("odd", "s", 2, prepare))
