@@ -5,7 +5,8 @@ A Service Request becomes a message and an answer in these steps; each is one fu
 DSP       ``usecases.use_case_for`` → ``commands.build_command`` (critical and the user's own: this is the Pre-Command, sent with
           a null signature; accept it back with ``commands.accept_signed``) → ``commands.finish_command`` (MAC, octets)
 device    ``message.decode_message`` → ``protect.verify_mac`` / ``verify_signature`` → ``commands.read_command`` →
-          a content of ``responses`` → ``responses.build_response`` → ``responses.protect_response``
+          ``dlms.AccessResponse``, ``gbz.encode_components`` or ``shapes.encode_shape`` → ``responses.build_response`` →
+          ``responses.protect_response``
 device    ``alerts.alert_content`` → ``alerts.build_alert`` → ``alerts.protect_alert``
 reader    ``results.read_result`` gives readable values of Responses and Alerts; ``explain.explain`` explains any message
 

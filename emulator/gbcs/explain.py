@@ -58,7 +58,7 @@ def explain(data: bytes, keys: KeyLookup | None = None) -> Node:
     try:
         payload["fields"] = payload_fields(message, start, key, sealed)
     except Malformed as problem:
-        payload |= {"unreadable": str(problem), "value": message.content.hex()}
+        payload |= {"unreadable": f"in the content, {problem}", "value": message.content.hex()}
     if sealed:
         checks.append({"what": "encryption", **_sealed_verdict(sealed, why_not)})
     fields.append(payload)

@@ -212,9 +212,7 @@ def read_response(request: Component, payload: bytes, frame_counter: int | None 
     Encrypted answers ask for no default response (frame control 18), clear ones do not (08), as in the test messages.
     """
     control = _SERVER_TO_CLIENT | (_NO_DEFAULT_RESPONSE if frame_counter is not None else 0)
-    return Component(
-        request.cluster, control, request.sequence, READ_ATTRIBUTES_RESPONSE, payload, frame_counter=frame_counter
-    )
+    return Component(request.cluster, control, request.sequence, READ_ATTRIBUTES_RESPONSE, payload, frame_counter=frame_counter)
 
 
 def default_response(request: Component, status: int, command: int | None = None) -> Component:

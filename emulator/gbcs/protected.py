@@ -25,9 +25,7 @@ class ProtectedAttribute:
     """COSEM date-times between which entries are wanted; None: all."""
 
 
-def protected_request(
-    attributes: Sequence[ProtectedAttribute], *, counter: int, originator: Eui64, recipient: Eui64
-) -> Data:
+def protected_request(attributes: Sequence[ProtectedAttribute], *, counter: int, originator: Eui64, recipient: Eui64) -> Data:
     """The parameter of the read; counter and titles repeat the grouping header."""
     wanted = (
         structure(

@@ -1,68 +1,15 @@
-"""Responses: built and protected by the device."""
+"""Responses: built and protected by the device.
 
-from collections.abc import Callable, Mapping, Sequence
+The content comes from the codecs: :class:`emulator.gbcs.dlms.AccessResponse`, :func:`emulator.gbcs.gbz.encode_components` or
+:func:`emulator.gbcs.shapes.encode_shape`.
+"""
+
 from dataclasses import replace
 
-from emulator.domain.errors import Broken
-from emulator.gbcs import gbz, times
-from emulator.gbcs.dlms import NULL, AccessRequest, AccessResponse, AccessResult, Data, Operation
+from emulator.gbcs import times
 from emulator.gbcs.message import Cra, GbcsMessage
-from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac, seal, sign
-from emulator.gbcs.shapes import encode_shape
+from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac, sign
 from emulator.gbcs.usecases import UseCase
-
-
-def dlms_content(request: AccessRequest, answers: Sequence[tuple[int, Data]]) -> bytes:
-    """The content that answers a DLMS Command: per access a result code (0 success) and the value read or returned.
-
-    Sets and failed accesses answer with null whatever value is given (gbcs.md section 6, proven).
-    """
-    items = []
-    for access, (code, data) in zip(request.items, answers, strict=True):
-        operation = Operation.GET if access.operation is Operation.GET_SELECTIVE else access.operation
-        silent = code != 0 or operation is Operation.SET
-        items.append(AccessResult(operation, code, NULL if silent else data))
-    return AccessResponse(request.invoke_id, tuple(items)).encode()
-
-
-def gbz_content(components: Sequence[gbz.Component]) -> bytes:
-    """The content of a GBZ Response: components made by :func:`gbz.read_response`, :func:`gbz.default_response` …"""
-    return gbz.encode_components(components)
-
-
-Records = Callable[[gbz.Component], Sequence[gbz.AttributeRecord]]
-"""Answers a Read Attributes component from what the device holds."""
-
-
-def gbz_read_content(
-    use_case: UseCase, command: GbcsMessage, requests: Sequence[gbz.Component], records: Records, key: bytes | None = None
-) -> bytes:
-    """The content that answers a Command which only reads attributes.
-
-    Where the row says so the answer is encrypted with ``key`` (:func:`emulator.gbcs.protected.sealing_key`).
-    """
-    answers = []
-    sealed = 0
-    for request, item in zip(requests, use_case.request, strict=False):
-        payload = gbz.encode_records(records(request))
-        if not getattr(item, "encrypted_answer", False):
-            answers.append(gbz.read_response(request, payload))
-            continue
-        if key is None:
-            raise Broken(f"{use_case.name} answers encrypted and has no key")
-        answers.append(gbz.read_response(request, seal(payload, key, command.recipient), frame_counter=sealed))
-        sealed += 1
-    return gbz.encode_components(answers)
-
-
-def asn1_content(use_case: UseCase, values: Mapping[str, object]) -> bytes:
-    """The content of an ASN.1 Response; names as in :data:`emulator.gbcs.shapes.SHAPES`, no values where NULL is answered.
-
-    CS06 ``activate_image_code`` and ``firmware_version`` (4 octets), nothing when dated ahead or cancelled; CS08
-    ``firmware_version``, ``read_code``; GCS28 ``device_time_ms``, ``time_status``; CS03 and CS04 ``code``; CS07 ``code``,
-    ``devices``.
-    """
-    return encode_shape(use_case.response_shape, values)
 
 
 def build_response(

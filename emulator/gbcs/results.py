@@ -83,9 +83,7 @@ def _read_dlms_response(
             apply(template, result.data, values)
 
 
-def _read_protected(
-    message: GbcsMessage, item: DlmsItem, data: Data, keys: ReaderKeys | None, values: dict[str, object]
-) -> None:
+def _read_protected(message: GbcsMessage, item: DlmsItem, data: Data, keys: ReaderKeys | None, values: dict[str, object]) -> None:
     if keys is None:
         values["encrypted"] = True
         return
@@ -140,9 +138,7 @@ def _show_shape(shape: str, message: GbcsMessage, values: dict[str, object]) -> 
         values[name] = value.hex().upper() if isinstance(value, bytes) else value
 
 
-def _read_dlms_alert(
-    message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]
-) -> None:
+def _read_dlms_alert(message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]) -> None:
     elements = decode_notification(message.content).value.items
     if len(elements) < 2:
         raise Malformed("the alert has no code and time", expected="a structure of two or more")
@@ -151,9 +147,7 @@ def _read_dlms_alert(
         apply(template, element, values)
 
 
-def _read_gbz_alert(
-    message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]
-) -> None:
+def _read_gbz_alert(message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]) -> None:
     alert = decode_alert(message.content)
     values["alert_code"], values["time_ms"] = alert.alert_code, times.read_utc_time(alert.time)
     reader = Reader(alert.extra)
@@ -161,9 +155,7 @@ def _read_gbz_alert(
         apply(template, read_data(reader), values)
 
 
-def _read_asn1_alert(
-    message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]
-) -> None:
+def _read_asn1_alert(message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]) -> None:
     if use_case is not None and use_case.alert is not None:
         _show_shape(use_case.alert.shape, message, values)
         return

@@ -7,6 +7,7 @@ published messages are not at hand.
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,17 @@ from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, parse_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.gbcs import times
 from emulator.gbcs.alerts import alert_content, build_alert, protect_alert
-from emulator.gbcs.commands import accept_signed, build_command, finish_command, read_command
-from emulator.gbcs.dlms import AccessRequest, decode_data
+from emulator.gbcs.commands import CommandView, accept_signed, build_command, finish_command, read_command
+from emulator.gbcs.dlms import AccessResponse, AccessResult, decode_data, invoke_id
 from emulator.gbcs.explain import explain
-from emulator.gbcs.gbz import AttributeRecord, Component, decode_records
+from emulator.gbcs.gbz import Component, encode_components, read_response
 from emulator.gbcs.message import GbcsMessage, decode_message
-from emulator.gbcs.protect import PrivateKey, PublicKey, shared_secret, sign
+from emulator.gbcs.protect import PrivateKey, PublicKey, seal, shared_secret, sign
 from emulator.gbcs.protected import protected_result, sealing_key
-from emulator.gbcs.responses import asn1_content, build_response, dlms_content, gbz_read_content, protect_response
+from emulator.gbcs.responses import build_response, protect_response
 from emulator.gbcs.results import ReaderKeys, read_result
-from emulator.gbcs.usecases import UseCase, alert_use_case, all_use_cases, by_code, use_case_for
+from emulator.gbcs.shapes import encode_shape
+from emulator.gbcs.usecases import GbzItem, UseCase, alert_use_case, all_use_cases, by_code, use_case_for
 from tests.conftest import absent
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -115,19 +117,28 @@ def content_of(case: dict[str, Any], use_case: UseCase, command: GbcsMessage) ->
     device = private(command.recipient, "KA")
     key = sealing_key(command, shared_secret(device, private(command.originator, "KA").public_key()))
     if "values" in case:
-        return asn1_content(use_case, octets(case["values"]))
+        return encode_shape(use_case.response_shape, octets(case["values"]))
     if "records" in case:
-        left = iter(case["records"])
-
-        def records(_: Component) -> tuple[AttributeRecord, ...]:
-            return decode_records(bytes.fromhex(next(left)))
-
-        return gbz_read_content(use_case, command, view.components, records, key)
-    assert isinstance(view.payload, AccessRequest)
+        return encode_components(list(read_responses(case, view, key)))
     if "protected" in case:
         values = [decode_data(bytes.fromhex(text)) for text in case["protected"]]
-        return dlms_content(view.payload, [(0, protected_result(command, values, key))])
-    return dlms_content(view.payload, [(code, decode_data(bytes.fromhex(text))) for code, text in case["answers"]])
+        results = [AccessResult(view.accesses[0].operation, 0, protected_result(command, values, key))]
+    else:
+        results = [
+            AccessResult(access.operation, code, decode_data(bytes.fromhex(text)))
+            for access, (code, text) in zip(view.accesses, case["answers"], strict=True)
+        ]
+    return AccessResponse(invoke_id(command.counter), tuple(results)).encode()
+
+
+def read_responses(case: dict[str, Any], view: CommandView, key: bytes) -> Iterator[Component]:
+    for request, item, text in zip(view.components, view.use_case.request, case["records"], strict=True):
+        assert isinstance(item, GbzItem)
+        payload = bytes.fromhex(text)
+        if item.encrypted_answer:
+            yield read_response(request, seal(payload, key, view.message.recipient), frame_counter=0)
+        else:
+            yield read_response(request, payload)
 
 
 @pytest.mark.parametrize("case", golden("response"))

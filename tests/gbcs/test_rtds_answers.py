@@ -5,7 +5,7 @@ from dataclasses import replace
 from emulator.gbcs import times
 from emulator.gbcs.alerts import alert_content, build_alert
 from emulator.gbcs.commands import read_command
-from emulator.gbcs.dlms import decode_access_response, decode_data
+from emulator.gbcs.dlms import AccessResponse, AccessResult, Operation, decode_access_response, decode_data, invoke_id
 from emulator.gbcs.gbz import (
     READ_ATTRIBUTES_RESPONSE,
     Component,
@@ -19,13 +19,11 @@ from emulator.gbcs.gbz import (
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protect import add_mac, seal, shared_secret, unseal
 from emulator.gbcs.protected import is_protected_result, protected_result, read_protected_result, sealing_key, unsealing_key
-from emulator.gbcs.responses import asn1_content, build_response, dlms_content
+from emulator.gbcs.responses import build_response
 from emulator.gbcs.results import ReaderKeys, read_result
-from emulator.gbcs.shapes import decode_shape
+from emulator.gbcs.shapes import decode_shape, encode_shape
 from emulator.gbcs.usecases import Format, UseCase, alert_use_case, all_use_cases, by_code, rows_of
 from tests.gbcs.vectors import Pack, Vector
-
-COMMANDS = {"RESPONSE": "COMMAND"}
 
 
 def command_of(pack: Pack, response: Vector) -> Vector:
@@ -42,14 +40,15 @@ def rebuild_dlms(pack: Pack, command: GbcsMessage, response: GbcsMessage) -> byt
     view = read_command(command)
     assert view is not None
     answers = []
-    for item in decode_access_response(response.content).items:
+    for access, item in zip(view.accesses, decode_access_response(response.content).items, strict=True):
         data = item.data
+        assert item.operation == (Operation.GET if access.operation is Operation.GET_SELECTIVE else access.operation)
         if is_protected_result(data):
             z = secret(pack, response)
             values = read_protected_result(data, unsealing_key(response, z), response.originator)
             data = protected_result(command, values, sealing_key(command, z))
-        answers.append((item.code, data))
-    return dlms_content(view.payload, answers)  # type: ignore[arg-type]
+        answers.append(AccessResult(item.operation, item.code, data))
+    return AccessResponse(invoke_id(command.counter), tuple(answers)).encode()
 
 
 def rebuild_gbz(pack: Pack, command: GbcsMessage, response: GbcsMessage) -> bytes:
@@ -79,7 +78,7 @@ def rebuild_response(pack: Pack, vector: Vector) -> bytes:
         case Format.GBZ:
             content = rebuild_gbz(pack, command, response)
         case Format.ASN1:
-            content = asn1_content(use_case, decode_shape(use_case.response_shape, response.content))
+            content = encode_shape(use_case.response_shape, decode_shape(use_case.response_shape, response.content))
     status = response.date_time[-1] if response.date_time else None
     device_time_ms = times.read_cosem(response.date_time) if response.date_time else 0
     built = build_response(command, use_case, content, device_time_ms or 0, time_status=status)
