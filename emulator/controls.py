@@ -104,7 +104,9 @@ def cpl_put(engine: Engine, params: Params) -> dict[str, Any]:
     except ValueError as error:
         if isinstance(error, Malformed):
             raise
-        raise Malformed(str(error), expected=f"status one of {', '.join(CplStatus)}, type one of {', '.join(DeviceType)}") from None
+        raise Malformed(
+            str(error), expected=f"status one of {', '.join(CplStatus)}, type one of {', '.join(DeviceType)}"
+        ) from None
     rows = engine.state.dsp.cpl
     same = [(row.device_type, row.manufacturer, row.model, row.firmware_version) for row in rows]
     key = (entry.device_type, entry.manufacturer, entry.model, entry.firmware_version)

@@ -63,12 +63,8 @@ class Engine:
         estate = state.estate
         settings = _Settings.of(estate)
         self.faults = FaultPlan(state.faults)
-        self.premises = Premises(
-            estate, keys, state.premises, state.agenda, settings.han, self.faults, self._journal
-        )
-        self.csp = Csp(
-            estate, state.csp, state.agenda, settings.csp, self.faults, estate.seed, self.premises, self._journal
-        )
+        self.premises = Premises(estate, keys, state.premises, state.agenda, settings.han, self.faults, self._journal)
+        self.csp = Csp(estate, state.csp, state.agenda, settings.csp, self.faults, estate.seed, self.premises, self._journal)
         self.context = Context(
             state=state.dsp,
             settings=settings.dsp,

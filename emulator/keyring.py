@@ -60,5 +60,6 @@ class KeyRing(Keys):
     def _own(self, usage: Usage) -> EllipticCurvePrivateKey:
         record = self.store.live(ACCESS_CONTROL_BROKER, usage)
         if record is None or record.private_key is None:
-            raise Broken(f"the Access Control Broker has no {usage} key: {self.store.explain_live(ACCESS_CONTROL_BROKER, usage).reason}")
+            reason = self.store.explain_live(ACCESS_CONTROL_BROKER, usage).reason
+            raise Broken(f"the Access Control Broker has no {usage} key: {reason}")
         return record.private_key

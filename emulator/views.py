@@ -51,7 +51,8 @@ class Views:
 
     def device_exists(self, eui: int) -> bool:
         """Whether the inventory or a home holds this EUI."""
-        return eui in self._engine.state.dsp.inventory or self._engine.premises.describe(Eui64(eui), self._engine.now_ms) is not None
+        engine = self._engine
+        return eui in engine.state.dsp.inventory or engine.premises.describe(Eui64(eui), engine.now_ms) is not None
 
     def devices(self) -> list[dict[str, Any]]:
         """All devices, as the inventory has them."""

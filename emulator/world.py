@@ -1,7 +1,6 @@
 """One isolated emulated GB: an estate, its keys, an engine, and views on them."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from emulator.controls import ControlledEngine
 from emulator.domain.errors import Malformed
@@ -11,6 +10,7 @@ from emulator.engine import EngineState, new_state, restore_state
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.estate.model import Estate
 from emulator.keyring import KeyRing
+from emulator.pki.certificates import CertificateRecord
 from emulator.pki.keystore import KeyStore, seeded_key_store
 from emulator.pki.reports import ImportReport
 from emulator.pki.smki import Organisation, TestSmki
@@ -71,7 +71,7 @@ def _assemble(name: str, state: EngineState, imported: ImportReport | None) -> W
 def key_store(estate: Estate, imported: ImportReport | None = None) -> KeyStore:
     """The key store of an estate: generated from its seed, with imported keys in place of generated ones."""
     smki = TestSmki(estate.seed)
-    certificates = []
+    certificates: list[CertificateRecord] = []
     for party in estate.parties:
         organisation = Organisation(
             party.eui,

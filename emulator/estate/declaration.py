@@ -202,9 +202,7 @@ def _device(device: _Device, hub: int) -> DeviceDefinition:
 def _cpl_entry(entry: _Cpl) -> CplEntry:
     digest = entry.image_hash
     if entry.generated_image_bytes:
-        image = generated_manufacturer_image(
-            entry.manufacturer, entry.model, entry.firmware_version, entry.generated_image_bytes
-        )
+        image = generated_manufacturer_image(entry.manufacturer, entry.model, entry.firmware_version, entry.generated_image_bytes)
         digest = hashlib.sha256(image).hexdigest()
     return CplEntry(
         device_type=entry.type,
