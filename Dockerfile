@@ -21,12 +21,14 @@ RUN groupadd --gid 10001 emulator \
     && useradd --uid 10001 --gid emulator --home-dir /data --no-create-home --shell /usr/sbin/nologin emulator \
     && install --directory --owner emulator --group emulator /data
 COPY --from=build /opt/emulator /opt/emulator
-ENV PATH=/opt/emulator/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/emulator/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    DCC_DUIS__HOST=0.0.0.0 DCC_SMKI__HOST=0.0.0.0 DCC_CONTROL__HOST=0.0.0.0 DCC_STORAGE__FOLDER=/data
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8079 8080 8083
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/_dcc/ready', timeout=2)"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["python3", "-c", \
+    "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('DCC_CONTROL__PORT', '8080') + '/_dcc/ready', timeout=2)"]
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["dcc-emulator"]
-CMD ["serve", "--host", "0.0.0.0", "--data", "/data"]
+CMD ["serve"]
