@@ -52,9 +52,6 @@ def due(context: Context, device: DeviceState, number: int, now_ms: int) -> None
     pending = device.pending
     if pending is None or pending.number != number or not device.powered or device.firmware is FirmwareState.DEAD:
         return
-    if device.activation is not None:
-        context.agenda.schedule(device.activation.due_ms, "device.due", device.eui, number)
-        return
     device.pending = None
     code = _refusal(context, device, pending.manufacturer_image_hash, now_ms)
     if code is None:

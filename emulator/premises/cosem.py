@@ -101,7 +101,7 @@ def _failed(item: Access, code: int) -> AccessResult:
 
 
 def _preset_clock(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
-    _, start, end = data.items
+    _, start, end = objects.members(data, 3)
     read_time(start.octets), read_time(end.octets)
     device.attributes[f"{CLOCK} preset"] = (start.octets + end.octets).hex()
     return AccessResult(Operation.ACTION, SUCCESS)

@@ -9,6 +9,7 @@ from emulator.gbcs.times import cosem
 from emulator.premises import hub, loading
 from emulator.premises.context import Context
 from emulator.premises.device_states import FirmwareState, LoadingEvent
+from emulator.premises.objects import members
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, LogEntry
 
@@ -24,7 +25,7 @@ _SUCCESS, _NOT_THERE, _FULL = 0, 1, 250
 def add(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
     """CCS01: put a device on the whitelist; it joins when joining is opened."""
     home = context.hub_of(device)
-    other = int.from_bytes(data.items[0].octets, "big")
+    other = int.from_bytes(members(data, 4)[0].octets, "big")
     if entry_of(home, other) is None:
         if len(home.device_log) >= context.settings.device_log_entries:
             return AccessResult(Operation.ACTION, _FULL)

@@ -44,6 +44,13 @@ def reaches_hub_ms(context: Context, device: DeviceState, now_ms: int) -> int:
     return now_ms if device.device_type in IN_HUB else now_ms + context.settings.han_latency_ms
 
 
+def wake_for_messages(context: Context, device: DeviceState, now_ms: int) -> None:
+    """See to it that a sleeping device takes the messages that lie at the hub at its next wake-up."""
+    if device.waiting and not device.wakes_ms and is_up(context, device):
+        device.wakes_ms = next_wake_ms(context, device, now_ms)
+        context.agenda.schedule(device.wakes_ms, "device.wakes", device.eui)
+
+
 def transfer_end_ms(context: Context, device: DeviceState, size_bytes: int, begin_ms: int) -> int:
     """When the last block of a file is in the device, when the first is asked for at ``begin_ms`` (a wake-up for sleepers)."""
     settings = context.settings

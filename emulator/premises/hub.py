@@ -9,6 +9,7 @@ from emulator.domain.vocabulary import FirmwareTransferCode
 from emulator.premises import han
 from emulator.premises.context import Context
 from emulator.premises.hub_states import SlotEvent, SlotState, advance
+from emulator.premises.images import TAKES_IMAGES
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, ImageSlot
 
@@ -25,6 +26,8 @@ def begin_image(context: Context, hub_eui: int, target: int, image_key: str, now
         return "hub off"
     if device is None or target not in hub.devices:
         return "unknown device"
+    if device.device_type not in TAKES_IMAGES:
+        return "no image for such a device"
     if context.faults.find("hub.store_full", hub_eui, now_ms) is not None:
         return "store full"
     try:
@@ -133,8 +136,7 @@ def upgrade_end(context: Context, device: DeviceState, number: int, success: boo
     """The device reported the end of its transfer; the slot is free (L037) and the hub reports (A7)."""
     hub = context.hub_of(device)
     slot = slot_by_number(hub, number)
-    if slot is None:
-        return
+    assert slot is not None, "a slot that is being served does not go away"
     if success:
         free(context, hub, slot, SlotEvent.UPGRADE_END_SUCCESS, now_ms, FirmwareTransferCode.FileTransferSuccess)
     else:

@@ -16,6 +16,10 @@ SIGNED_BY_SUPPLIER = frozenset((DeviceType.ESME, DeviceType.GSME, DeviceType.HCA
 """Device types whose images end in a GB trailer and are activated by CS06 (ota.md 1 items 4 and 9, verified for meters)."""
 
 
+TAKES_IMAGES = SIGNED_BY_SUPPLIER | {DeviceType.PPMID}
+"""Device types that load images over the HAN (ota.md 1 item 9)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """An image and what it takes time to work out."""

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import eui_bytes
 from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs import dlms
@@ -131,6 +132,13 @@ def _row(raw: Mapping[str, Any], kind: str) -> Row:
         source=raw["source"],
         confidence=raw["confidence"],
     )
+
+
+def members(data: Data, count: int) -> tuple[Data, ...]:
+    """The elements of a structure of ``count``; :class:`Malformed` for anything else."""
+    if len(data.items) != count:
+        raise Malformed(f"a structure has {len(data.items)} elements", where="DLMS parameter", expected=str(count))
+    return data.items
 
 
 def read_cosem(context: Context, device: DeviceState, attribute: Attribute, now_ms: int) -> Data | None:

@@ -39,9 +39,12 @@ def device_up(context: Context, device: DeviceState, now_ms: int) -> None:
         context.agenda.schedule(due_ms, "device.due", device.eui, device.pending.number)
     if device.loading is LoadingState.VERIFYING:
         loading.verify_later(context, device, now_ms)
-    if device.waiting:
-        device.wakes_ms = han.next_wake_ms(context, device, now_ms)
-        context.agenda.schedule(device.wakes_ms, "device.wakes", device.eui)
+    listen(context, device, now_ms)
+
+
+def listen(context: Context, device: DeviceState, now_ms: int) -> None:
+    """Device and hub hear one another again: messages, joining, images."""
+    han.wake_for_messages(context, device, now_ms)
     entry = device_log.entry_of(context.hub_of(device), device.eui)
     if entry is not None and not entry.joined:
         context.agenda.schedule(now_ms + context.settings.join_ms, "hub.join", device.hub, device.eui)
@@ -61,5 +64,5 @@ def _hub_up(context: Context, home: HubState, now_ms: int) -> None:
             hub.free(context, home, slot, SlotEvent.LOST, now_ms)
     for eui in home.devices:
         device = context.state.devices[eui]
-        if device.powered and eui != home.eui:
-            hub.announce(context, device, now_ms)
+        if device.powered and device.device_type not in han.IN_HUB:
+            listen(context, device, now_ms)

@@ -65,8 +65,8 @@ class Premises:
     def begin_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int) -> str:
         """Reserve room at a hub for a held image whose transfer over the WAN starts; ``""`` or the reason of refusal.
 
-        Reasons: ``unknown hub``, ``hub off``, ``unknown device``, ``image too large``, ``store full``, ``newer image held``,
-        ``hardware versions missing``, ``image malformed``.
+        Reasons: ``unknown hub``, ``hub off``, ``unknown device``, ``no image for such a device``, ``image malformed``,
+        ``hardware versions missing``, ``image too large``, ``newer image held``, ``store full``.
         """
         return hub.begin_image(self._context, hub_eui, target, image_key, now_ms)
 
@@ -121,7 +121,7 @@ class Premises:
             return False
         fallen.on_han = True
         self._context.note(fallen, "is back on the HAN")
-        hub.announce(self._context, fallen, now_ms)
+        power.listen(self._context, fallen, now_ms)
         return True
 
     def set_credential(self, eui: Eui64, role: int, party: Eui64, now_ms: int) -> bool:
@@ -138,9 +138,7 @@ class Premises:
             self._context.note(sleeper, "has too many messages waiting: a command is lost", gbcs=message.hex())
             return
         sleeper.waiting.append(message)
-        if not sleeper.wakes_ms:
-            sleeper.wakes_ms = han.next_wake_ms(self._context, sleeper, now_ms)
-            self._context.agenda.schedule(sleeper.wakes_ms, "device.wakes", sleeper.eui)
+        han.wake_for_messages(self._context, sleeper, now_ms)
 
     def _command_arrives(self, event: Event) -> None:
         hub_eui, target, message = event.args
@@ -166,12 +164,12 @@ class Premises:
         assert isinstance(message, bytes)
         if there is None:
             return
-        if there.activation is not None:
-            # The hub repeats what a rebooting device does not acknowledge.
-            at_ms = max(event.at_ms, there.activation.due_ms) + self._context.settings.han_latency_ms
-            self._context.agenda.schedule(at_ms, "device.command", there.eui, message)
-        elif not han.is_up(self._context, there):
+        if not han.is_up(self._context, there):
             self._context.note(there, "cannot be reached over the HAN: a command is lost", gbcs=message.hex())
+        elif there.activation is not None:
+            # The hub repeats what a rebooting device does not acknowledge.
+            at_ms = there.activation.due_ms + self._context.settings.han_latency_ms
+            self._context.agenda.schedule(at_ms, "device.command", there.eui, message)
         else:
             device.take_command(self._context, there, message, event.at_ms)
 

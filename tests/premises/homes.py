@@ -79,7 +79,9 @@ class Heard:
 
     @property
     def alert_code(self) -> int | None:
-        return self.says.get("alert_code")
+        code = self.says.get("alert_code")
+        assert code is None or isinstance(code, int)
+        return code
 
 
 @cache

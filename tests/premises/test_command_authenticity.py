@@ -40,7 +40,8 @@ def drop(rig: Rig, octets: bytes, target: Eui64 = ESME) -> str:
     rig.run(HOUR_MS)
     responses = [heard for heard in rig.heard[before:] if heard.message.cra is Cra.RESPONSE]
     assert not responses
-    return next(summary for _, kind, _, summary, _ in reversed(rig.journal) if kind == "device" and " drops " in summary)
+    summaries: list[str] = [entry[3] for entry in rig.journal if entry[1] == "device" and " drops " in entry[3]]
+    return summaries[-1]
 
 
 def test_a_forged_mac() -> None:

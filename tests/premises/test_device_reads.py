@@ -1,5 +1,6 @@
 """What devices answer when they are read, joined, or have their clocks set."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -7,14 +8,25 @@ import pytest
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
 from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs.commands import build_command
-from emulator.gbcs.dlms import Access, AccessRequest, Attribute, Operation, invoke_id
+from emulator.gbcs.dlms import (
+    Access,
+    AccessRequest,
+    Attribute,
+    Operation,
+    decode_access_request,
+    invoke_id,
+    octets,
+    structure,
+)
 from emulator.gbcs.gbz import decode_components, encode_components
+from emulator.gbcs.protect import sign
 from emulator.gbcs.results import ReaderKeys, read_result
 from emulator.gbcs.usecases import Originator, use_case_for
 from emulator.pki.smki import Organisation
 from emulator.premises.objects import rows
 from tests.premises.homes import (
     DAY_MS,
+    DS,
     ESME,
     GPF,
     GSME,
@@ -26,6 +38,7 @@ from tests.premises.homes import (
     NETWORK_OPERATOR,
     PPMID,
     SMKI,
+    SUPPLIER,
     Heard,
     Rig,
     default_estate,
@@ -36,7 +49,7 @@ from tests.premises.homes import (
 OTHER_USER = Eui64(0x00DB123456780004)
 
 
-def ask(rig: Rig, variant: str, eui: Eui64, parameters: dict[str, object] | None = None, **options: Eui64) -> Heard:
+def ask(rig: Rig, variant: str, eui: Eui64, parameters: Mapping[str, object] | None = None, **options: Eui64) -> Heard:
     message = rig.send(variant, eui, parameters, **options)
     rig.run(HOUR_MS)
     (answer,) = rig.answers(message)
@@ -227,3 +240,39 @@ def test_every_object_names_its_source(kind: str) -> None:
         assert row.source
         assert row.confidence
         assert bool(row.rule) is not bool(row.constant)
+
+
+def test_restoring_the_log_of_a_gas_proxy() -> None:
+    rig = Rig()
+    entries = [{"device": PPMID, "device_type": 5}, {"device": 99, "device_type": 6}]
+    use_case = use_case_for("8.12.2", DeviceType.GPF)
+    assert use_case is not None
+    message = build_command(
+        use_case, user=SUPPLIER, user_counter=1, device=GPF, acb_counter=2, parameters={"devices": entries}, now_ms=rig.now_ms
+    )
+    rig.transmit(message)
+    rig.run(MINUTE_MS)
+    answers = rig.answers(message)[0].says["devices"]
+    assert [(entry["device"], entry["code"]) for entry in answers] == [(PPMID, 0), (99, 0)]
+    assert list(rig.state.devices[GPF].joined_to) == [PPMID, 99]
+
+
+def test_parameters_of_the_wrong_form_are_errors() -> None:
+    rig = Rig()
+    message = rig.command("8.1.1", ESME, {"CurrentDateTime": "2026-01-05T08:00:00Z", "TolerancePeriod": "10"})
+    (_, preset, adjust, *_) = decode_access_request(message.content).items
+    items = (adjust, replace(preset, data=octets(b"no structure")), replace(preset, data=structure(octets(b"one"))))
+    content = AccessRequest(invoke_id(message.counter), items).encode()
+    rig.transmit(sign(replace(message, content=content), key(SUPPLIER, DS)))
+    rig.run(MINUTE_MS)
+    assert rig.answers(message)[0].says["results"] == [250, 250, 250]
+
+
+def test_a_device_without_supplier_has_nobody_to_complain_to() -> None:
+    rig = Rig()
+    rig.transmit(rig.command("8.8.2", PPMID, {"OtherDeviceID": "00-DB-12-34-56-78-90-A0"}, user=SUPPLIER))
+    message = replace(rig.command("11.2", PPMID), originator=SUPPLIER, supplementary=None)
+    rig.transmit(message)
+    rig.run(MINUTE_MS)
+    assert not rig.answers(message)
+    assert any("nobody to send alert 8F30 to" in summary for *_, summary, _ in rig.journal)

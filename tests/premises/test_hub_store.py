@@ -1,11 +1,13 @@
 """The hub's image store: room, replacement, expiry, unfit images, power cuts (ota.md 11.4, failures F18 to F28)."""
 
+from typing import Any
+
 import pytest
 
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceType
-from emulator.premises.settings import HanSettings
+from emulator.premises.settings import HanSettings, read_settings
 from emulator.premises.state import PremisesState
 from tests.premises.homes import (
     DAY_MS,
@@ -31,7 +33,7 @@ def failed(rig: Rig) -> list[tuple[int, int]]:
     return [(alert.says["device"], alert.says["transfer_code"]) for alert in rig.alerts(0x8F89)]
 
 
-def deliver(rig: Rig, eui: Eui64, version: int = NEW, **options: object) -> str:
+def deliver(rig: Rig, eui: Eui64, version: int = NEW, **options: Any) -> str:
     """Put an image straight into the hub's store."""
     image = rig.image(eui, version, **options)
     key = rig.premises.images.hold(image)
@@ -173,7 +175,7 @@ def test_images_that_a_device_ignores(options: dict[str, int], setting: str) -> 
     rig.distribute(ESME, rig.image(ESME, **options))
     rig.run(15 * DAY_MS)
     assert failed(rig) == [(ESME, 1)], "it lies there until it expires"
-    unchecked = Rig(HanSettings(**{setting: False}))
+    unchecked = Rig(read_settings(HanSettings, {setting: False}))
     unchecked.distribute(ESME, unchecked.image(ESME, **options))
     unchecked.run(HOUR_MS)
     assert unchecked.alerts(0x8F72)
