@@ -204,3 +204,10 @@ def test_published_images_show_whether_they_have_a_trailer(reference: Path) -> N
     ppmid = published(reference, "11.4_UPDATE_PPMID_FIRMWARE_REQUEST_DUIS.XML")
     assert parse_image(meter) == parse_image(meter, trailer=True)
     assert parse_image(ppmid) == parse_image(ppmid, trailer=False)
+
+
+def test_a_header_that_ends_before_its_hardware_versions() -> None:
+    data = bytearray(GOOD[:58])
+    struct.pack_into("<I", data, 52, 58)
+    with pytest.raises(Malformed, match="octet 58: the file ends inside the OTA header"):
+        parse_image(bytes(data))

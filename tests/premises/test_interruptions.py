@@ -1,5 +1,7 @@
 """Things that come at a bad moment: reboots, outages and absences in the middle of something else."""
 
+from dataclasses import replace
+
 import pytest
 
 from emulator.domain.errors import Broken
@@ -254,3 +256,30 @@ def test_the_cache_of_parsed_images_is_bounded() -> None:
         key = rig.premises.images.hold(rig.image(ESME, version, size=100))
         assert rig.premises.images.parsed(key, device_type).image.file_version == version
     assert len(rig.premises.images._parsed) <= 16
+
+
+def test_a_device_that_falls_silent_does_not_report_either() -> None:
+    rig = Rig()
+    rig.distribute(ESME, rig.image(ESME))
+    rig.faults.add("device.silent", ESME)
+    rig.run(HOUR_MS)
+    assert [heard.alert_code for heard in rig.heard] == [0x8F8A], "the hub is not silent"
+    assert rig.state.devices[ESME].held_version
+
+
+def test_messages_and_wake_ups_of_a_meter_that_is_taken_away() -> None:
+    rig = Rig()
+    rig.send("11.2", GSME)
+    rig.send("11.2", ESME)
+    rig.run(6 * SECOND_MS - 1_500)
+    rig.premises.remove_device(GSME, rig.now_ms)
+    rig.premises.remove_device(ESME, rig.now_ms)
+    rig.run(HOUR_MS)
+    assert not rig.heard
+
+
+def test_a_device_fitted_with_joins_has_them() -> None:
+    rig = Rig()
+    definition = replace(rig.definition(PPMID), eui=Eui64(0x77), joined_to=(ESME, Eui64(0x99)))
+    rig.premises.add_device(definition, rig.now_ms)
+    assert list(rig.state.devices[0x77].joined_to) == [ESME]
