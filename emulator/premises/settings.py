@@ -86,7 +86,8 @@ class HanSettings:
 
 def read_settings(kind: type[Settings], values: Mapping[str, object], where: str = "settings") -> Settings:
     """Settings of a dataclass ``kind`` from plain values; raise :class:`Malformed` for an unknown name or a wrong type."""
-    known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    plain = (f for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING)  # type: ignore[arg-type]
+    known = {f.name: f for f in plain}
     chosen: dict[str, object] = {}
     for name, value in values.items():
         if name not in known:

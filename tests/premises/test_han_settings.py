@@ -63,3 +63,8 @@ def test_bad_values_are_refused(name: str, value: object) -> None:
         read_settings(HanSettings, {name: value}, "estate.settings.han")
     assert caught.value.where.startswith("estate.settings.han")
     assert caught.value.expected
+
+
+def test_what_is_not_a_plain_value_cannot_be_set() -> None:
+    with pytest.raises(Malformed, match="no setting 'technologies'"):
+        read_settings(CspSettings, {"technologies": {}})
