@@ -8,6 +8,7 @@ import typer
 
 import emulator
 from emulator.cli import estates, images, inspecting, keystores
+from emulator.cli.demo.command import demo
 from emulator.cli.output import JsonFlag, print_fields, print_json, verb
 
 application = typer.Typer(
@@ -21,6 +22,7 @@ application = typer.Typer(
 application.add_typer(images.application, name="image")
 application.add_typer(keystores.application, name="pki")
 application.add_typer(estates.application, name="estate")
+application.command("demo")(demo)
 application.command("inspect")(inspecting.inspect_message)
 
 

@@ -20,6 +20,9 @@ from emulator.domain.errors import EmulatorError, Malformed
 
 P = ParamSpec("P")
 
+PIPE_WIDTH = 200
+"""Columns of tables where no terminal says how wide it is."""
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
@@ -35,7 +38,9 @@ class ExitCode(IntEnum):
 
 def console() -> Console:
     """Standard output for people; without colour where ``NO_COLOR`` is set or nobody watches."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, soft_wrap=True, width=PIPE_WIDTH)
 
 
 def print_json(value: object) -> None:

@@ -1,0 +1,1 @@
+"""The demo: the product's main job end to end, against an emulator of its own, with every step verified."""
