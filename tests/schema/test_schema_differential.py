@@ -1,0 +1,175 @@
+"""The same verdict as the published schema, document by document.
+
+Three sources of documents: the declarations of both schemas walked through (:mod:`tests.schema.documents`), the published request
+templates with our own samples of answers, and mutants of all of them. Nothing published is kept here: the files are read where
+``DCC_REFERENCE`` says, and the tests are skipped where they are not.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from emulator.duis.namespaces import SERVICE_USER_GATEWAY
+from emulator.duis.schema import SchemaSet
+from tests.schema.documents import DS, Walk
+from tests.schema.mutants import XSI, mutants
+from tests.schema.published import DIFFERENCES, LEFT_OUT, Comparison, parse, schema_folder
+from tests.schema.samples import REQUESTS, request, samples
+
+pytestmark = pytest.mark.reference
+
+TEMPLATES = 297
+"""Number of published request templates (source: reference duis/duis.md section 0.2)."""
+
+
+@pytest.fixture(scope="module")
+def ours() -> SchemaSet:
+    schema = SchemaSet()
+    schema.warm()
+    return schema
+
+
+@pytest.fixture(scope="module")
+def published(reference: Path) -> SchemaSet:
+    schema = SchemaSet(schema_folder(reference))
+    schema.warm()
+    return schema
+
+
+@pytest.fixture
+def comparison(ours: SchemaSet, published: SchemaSet) -> Comparison:
+    return Comparison(ours, published)
+
+
+def _bodies(schema: SchemaSet) -> dict[str, object]:
+    """Declarations of the request bodies by name."""
+    assert schema.declarations is not None
+    document = etree.Element(f"{{{SERVICE_USER_GATEWAY}}}Request")
+    body = etree.SubElement(document, f"{{{SERVICE_USER_GATEWAY}}}Body")
+    return {tag.rpartition("}")[2]: tag for tag in schema.declarations.possible(body, []) or ()}
+
+
+def _uncovered(ours: SchemaSet, published: SchemaSet) -> set[str]:
+    return _bodies(published).keys() - _bodies(ours).keys()
+
+
+def _templates(reference: Path) -> list[tuple[str, etree._Element]]:
+    return [(path.name, parse(path.read_bytes())) for path in sorted((reference / "duis" / "templates").iterdir())]
+
+
+def _body(document: etree._Element) -> str:
+    (body,) = document.iterfind("{*}Body/*")
+    return etree.QName(body.tag).localname
+
+
+def _seeds(reference: Path, ours: SchemaSet) -> Iterator[etree._Element]:
+    """Covered templates, then our own samples, the template's signature on some of each."""
+    signature = None
+    for _, document in _templates(reference):
+        if ours.validate(document, explain=False) is None:
+            signature = document.find(f"{{{DS}}}Signature") if signature is None else signature
+            yield document
+    for number, (_, document) in enumerate(samples()):
+        if signature is not None and number % 8 == 0:
+            document.append(parse(etree.tostring(signature)))
+        yield document
+
+
+def test_own_samples_are_valid_by_the_published_schema(published: SchemaSet) -> None:
+    refused = [f"{name}: {refusal}" for name, document in samples() if (refusal := published.validate(document)) is not None]
+    assert refused == []
+
+
+def test_templates_are_taken_where_their_body_is_covered(reference: Path, ours: SchemaSet, published: SchemaSet) -> None:
+    uncovered = _uncovered(ours, published)
+    verdicts = {
+        name: (ours.validate(document, explain=False) is None, _body(document)) for name, document in _templates(reference)
+    }
+    assert len(verdicts) == TEMPLATES
+    assert [name for name, (valid, body) in verdicts.items() if valid == (body in uncovered)] == []
+    covered = {body for valid, body in verdicts.values() if valid}
+    assert covered | {"SignedPreCommand"} == {body.name for _, body in REQUESTS}
+
+
+def test_samples_and_captures_are_taken(reference: Path, ours: SchemaSet) -> None:
+    folders = (reference / "duis" / "samples", reference / "duis" / "captures")
+    files = [path for folder in folders for path in sorted(folder.glob("*.xml"))]
+    refused = [f"{path.name}: {refusal}" for path in files if (refusal := ours.validate(parse(path.read_bytes()))) is not None]
+    assert len(files) == 18
+    assert refused == []
+
+
+def _walked(ours: SchemaSet, published: SchemaSet) -> Iterator[etree._Element]:
+    walk = Walk(without=_uncovered(ours, published) | set(LEFT_OUT))
+    for schema in (ours, published):
+        assert schema.declarations is not None
+        for declared in schema.declarations.documents():
+            namespace, _, name = str(declared.name)[1:].partition("}")
+            if namespace in (SERVICE_USER_GATEWAY, DS) and name not in LEFT_OUT:
+                yield from walk.documents(declared)
+
+
+def test_walk_through_both_schemas(comparison: Comparison) -> None:
+    for document in _walked(comparison.ours, comparison.published):
+        comparison.judge(document)
+    assert comparison.unexplained == []
+    assert comparison.judged > 40_000
+    assert comparison.valid > 15_000
+
+
+def test_mutants(reference: Path, comparison: Comparison) -> None:
+    """Every thirteenth mutant; all of them in :func:`test_all_mutants`."""
+    for seed in _seeds(reference, comparison.ours):
+        for mutant in islice(mutants(seed), 0, None, 13):
+            comparison.judge(mutant)
+    assert comparison.unexplained == []
+    assert comparison.judged > 5_000
+
+
+@pytest.mark.verify
+def test_all_mutants(reference: Path, comparison: Comparison) -> None:
+    for seed in _seeds(reference, comparison.ours):
+        for mutant in mutants(seed):
+            comparison.judge(mutant)
+    assert comparison.unexplained == []
+    assert comparison.judged > 60_000
+    assert set(comparison.known) == set(DIFFERENCES), "a known difference is no longer one"
+
+
+@pytest.mark.verify
+def test_mutants_of_mutants(reference: Path, comparison: Comparison) -> None:
+    """Two blows at once, on a spread of documents."""
+    for number, seed in enumerate(_seeds(reference, comparison.ours)):
+        for mutant in islice(mutants(seed), number % 41, None, 41):
+            for twice in islice(mutants(mutant), number % 23, None, 23):
+                comparison.judge(twice)
+    assert comparison.unexplained == []
+    assert comparison.judged > 20_000
+
+
+def test_type_names_are_our_own(ours: SchemaSet, published: SchemaSet) -> None:
+    """``xsi:type`` may name a declared type, and ours have other names: the one difference that is meant."""
+    document = request(*REQUESTS[0])
+    identifier = document.find("{*}Header/{*}RequestID")
+    assert identifier is not None
+    identifier.set(f"{{{XSI}}}type", "sr:RequestIDType")
+    assert published.validate(document) is None
+    refusal = ours.validate(document)
+    assert refusal is not None
+    assert refusal.where == "Request/Header/RequestID"
+
+
+def test_known_differences_are_misreadings_of_libxml2(published: SchemaSet) -> None:
+    """xmlschema, reading the same published files, agrees with us."""
+    assert published.declarations is not None
+    for difference in DIFFERENCES:
+        assert difference.text.fullmatch(difference.example)
+        for document in (document for _, document in samples()):
+            for element in document.iter(*(f"{{*}}{name}" for name in difference.elements)):
+                declared = published.declarations.of(element)
+                assert declared is not None
+                assert declared.type.simple_type is not None
+                assert declared.type.simple_type.is_valid(difference.example) is difference.ours
