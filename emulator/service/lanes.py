@@ -1,6 +1,7 @@
 """The queues of the outbox: one per recipient, in it one lane per device."""
 
 import asyncio
+import heapq
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -54,3 +55,8 @@ class Recipient:
     resume_s: float = 0.0
     """Nothing goes before, for the endpoint could not be reached."""
     timer: asyncio.TimerHandle | None = None
+
+    def reorder(self) -> None:
+        """Put the waiting lanes in order again after their first messages changed."""
+        self.waiting = [(lane.items[0].ready_s, tie, lane) for _, tie, lane in self.waiting]
+        heapq.heapify(self.waiting)

@@ -66,6 +66,8 @@ class Outbox:
         self._recipients: dict[int, Recipient] = {}
         self._items: dict[int, Item] = {}
         self._acknowledged: dict[str, float] = {}
+        """When, by request, the youngest last."""
+        self._longest_floor_s = settings.push_floor_ms / 1000
         self._expected = 0
         self._sending = 0
         self._floor_until_s = 0.0
@@ -118,11 +120,11 @@ class Outbox:
 
     def acknowledged(self, request_id: str) -> None:
         """The acknowledgement of this request leaves now."""
-        now = self._now()
-        self._acknowledged[request_key(request_id)] = now
-        if len(self._acknowledged) > 1024:
-            oldest = now - max(60.0, 2 * self._settings.push_floor_ms / 1000)
-            self._acknowledged = {key: at for key, at in self._acknowledged.items() if at > oldest}
+        now, key = self._now(), request_key(request_id)
+        self._acknowledged.pop(key, None)  # a Signed Pre-Command repeats the RequestID of its Transform
+        self._acknowledged[key] = now
+        while (oldest := next(iter(self._acknowledged))) and now - self._acknowledged[oldest] > self._longest_floor_s:
+            del self._acknowledged[oldest]
 
     def accept(self, rows: Sequence[DeliveryRow]) -> None:
         """Take messages that have become durable."""
@@ -160,15 +162,16 @@ class Outbox:
         for eui, recipient in self._recipients.items():
             if before.get(eui) != self._endpoints.get(eui):
                 recipient.unreachable, recipient.resume_s = 0, 0.0
-                for _, _, lane in recipient.waiting:
-                    if lane.items[0].reason == "back-off":
-                        lane.items[0].ready_s = 0.0
-                recipient.waiting = [(lane.items[0].ready_s, tie, lane) for _, tie, lane in recipient.waiting]
-                heapq.heapify(recipient.waiting)
+                for lane in recipient.lanes.values():
+                    for item in lane.items:
+                        if item.reason == "back-off":
+                            item.ready_s = 0.0
+                recipient.reorder()
                 self._kick(recipient)
 
     def _take_endpoints(self, endpoints: Mapping[int, Endpoint]) -> None:
         self._endpoints = {eui: endpoint for eui, endpoint in endpoints.items() if endpoint.url}
+        self._longest_floor_s = max((self._floor_s(eui) for eui in endpoints), default=self._settings.push_floor_ms / 1000)
         self._blocks = {}
         for eui, endpoint in self._endpoints.items():
             try:
@@ -287,6 +290,8 @@ class Outbox:
         self._items[item.number] = item
         if item.reason == "floor" and self._blocked(item.recipient) is None:
             self._floor_until_s = max(self._floor_until_s, item.ready_s)
+        if lane.scheduled and lane.items[0] is item:
+            recipient.reorder()
         self._schedule(recipient, lane)
 
     def _schedule(self, recipient: Recipient, lane: Lane) -> None:
