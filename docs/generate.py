@@ -27,7 +27,10 @@ from emulator.dsp.settings import DspSettings  # noqa: E402
 from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
 from emulator.premises import device_states, hub_states  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
-from emulator.service.config import Settings  # noqa: E402
+from emulator.service.config import Settings, load_settings  # noqa: E402
+from emulator.service.control_app import control_routes  # noqa: E402
+from emulator.service.server import Server  # noqa: E402
+from emulator.simulation.faults import KINDS  # noqa: E402
 
 PAGES = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by docs/generate.py; change the table it comes from, then run `make docs`. -->\n"
@@ -278,6 +281,34 @@ def states() -> str:
     return text
 
 
+def faults() -> str:
+    """The points at which a fault may be planned."""
+    text = """# Faults
+
+Every point at which behaviour asks the fault plan. A fault is planned for one hub or device or for all, from and to an instant of
+simulated time, for ever or a number of times ([how to](../how-to/cause-a-failure.md)).
+
+"""
+    return text + table(("Kind", "What happens"), ((f"`{kind}`", meaning) for kind, meaning in KINDS.items()))
+
+
+def control_api() -> str:
+    """The operations of the control API."""
+    text = """# Control API
+
+On port 8080, loopback by default. The OpenAPI 3.1 document with all fields is served at `/control/v1/openapi.json`.
+`/_dcc/health`, `/_dcc/ready`, `/_dcc/version` and `/_dcc/metrics` (Prometheus) need no token.
+
+What is wrong with a call is said as `{"error": …, "where": …, "expected": …}`.
+
+"""
+    rows = (
+        (f"`{route.method}`", f"`{route.path}`", route.summary, f"`{route.body.__name__}`" if route.body else "")
+        for route in control_routes(Server(load_settings(env={})))
+    )
+    return text + table(("", "Path", "What", "Body"), rows)
+
+
 WRITERS: Mapping[str, Callable[[], str]] = {
     "coverage.md": coverage,
     "response-codes.md": response_codes,
@@ -287,6 +318,8 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "server-settings.md": server_settings,
     "world-settings.md": world_settings,
     "states.md": states,
+    "faults.md": faults,
+    "control-api.md": control_api,
 }
 
 
