@@ -13,6 +13,7 @@ from emulator.csp.regions import CspSettings
 from emulator.csp.state import CspState
 from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import Eui64
+from emulator.domain.settings import read_settings
 from emulator.domain.tables import CheckCodes
 from emulator.domain.vocabulary import DeviceType
 from emulator.dsp.context import Context, PartyKeys
@@ -25,7 +26,7 @@ from emulator.dsp.state import Premises as PremisesRecord
 from emulator.estate import snapshot
 from emulator.estate.model import DeviceDefinition, Estate
 from emulator.premises.premises import DeviceKeys, Premises
-from emulator.premises.settings import HanSettings, read_settings
+from emulator.premises.settings import HanSettings
 from emulator.premises.state import PremisesState
 from emulator.simulation.agenda import Agenda
 from emulator.simulation.faults import FaultPlan, FaultState

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from emulator.domain.errors import Malformed
-from emulator.premises.settings import HOUR_MS, MINUTE_MS, setting
+from emulator.domain.settings import HOUR_MS, MINUTE_MS, setting
 
 
 @dataclass(frozen=True, slots=True)

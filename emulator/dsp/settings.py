@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from emulator.premises.settings import DAY_MS, HOUR_MS, MINUTE_MS, setting
+from emulator.domain.settings import DAY_MS, HOUR_MS, MINUTE_MS, setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,10 @@
 ``confidence`` is the word used there. All are settings: none of them is a fact about the real system unless it says ``exact``.
 """
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
-from emulator.domain.errors import Malformed
+from emulator.domain.settings import DAY_MS, HOUR_MS, KIB, MINUTE_MS, SECOND_MS, setting
 from emulator.domain.vocabulary import DeviceType
-
-SECOND_MS = 1_000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
-KIB = 1_024
-
-Settings = TypeVar("Settings")
-
-
-def setting(default: Any, source: str, confidence: str) -> Any:
-    """Declare one field of a settings class together with where its default comes from."""
-    return field(default=default, metadata={"source": source, "confidence": confidence})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +66,3 @@ class HanSettings:
     """Whether a pending dated activation dies when the supplier's credentials change."""
     device_log_entries: int = setting(16, "L045", "medium")
     """Entries of the CHF device log."""
-
-
-def read_settings(kind: type[Settings], values: Mapping[str, object], where: str = "settings") -> Settings:
-    """Settings of a dataclass ``kind`` from plain values; raise :class:`Malformed` for an unknown name or a wrong type."""
-    plain = (f for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING)  # type: ignore[arg-type]
-    known = {f.name: f for f in plain}
-    chosen: dict[str, object] = {}
-    for name, value in values.items():
-        if name not in known:
-            raise Malformed(f"there is no setting {name!r}", where=where, expected=f"one of {', '.join(known)}")
-        default = known[name].default
-        if isinstance(default, tuple):
-            chosen[name] = _device_types(value, f"{where}.{name}")
-        elif type(value) is not type(default) or (isinstance(value, int) and value < 0):
-            raise Malformed(
-                f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}"
-            )
-        else:
-            chosen[name] = value
-    return kind(**chosen)
-
-
-def _device_types(value: object, where: str) -> tuple[DeviceType, ...]:
-    try:
-        if isinstance(value, list | tuple):
-            return tuple(DeviceType(str(item)) for item in value)
-        raise ValueError
-    except ValueError:
-        raise Malformed(f"{value!r} is not a list of device types", where=where, expected="e.g. ['PPMID', 'HCALCS']") from None

@@ -8,8 +8,9 @@ import pytest
 
 from emulator.csp.regions import CspSettings
 from emulator.domain.errors import Malformed
+from emulator.domain.settings import KIB, read_settings
 from emulator.domain.vocabulary import DeviceType
-from emulator.premises.settings import KIB, HanSettings, read_settings
+from emulator.premises.settings import HanSettings
 
 UNITS = {
     "kB": KIB, "days": 86_400_000, "hours": 3_600_000, "minutes": 60_000, "seconds": 1_000,

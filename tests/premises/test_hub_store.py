@@ -6,8 +6,9 @@ import pytest
 
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64
+from emulator.domain.settings import read_settings
 from emulator.domain.vocabulary import DeviceType
-from emulator.premises.settings import HanSettings, read_settings
+from emulator.premises.settings import HanSettings
 from emulator.premises.state import PremisesState
 from tests.premises.homes import (
     DAY_MS,

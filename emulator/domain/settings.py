@@ -1,0 +1,60 @@
+"""How switches and timings are declared and read: one dataclass per package, each field with its source beside it.
+
+``source`` names a row of the reference's ota/limits.csv (``L031``), a section of another of its documents, or ``EMU`` for a
+choice of ours; ``confidence`` is the word used there.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, TypeVar
+
+from emulator.domain.errors import Malformed
+from emulator.domain.vocabulary import DeviceType
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+KIB = 1_024
+
+Settings = TypeVar("Settings")
+
+
+def setting(default: Any, source: str, confidence: str, choices: tuple[str, ...] = ()) -> Any:
+    """Declare one field of a settings class together with where its default comes from.
+
+    ``choices`` are the texts it may be; none means any value of the default's type.
+    """
+    return field(default=default, metadata={"source": source, "confidence": confidence, "choices": choices})
+
+
+def read_settings(kind: type[Settings], values: Mapping[str, object], where: str = "settings") -> Settings:
+    """Settings of a dataclass ``kind`` from plain values; raise :class:`Malformed` for an unknown name or a wrong value."""
+    plain = (f for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING)  # type: ignore[arg-type]
+    known = {f.name: f for f in plain}
+    chosen: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise Malformed(f"there is no setting {name!r}", where=where, expected=f"one of {', '.join(known)}")
+        default, choices = known[name].default, known[name].metadata.get("choices", ())
+        if isinstance(default, tuple):
+            chosen[name] = _device_types(value, f"{where}.{name}")
+        elif type(value) is not type(default) or (isinstance(value, int) and value < 0):
+            raise Malformed(
+                f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}"
+            )
+        elif choices and value not in choices:
+            raise Malformed(f"{value!r} is not a choice", where=f"{where}.{name}", expected=f"one of {', '.join(choices)}")
+        else:
+            chosen[name] = value
+    return kind(**chosen)
+
+
+def _device_types(value: object, where: str) -> tuple[DeviceType, ...]:
+    try:
+        if isinstance(value, list | tuple):
+            return tuple(DeviceType(str(item)) for item in value)
+        raise ValueError
+    except ValueError:
+        raise Malformed(f"{value!r} is not a list of device types", where=where, expected="e.g. ['PPMID', 'HCALCS']") from None
