@@ -83,14 +83,79 @@ def _period(name: str) -> Element:
 
 EXECUTION = _text("ExecutionDateTime", WHEN)
 
+
+def _service(variant: str, command_variant: str = "1") -> Service:
+    return command_variant, ".".join(variant.split(".")[:2]), variant
+
+
+PERIOD = element("ReadLogPeriod", _text("StartDateTime", "2026-01-01T00:00:00Z"), _text("EndDateTime", WHEN))
+
+UNDATED_READS = {
+    "4.11.1": "ReadTariffPrimaryElement",
+    "4.11.2": "ReadTariffSecondaryElement",
+    "4.16": "ReadActivePowerImport",
+    "6.2.1": "ReadDeviceConfigurationVoltage",
+    "6.2.2": "ReadDeviceConfigurationRandomisation",
+    "6.2.3": "ReadDeviceConfigurationBillingCalendar",
+    "6.2.4": "ReadDeviceConfigurationIdentityExcMPxN",
+    "6.2.5": "ReadDeviceConfigurationInstantaneousPowerThresholds",
+    "6.2.7": "ReadDeviceConfigurationMPxN",
+    "6.2.8": "ReadDeviceConfigurationGas",
+    "6.2.9": "ReadDeviceConfigurationPaymentMode",
+    "6.2.10": "ReadDeviceConfigurationEventAndAlertBehaviours",
+    "7.4": "ReadSupplyStatus",
+    "14.1": "RecordNetworkDataGAS",
+}
+
+DATED_READS = {
+    "4.1.1": "ReadInstantaneousImportRegisters",
+    "4.1.2": "ReadInstantaneousImportTOUMatrices",
+    "4.1.3": "ReadInstantaneousImportTOUWithBlocksMatrices",
+    "4.1.4": "ReadInstantaneousImportBlockCounters",
+    "4.2": "ReadInstantaneousExportRegisters",
+    "4.3": "ReadInstantaneousPrepayValues",
+    "4.12.1": "ReadMaximumDemandImportRegisters",
+    "4.12.2": "ReadMaximumDemandExportRegisters",
+    "4.13": "ReadPrepaymentConfiguration",
+    "4.15": "ReadLoadLimitData",
+    "4.18": "ReadMeterBalance",
+    "7.7": "ReadALCSData",
+    "7.14": "ReadAuxiliaryControllerConfigurationData",
+    "7.15": "ReadAuxiliaryControllerOperationalData",
+}
+
+LOGS = {
+    "4.4.4": "RetrieveBillingDataLogDebtPayments",
+    "4.4.5": "RetrieveBillingDataLogPrepaymentCredits",
+    "4.6.2": "RetrieveExportDailyReadLog",
+    "4.8.2": "ReadReactiveImportProfileData",
+    "4.8.3": "ReadExportProfileData",
+    "7.11": "ReadBoostButtonDetails",
+}
+
+LOGS_FOR_ANYONE = {
+    "4.4.2": "RetrieveCoMOrTariffTriggeredBillingDataLog",
+    "4.4.3": "RetrieveBillingCalendarTriggeredBillingDataLog",
+    "4.6.1": "RetrieveImportDailyReadLog",
+    "4.8.1": "ReadActiveImportProfileData",
+    "4.10": "ReadNetworkData",
+    "4.14": "ReadPrepaymentDailyReadLog",
+    "4.17": "RetrieveDailyConsumptionLog",
+}
+
 REQUESTS: tuple[tuple[Service, Element], ...] = (
-    (("1", "4.1", "4.1.1"), element("ReadInstantaneousImportRegisters")),
-    (("1", "4.1", "4.1.1"), element("ReadInstantaneousImportRegisters", EXECUTION)),
+    *((_service(variant), element(name)) for variant, name in (UNDATED_READS | DATED_READS).items()),
+    *((_service(variant), element(name, EXECUTION)) for variant, name in DATED_READS.items()),
+    *((_service(variant), element(name, PERIOD)) for variant, name in (LOGS | LOGS_FOR_ANYONE).items()),
+    *(
+        (_service(variant), element(name, EXECUTION, PERIOD, _text("KAPublicSecurityCredentials", OCTETS)))
+        for variant, name in LOGS_FOR_ANYONE.items()
+    ),
+    (_service("6.13"), element("ReadEventOrSecurityLog", PERIOD, _text("LogToRead", "Security"))),
     (("8", "5.1", "5.1"), _schedule("CreateSchedule", "4.8", "4.8.1", _period("DSPReadActiveImportProfileData"))),
     (("8", "5.1", "5.1"), _schedule("CreateSchedule", "14.1", "14.1", element("DSPRecordNetworkDataGAS"))),
     (("8", "5.2", "5.2"), element("ReadSchedule", _text("DeviceID", ESME))),
     (("8", "5.3", "5.3"), element("DeleteSchedule", _text("DSPScheduleID", "1000000000000"))),
-    (("1", "6.2", "6.2.4"), element("ReadDeviceConfigurationIdentityExcMPxN")),
     (
         ("4", "8.1", "8.1.1"),
         element("CommissionDeviceSynchroniseClock", _text("CurrentDateTime", WHEN), _text("TolerancePeriod", "86400")),
