@@ -34,7 +34,7 @@ def parse_eui(text: str) -> Eui64:
 
 def format_eui(eui: int) -> str:
     """Write the hyphenated upper-case form used in DUIS."""
-    return "-".join(f"{octet:02X}" for octet in eui.to_bytes(8, "big"))
+    return eui.to_bytes(8, "big").hex("-").upper()
 
 
 def eui_hex(eui: int) -> str:
