@@ -83,9 +83,9 @@ class CspSettings:
     """How long an image for an unreachable hub is kept."""
     session_retries: int = setting(3, "L063", "low")
     """Sessions that may break off before an image job fails."""
-    backoff_ms: int = setting(15 * MINUTE_MS, "L064", "low")
+    backoff_ms: int = setting(15 * MINUTE_MS, "L064", "low", minimum=1)
     """Wait before the first repetition; doubles with each."""
-    backoff_max_ms: int = setting(6 * HOUR_MS, "L064", "low")
+    backoff_max_ms: int = setting(6 * HOUR_MS, "L064", "low", minimum=1)
     """Longest wait before a repetition."""
     technologies: Mapping[str, Technology] = field(default_factory=default_technologies)
     """Profiles by name."""

@@ -21,12 +21,13 @@ KIB = 1_024
 Settings = TypeVar("Settings")
 
 
-def setting(default: Any, source: str, confidence: str, choices: tuple[str, ...] = ()) -> Any:
+def setting(default: Any, source: str, confidence: str, choices: tuple[str, ...] = (), minimum: int = 0) -> Any:
     """Declare one field of a settings class together with where its default comes from.
 
-    ``choices`` are the texts it may be; none means any value of the default's type.
+    ``choices`` are the texts it may be, none means any; ``minimum`` is the least that a number may be.
     """
-    return field(default=default, metadata={"source": source, "confidence": confidence, "choices": choices})
+    metadata = {"source": source, "confidence": confidence, "choices": choices, "minimum": minimum}
+    return field(default=default, metadata=metadata)
 
 
 def read_settings(kind: type[Settings], values: Mapping[str, object], where: str = "settings") -> Settings:
@@ -37,12 +38,14 @@ def read_settings(kind: type[Settings], values: Mapping[str, object], where: str
     for name, value in values.items():
         if name not in known:
             raise Malformed(f"there is no setting {name!r}", where=where, expected=f"one of {', '.join(known)}")
-        default, choices = known[name].default, known[name].metadata.get("choices", ())
+        default, metadata = known[name].default, known[name].metadata
+        choices, minimum = metadata.get("choices", ()), metadata.get("minimum", 0)
         if isinstance(default, tuple):
             chosen[name] = _device_types(value, f"{where}.{name}")
-        elif type(value) is not type(default) or (isinstance(value, int) and value < 0):
+        elif type(value) is not type(default) or (isinstance(value, int) and value < minimum):
+            least = f", at least {minimum}" if minimum else ""
             raise Malformed(
-                f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}"
+                f"{value!r} is not right", where=f"{where}.{name}", expected=f"a {type(default).__name__} like {default}{least}"
             )
         elif choices and value not in choices:
             raise Malformed(f"{value!r} is not a choice", where=f"{where}.{name}", expected=f"one of {', '.join(choices)}")

@@ -22,15 +22,15 @@ class HanSettings:
     """Largest file a hub takes."""
     ready_expiry_ms: int = setting(14 * DAY_MS, "L036", "low")
     """How long an image waits for its device before the hub drops it."""
-    block_bytes: int = setting(50, "L073", "high")
+    block_bytes: int = setting(50, "L073", "high", minimum=1)
     """Octets of one OTA block."""
-    mains_blocks_per_s: int = setting(8, "L074", "medium")
+    mains_blocks_per_s: int = setting(8, "L074", "medium", minimum=1)
     """Block rate of a mains powered device."""
-    gsme_wake_interval_ms: int = setting(30 * MINUTE_MS, "L076", "medium")
+    gsme_wake_interval_ms: int = setting(30 * MINUTE_MS, "L076", "medium", minimum=1)
     """A gas meter hears nothing between its wake-ups."""
-    gsme_blocks_per_wake: int = setting(400, "L077", "low")
+    gsme_blocks_per_wake: int = setting(400, "L077", "low", minimum=1)
     """Blocks a gas meter takes at one wake-up."""
-    query_poll_ms: int = setting(24 * HOUR_MS, "L086", "medium")
+    query_poll_ms: int = setting(24 * HOUR_MS, "L086", "medium", minimum=1)
     """How often a mains device asks for an image when no announcement reached it."""
     activation_ms: int = setting(120 * SECOND_MS, "L095", "low")
     """From the start of an activation until the device runs again."""
