@@ -23,7 +23,7 @@ def modules() -> list[Path]:
 
 @cache
 def source(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 @cache
