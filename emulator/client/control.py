@@ -5,7 +5,7 @@ Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Eve
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -34,9 +34,7 @@ class ControlClient:
     async def __aenter__(self) -> "ControlClient":
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -143,6 +141,10 @@ class ControlClient:
         """Users and their endpoints."""
         return _list(await self._json("GET", self._path("users")), "users")
 
+    async def endpoint(self, user: Eui64) -> Json:
+        """Where a user's pushes go: ``url`` and ``floor_ms``."""
+        return await self._json("GET", self._path(f"users/{format_eui(user)}/endpoint"))
+
     async def set_endpoint(self, user: Eui64, url: str, floor_ms: int | None = None) -> Json:
         """Where a user's pushes go, and the wall time between acknowledgement and push (None: the server's setting)."""
         body = {"url": url, **_given(floor_ms=floor_ms)}
@@ -187,11 +189,13 @@ class ControlClient:
         """What happened: ``request_id``, ``device``, ``kind``, ``since_ms``, ``until_ms``, ``after``, ``limit``, ``bodies``."""
         return _list(await self._json("GET", self._path("journal"), query=query), "entries")
 
-    async def transcript(self, **query: Any) -> AsyncIterator[Json]:
-        """What happened, with all XML, entry by entry."""
-        content = await self.call("GET", self._path("journal/transcript"), query=query)
-        for line in content.splitlines():
-            yield json.loads(line)
+    async def transcript_lines(self, **query: Any) -> bytes:
+        """Everything that happened, with all XML and decoded GBCS: one JSON object a line."""
+        return await self.call("GET", self._path("journal/transcript"), query=query)
+
+    async def transcript(self, **query: Any) -> list[Json]:
+        """The same as values."""
+        return [json.loads(line) for line in (await self.transcript_lines(**query)).splitlines()]
 
     async def outbox(self, **query: Any) -> Json:
         """``counts`` and ``messages``: ``state``, ``recipient``, ``device``, ``request_id``, ``after``, ``limit``."""

@@ -89,7 +89,7 @@ def _inspect_duis(document: bytes, keys: KeyStore, schemas: SchemaSet) -> Inspec
         found.report |= _describe_request(content)
         found.note("consistency", _inconsistency(content), "variant, service reference, body and web service go together")
     else:
-        found.report |= _describe_message(content)
+        found.report |= describe_message(content)
     _check_signature(root, content, keys, found)
     payload = _payload(content)
     if payload is not None:
@@ -155,7 +155,8 @@ def _describe_request(request: Request) -> dict[str, Any]:
     }
 
 
-def _describe_message(message: Message) -> dict[str, Any]:
+def describe_message(message: Message) -> dict[str, Any]:
+    """What the DCC says, with codes in words."""
     if isinstance(message, DeviceAlert):
         return {
             "message": "DeviceAlertMessage",

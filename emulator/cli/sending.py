@@ -1,0 +1,237 @@
+"""``dcc-emulator send``: one request, signed and sent, and if wanted its result."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emulator.cli.output import ExitCode, JsonFlag, print_fields, print_json, verb
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption
+from emulator.cli.shortform import Given, build_request
+from emulator.client.control import ControlClient
+from emulator.client.documents import MessageReader
+from emulator.client.errors import NothingCame
+from emulator.client.inspection import describe_message, inspect
+from emulator.client.keys import fetch_key_store, load_key_store
+from emulator.client.receiver import Received, Receiver
+from emulator.client.session import DuisClient, SignedCommand
+from emulator.client.smki import SmkiClient
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, RequestId, parse_eui
+from emulator.duis.decode import decode_request
+from emulator.duis.messages import Request, ServiceResponse
+from emulator.duis.parse import parse_document
+from emulator.duis.schema import SchemaSet
+from emulator.pki.keystore import KeyStore
+
+DEFAULT_USER = "90-B3-D5-1F-30-01-00-00"
+"""The first supplier of the DCC's test parties (source: wire_contract.md section 4.1, certain)."""
+
+What = Annotated[str, typer.Argument(help="A file of request XML, or a Service Reference Variant such as 11.2.")]
+User = Annotated[str, typer.Option("--user", help="EUI of the user that sends (short form).")]
+Device = Annotated[list[str] | None, typer.Option("--device", "-d", help="EUI of a device; may be repeated for 11.1 and 11.4.")]
+Field = Annotated[
+    list[str] | None,
+    typer.Option("--field", "-f", help="Body element NAME=VALUE or PARENT/NAME=VALUE, in order."),
+]
+Image = Annotated[Path | None, typer.Option("--image", help="OTA file (11.1, 11.4).", exists=True, dir_okay=False)]
+ImageVersion = Annotated[str, typer.Option("--image-version", help="FirmwareVersion; by default that of the OTA header.")]
+Hash = Annotated[str, typer.Option("--hash", help="FirmwareHash (11.3), or an OTA file to take it from.")]
+At = Annotated[str, typer.Option("--at", help="ExecutionDateTime; `cancel` takes a pending one back.")]
+Mpxn = Annotated[str, typer.Option("--mpxn", help="Search by MPxN (8.2).")]
+Keys = Annotated[
+    Path | None, typer.Option("--keys", help="Key store; without one the server's own test keys are fetched.", exists=True)
+]
+Duis = Annotated[str, typer.Option("--duis", help="URL of the DUIS service; by default beside the control service.")]
+Smki = Annotated[str, typer.Option("--smki", help="URL of the SMKI service; by default beside the control service.")]
+Wait = Annotated[float, typer.Option("--wait", min=0, help="Wait so many seconds for the result, taking pushes meanwhile.")]
+KeepCounter = Annotated[bool, typer.Option("--keep-counter", help="Keep the counter of the file's RequestID.")]
+TransformOnly = Annotated[bool, typer.Option("--transform-only", help="Stop at the Pre-Command of a critical request.")]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a request."""
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    """The acknowledgement or answer; for critical requests that of Transform too."""
+    result: dict[str, Any] | None = None
+    problem: str = ""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether nothing was refused and what was waited for came."""
+        codes = [answer["code"] for answer in self.answers]
+        if self.result is not None:
+            codes.append(self.result.get("code", "I0"))
+        return not self.problem and not any(code.startswith("E") for code in codes) and self._result_in_order()
+
+    def _result_in_order(self) -> bool:
+        """Whether the device did what it was asked to, and its answer is what it seems."""
+        if self.result is None:
+            return True
+        said = self.result.get("gbcs", {}).get("result", {}).get("ok", True)
+        return bool(said) and "invalid" not in self.result["checks"].values()
+
+
+@verb
+def send(
+    what: What,
+    user: User = DEFAULT_USER,
+    device: Device = None,
+    field_value: Field = None,
+    image: Image = None,
+    image_version: ImageVersion = "",
+    image_hash: Hash = "",
+    at: At = "",
+    mpxn: Mpxn = "",
+    keys: Keys = None,
+    wait: Wait = 0,
+    keep_counter: KeepCounter = False,
+    transform_only: TransformOnly = False,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    duis: Duis = "",
+    smki: Smki = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Sign a request and send it. Critical ones are transformed, checked, signed and sent on.
+
+    Ends with 1 when it is refused, or when the result that was waited for does not come or is a failure.
+    """
+    given = Given(
+        user=parse_eui(user),
+        devices=tuple(parse_eui(text) for text in device or ()),
+        fields=tuple(field_value or ()),
+        image=image,
+        image_version=image_version,
+        image_hash=image_hash,
+        at=at,
+        mpxn=mpxn,
+    )
+    content = Path(what).read_bytes() if _is_file(what) else None
+    request = build_request(what, given) if content is None else _readable(content, keep_counter)
+    if request is not None:
+        given = replace(given, user=request.request_id.originator)
+    addresses = Addresses.find(server, world, duis, smki)
+    options = _Options(keys, wait, keep_counter, transform_only, world, token)
+    outcome = asyncio.run(_send(content, request, given, addresses, options))
+    report = {"answers": outcome.answers, "result": outcome.result, "problem": outcome.problem or None}
+    if json_output:
+        print_json({"in_order": outcome.in_order, **report})
+    else:
+        for answer in outcome.answers:
+            print_fields("answer", answer)
+        if outcome.result is not None:
+            print_fields("result", outcome.result)
+        if outcome.problem:
+            print_fields("", {"problem": outcome.problem})
+    if not outcome.in_order:
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    keys: Path | None
+    wait_s: float
+    keep_counter: bool
+    transform_only: bool
+    world: str
+    token: str
+
+
+async def _send(content: bytes | None, request: Request | None, given: Given, addresses: Addresses, options: _Options) -> Outcome:
+    """Critical requests go all the way; a file is otherwise sent as it is, so that wrong ones can be tried."""
+    store = load_key_store(options.keys) if options.keys else await fetch_key_store(addresses.smki)
+    reader = MessageReader(store)
+    outcome = Outcome()
+    async with (
+        DuisClient(addresses.duis, given.user, store, reader=reader) as client,
+        _listening(given, addresses, options, reader) as receiver,
+    ):
+        if request is not None and request.command_variant == 4 and not options.transform_only:
+            answer = await _send_critical(client, request, outcome)
+        elif content is not None:
+            answer = await client.send_template(content, preserve_counter=options.keep_counter)
+            outcome.answers.append(describe_message(answer))
+        else:
+            assert request is not None
+            answer = await client.send(request)
+            outcome.answers.append(describe_message(answer))
+        if receiver is not None and outcome.in_order and answer.request_id is not None:
+            await _await_result(RequestId.parse(answer.request_id), receiver, store, addresses, options, outcome)
+    return outcome
+
+
+def _readable(document: bytes, keep_counter: bool) -> Request | None:
+    """The request in a file; None where it is too wrong to be read, which is for the server to say."""
+    try:
+        request = decode_request(parse_document(document))
+    except Malformed:
+        return None
+    return request if keep_counter else replace(request, request_id=replace(request.request_id, counter=0, text=""))
+
+
+async def _send_critical(client: DuisClient, request: Request, outcome: Outcome) -> ServiceResponse:
+    done = await client.transform_and_send(request)
+    if not isinstance(done, SignedCommand):
+        outcome.answers.append({"step": "transform", **describe_message(done)})
+        return done
+    outcome.answers.append({"step": "signed pre-command", **describe_message(done.acknowledgement)})
+    return done.acknowledgement
+
+
+@asynccontextmanager
+async def _listening(
+    given: Given, addresses: Addresses, options: _Options, reader: MessageReader
+) -> AsyncIterator[Receiver | None]:
+    """An endpoint that takes the user's pushes while we wait; afterwards they go where they went before."""
+    if not options.wait_s:
+        yield None
+        return
+    async with ControlClient(addresses.control, options.world, token=options.token) as control, Receiver(reader) as receiver:
+        before = await control.endpoint(given.user)
+        await control.set_endpoint(given.user, receiver.url, 0)
+        try:
+            yield receiver
+        finally:
+            await control.set_endpoint(given.user, before["url"], before["floor_ms"])
+
+
+async def _await_result(
+    request_id: RequestId, receiver: Receiver, store: KeyStore, addresses: Addresses, options: _Options, outcome: Outcome
+) -> None:
+    try:
+        push = await receiver.answer_to(request_id, options.wait_s)
+    except NothingCame as error:
+        outcome.problem = str(error)
+        return
+    outcome.result = await _explain(push, request_id, store, addresses)
+
+
+async def _explain(push: Received, request_id: RequestId, store: KeyStore, addresses: Addresses) -> dict[str, Any]:
+    """The result with its GBCS message decoded and checked by the device's certificates."""
+    if request_id.target != ACCESS_CONTROL_BROKER:
+        async with SmkiClient(addresses.smki, store) as smki:
+            await smki.fetch(request_id.target)
+    found = inspect(push.document, store, SchemaSet())
+    report = {name: value for name, value in found.report.items() if name not in ("kind", "octets", "gbcs")}
+    gbcs = found.report.get("gbcs")
+    if gbcs is not None:
+        report["gbcs"] = {name: gbcs[name] for name in ("summary", "title", "result")}
+    report["checks"] = {check["what"]: check["verdict"] for check in found.checks}
+    return report
+
+
+def _is_file(what: str) -> bool:
+    path = Path(what)
+    if path.is_file():
+        return True
+    if path.suffix.lower() == ".xml" or "/" in what:
+        raise Malformed("there is no such file", where=what)
+    return False

@@ -1,0 +1,285 @@
+"""Verbs that look at a running world and move it: clock, devices, users, journal, outbox."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
+from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, duration_ms, instant_ms
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui, parse_eui
+from emulator.duis.datetimes import format_datetime
+
+clock = typer.Typer(no_args_is_help=True, help="Simulated time: show, pause, resume, jump, follow wall time, advance.")
+outbox = typer.Typer(no_args_is_help=True, help="Messages to users and what became of them.")
+users = typer.Typer(no_args_is_help=True, help="DUIS users and their endpoints.")
+
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")]
+
+
+def _show_clock(found: dict[str, Any], json_output: bool) -> None:
+    if json_output:
+        print_json(found)
+        return
+    next_ms = found.get("next_event_ms")
+    shown = {
+        "now": format_datetime(found["now_ms"]),
+        "mode": found["mode"],
+        "rate": found["rate"],
+        "next event": None if next_ms is None else format_datetime(next_ms),
+        "awaited": found["awaited"],
+    }
+    print_fields("", shown)
+
+
+@clock.command("show")
+@verb
+def clock_show(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """Say what simulated time it is and how it moves."""
+    _show_clock(ask(server, world, token, lambda client: client.clock()), json_output)
+
+
+@clock.command("pause")
+@verb
+def clock_pause(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """Let simulated time stand still."""
+    _show_clock(ask(server, world, token, lambda client: client.pause()), json_output)
+
+
+@clock.command("resume")
+@verb
+def clock_resume(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """Let simulated time go on as before the pause."""
+    _show_clock(ask(server, world, token, lambda client: client.resume()), json_output)
+
+
+@clock.command("autojump")
+@verb
+def clock_autojump(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """Let simulated time jump to the next event whenever somebody waits."""
+    _show_clock(ask(server, world, token, lambda client: client.autojump()), json_output)
+
+
+@clock.command("rate")
+@verb
+def clock_rate(
+    rate: Annotated[str, typer.Argument(help="Simulated over wall time: 1, 60, 0.5 or 3/2.")],
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Let simulated time follow wall time."""
+    _show_clock(ask(server, world, token, lambda client: client.set_rate(rate)), json_output)
+
+
+@clock.command("advance")
+@verb
+def clock_advance(
+    by: Annotated[str, typer.Option("--by", help="Duration such as 90s, 30m, 2h, 1d.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Date and time of UTC, such as 2026-01-05T12:00:00Z.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Move simulated time as fast as possible. Ends with 1 when the instant was not reached."""
+    if bool(by) == bool(to):
+        raise Malformed("how far is not clear", expected="exactly one of --by and --to")
+    by_ms, to_ms = duration_ms(by) if by else None, instant_ms(to) if to else None
+    found = ask(server, world, token, lambda client: client.advance(by_ms=by_ms, to_ms=to_ms))
+    _show_clock(found, json_output)
+    if not found["reached"]:
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+@verb
+def devices(
+    device: Annotated[str, typer.Argument(help="EUI of one device, to see all that is known of it.", show_default=False)] = "",
+    device_type: Annotated[str, typer.Option("--type", help="Only this type, such as ESME.")] = "",
+    status: Annotated[str, typer.Option("--status", help="Only this inventory status.")] = "",
+    hub: Annotated[str, typer.Option("--hub", help="Only the home of this hub (EUI).")] = "",
+    limit: LimitOption = 1000,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """List devices: what the inventory has, what they really run, what becomes of their firmware."""
+    if device:
+        eui = parse_eui(device)
+        found = ask(server, world, token, lambda client: client.device(eui))
+        print_json(found) if json_output else print_fields(format_eui(eui), found)
+        return
+    query = {"type": device_type or None, "status": status or None, "hub": hub or None, "limit": limit}
+    rows = ask(server, world, token, lambda client: client.devices(**query))
+    if json_output:
+        print_json(rows)
+        return
+    columns = ("Device", "Type", "Status", "Listed", "Running", "Firmware job", "Hub")
+    print_rows(columns, [_device_row(row) for row in rows])
+
+
+def _device_row(row: dict[str, Any]) -> tuple[object, ...]:
+    listed, state, job = row["inventory"] or {}, row["state"] or {}, row["job"] or {}
+    return (
+        row["device"],
+        listed.get("type"),
+        listed.get("status"),
+        listed.get("firmware_version"),
+        state.get("running_version"),
+        job.get("state"),
+        listed.get("hub"),
+    )
+
+
+@users.command("list")
+@verb
+def users_list(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """List users, their roles and where their pushes go."""
+    rows = ask(server, world, token, lambda client: client.users())
+    if json_output:
+        print_json(rows)
+        return
+    columns = ("User", "Name", "Roles", "Active", "Endpoint")
+    shown = [(row["user"], row["name"], " ".join(row["roles"]), row["active"], row["endpoint"] or None) for row in rows]
+    print_rows(columns, shown)
+
+
+@users.command("endpoint")
+@verb
+def users_endpoint(
+    user: Annotated[str, typer.Argument(help="EUI of the user.")],
+    url: Annotated[str, typer.Argument(help="Where its pushes go; empty holds them back.")],
+    floor: Annotated[
+        str,
+        typer.Option("--floor", help="Wall time between acknowledgement and push: 1s, 0ms."),
+    ] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Set where a user's pushes go."""
+    eui, floor_ms = parse_eui(user), duration_ms(floor) if floor else None
+    found = ask(server, world, token, lambda client: client.set_endpoint(eui, url, floor_ms))
+    print_json(found) if json_output else print_fields("", found)
+
+
+@verb
+def journal(
+    request_id: Annotated[str, typer.Option("--request-id", help="Only what belongs to this RequestID.")] = "",
+    device: Annotated[str, typer.Option("--device", help="Only what concerns this device (EUI).")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="Only this kind, or its beginning: gbcs, push, gate …")] = "",
+    since: Annotated[str, typer.Option("--since", help="From this simulated instant on.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Up to this simulated instant.")] = "",
+    limit: LimitOption = 100,
+    decode: Annotated[bool, typer.Option("--decode", help="Take GBCS messages apart (with --json).")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write it with all XML and GBCS to a file of JSON lines."),
+    ] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Show what happened."""
+    query: dict[str, Any] = {
+        "request_id": request_id or None,
+        "device": device or None,
+        "kind": kind or None,
+        "since_ms": instant_ms(since) if since else None,
+        "until_ms": instant_ms(until) if until else None,
+    }
+    if output is not None:
+        content = ask(server, world, token, lambda client: client.transcript_lines(**query))
+        output.write_bytes(content)
+        lines = content.count(b"\n")
+        print_json({"output": str(output), "entries": lines}) if json_output else console().print(f"{lines} entries in {output}")
+        return
+    entries = ask(server, world, token, lambda client: client.journal(**query, limit=limit, decode=decode))
+    if json_output:
+        print_json(entries)
+        return
+    columns = ("Number", "Simulated", "Kind", "What")
+    print_rows(columns, [(e["number"], format_datetime(e["at_ms"]), e["kind"], e["summary"]) for e in entries])
+
+
+@outbox.command("list")
+@verb
+def outbox_list(
+    state: Annotated[str, typer.Option("--state", help="Only this state: queued, delivered, dead.")] = "",
+    recipient: Annotated[str, typer.Option("--recipient", help="Only for this user (EUI).")] = "",
+    device: Annotated[str, typer.Option("--device", help="Only about this device (EUI).")] = "",
+    request_id: Annotated[str, typer.Option("--request-id", help="Only answers to this RequestID.")] = "",
+    limit: LimitOption = 100,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """List messages to users. Ends with 1 when one of them is dead-lettered."""
+    query = {
+        "state": state or None,
+        "recipient": recipient or None,
+        "device": device or None,
+        "request_id": request_id or None,
+        "limit": limit,
+    }
+    found = ask(server, world, token, lambda client: client.outbox(**query))
+    if json_output:
+        print_json(found)
+    else:
+        columns = ("Number", "Simulated", "Recipient", "Kind", "Code", "State", "Attempts", "Waits for, or last outcome")
+        print_rows(columns, [_message_row(message) for message in found["messages"]])
+        print_fields("", found["counts"])
+    if found["counts"].get("dead"):
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+def _message_row(message: dict[str, Any]) -> tuple[object, ...]:
+    names = ("number", "at_ms", "recipient", "kind", "code", "state", "attempts")
+    number, at_ms, *rest = (message[name] for name in names)
+    return number, format_datetime(at_ms), *rest, message["waits_for"] or message["detail"] or None
+
+
+@outbox.command("show")
+@verb
+def outbox_show(
+    number: Annotated[int, typer.Argument(help="Number of the message.")],
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Show one message with its XML."""
+    found = ask(server, world, token, lambda client: client.message(number))
+    print_json(found) if json_output else print_fields(f"message {number}", found)
+
+
+@outbox.command("resend")
+@verb
+def outbox_resend(
+    number: Annotated[int | None, typer.Argument(help="A message; without it all dead letters.", show_default=False)] = None,
+    recipient: Annotated[str, typer.Option("--recipient", help="Only dead letters for this user (EUI).")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Queue a finished message, or all dead letters, once more."""
+    to = parse_eui(recipient) if recipient else None
+    found = ask(server, world, token, lambda client: client.resend(number, to))
+    print_json(found) if json_output else print_fields("", found)

@@ -1,0 +1,216 @@
+"""Verbs against a server that the command line itself started."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emulator.estate.declaration import generated_manufacturer_image
+from tests.cli.conftest import Run
+
+ESME, PPMID = "00-DB-12-34-56-78-90-A0", "00-DB-12-34-56-78-90-A4"
+USER = "90-B3-D5-1F-30-01-00-00"
+
+TEMPLATE = f"""<?xml version="1.0" encoding="UTF-8"?>
+<sr:Request xmlns:sr="http://www.dccinterface.co.uk/ServiceUserGateway" schemaVersion="5.4">
+  <sr:Header>
+    <sr:RequestID>{USER}:{ESME}:1000</sr:RequestID>
+    <sr:CommandVariant>1</sr:CommandVariant>
+    <sr:ServiceReference>11.2</sr:ServiceReference>
+    <sr:ServiceReferenceVariant>11.2</sr:ServiceReferenceVariant>
+  </sr:Header>
+  <sr:Body><sr:ReadFirmwareVersion/></sr:Body>
+</sr:Request>
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The ready file of ``dcc-emulator serve``, in a process of its own with a data folder."""
+    folder = tmp_path_factory.mktemp("server")
+    ready = folder / "ready.json"
+    options = ["--port", "0", "--autojump", "--data", folder / "data", "--ready-file", ready]
+    for setting in ("clock.start=estate", "outbox.retry_initial_ms=10", "outbox.rejected_attempts=2"):
+        options += ["--set", setting]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DCC_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emulator", "serve", *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    deadline = time.monotonic() + 30
+    while not ready.exists():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield ready
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert json.loads(out.splitlines()[0])["ports"]["duis"] > 0
+    assert not ready.exists()
+
+
+def test_inventory_in_short_form(run: Run, server: Path) -> None:
+    done = run("send", "8.2", "-d", ESME, "--server", server, "--json")
+    assert done.code == 0
+    (answer,) = done.json["answers"]
+    assert (answer["code"], len(answer["payload"]["DSPInventory"]["Device"])) == ("I0", 6)
+    assert ESME in run("send", "8.2", "--mpxn", "1200000000001", "--server", server).out
+
+
+def test_result_is_waited_for_and_explained(run: Run, server: Path) -> None:
+    done = run("send", "11.2", "-d", ESME, "--server", server, "--wait", "10", "--json")
+    assert done.code == 0
+    result = done.json["result"]
+    assert result["gbcs"]["result"]["firmware_version"] == "00010000"
+    assert result["checks"] == {"schema": "valid", "XML signature": "valid", "GBCS signature": "null", "GBCS MAC": "valid"}
+    users = run("users", "list", "--server", server, "--json").json
+    assert next(row["endpoint"] for row in users if row["user"] == USER) == ""
+
+
+def test_critical_request_is_taken_to_the_device_whose_refusal_is_a_verdict(run: Run, server: Path) -> None:
+    done = run("send", "11.3", "-d", ESME, "--hash", "00" * 32, "--server", server, "--wait", "10", "--json")
+    assert done.code == 1
+    assert done.json["answers"][0]["step"] == "signed pre-command"
+    assert done.json["result"]["gbcs"]["result"]["activate_image_code"] == 1
+
+
+def test_firmware_in_short_form(run: Run, server: Path, tmp_path: Path) -> None:
+    content, image = tmp_path / "manufacturer.bin", tmp_path / "image.ota"
+    content.write_bytes(generated_manufacturer_image("13D0", "00040101", "00010100", 40_000))
+    run("image", "build", content, "-o", image, "--manufacturer", "13D0", "--version", "00010100")
+    done = run("send", "11.4", "-d", PPMID, "--image", image, "--server", server, "--json")
+    assert (done.code, done.json["answers"][0]["code"]) == (0, "I99")
+    listed = run("devices", PPMID, "--server", server, "--json").json
+    assert listed["job"]["device"] == PPMID
+
+
+def test_file_is_sent_with_a_new_counter_each_time(run: Run, server: Path, tmp_path: Path) -> None:
+    path = tmp_path / "request.xml"
+    path.write_text(TEMPLATE)
+    for _ in range(2):
+        assert run("send", path, "--server", server).code == 0
+    assert run("send", path, "--server", server, "--keep-counter").code == 0
+    repeated = run("send", path, "--server", server, "--keep-counter", "--json")
+    assert repeated.code == 1
+    assert repeated.json["answers"][0]["code"].startswith("E")
+
+
+def test_wrong_file_is_refused_by_the_server_in_words(run: Run, server: Path, tmp_path: Path) -> None:
+    path = tmp_path / "request.xml"
+    path.write_text(TEMPLATE.replace("<sr:ReadFirmwareVersion/>", "<sr:ReadNothing/>"))
+    done = run("send", path, "--server", server, "--json")
+    assert (done.code, done.json["error"]["kind"]) == (1, "Rejected")
+    assert "ReadNothing" in done.json["error"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("99.9",), "neither a file nor a Service Reference Variant"),
+        (("missing.xml",), "there is no such file"),
+        (("11.2",), "0 devices are given"),
+        (("11.2", "-d", "nonsense"), "is not an EUI-64"),
+        (("11.3", "-d", ESME), "needs the hash"),
+        (("11.3", "-d", ESME, "--hash", "12"), "64 hexadecimal digits"),
+        (("11.1", "-d", ESME), "needs an image and devices"),
+        (("8.2",), "exactly one of device"),
+        (("8.3", "-f", "nonsense"), "is not a field"),
+        (("11.2", "-d", ESME, "--at", "tomorrow"), "is not a date and time"),
+        (("11.2", "-d", ESME, "--server", "nowhere"), "neither a URL nor a ready file"),
+    ],
+)
+def test_wrong_usage_ends_with_2(run: Run, server: Path, arguments: tuple[str, ...], words: str) -> None:
+    chosen = arguments if "--server" in arguments else (*arguments, "--server", str(server))
+    done = run("send", *chosen)
+    assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_generic_fields_make_any_body(run: Run, server: Path) -> None:
+    done = run("send", "8.4", "-d", ESME, "-f", "UpdateMPxN/ExportMPAN=1300000000001", "--server", server, "--json")
+    assert done.json["answers"][0]["service_reference_variant"] == "8.4"
+
+
+def test_nobody_there_ends_with_3(run: Run) -> None:
+    for verb in (
+        ("clock", "show"),
+        ("devices",),
+        ("journal",),
+        ("outbox", "list"),
+        ("users", "list"),
+        ("send", "11.2", "-d", ESME),
+    ):
+        done = run(*verb, "--server", "http://127.0.0.1:1")
+        assert (done.code, done.err.startswith("error: http://127.0.0.1")) == (3, True), done.err
+
+
+def test_clock_is_moved(run: Run, server: Path) -> None:
+    before = run("clock", "show", "--server", server, "--json").json["now_ms"]
+    assert run("clock", "advance", "--by", "1d12h", "--server", server, "--json").json["now_ms"] >= before + 129_600_000
+    assert run("clock", "pause", "--server", server, "--json").json["mode"] == "paused"
+    assert run("clock", "rate", "60", "--server", server, "--json").json["rate"] == "60"
+    assert "autojump" in run("clock", "autojump", "--server", server).out
+    assert run("clock", "advance", "--server", server).code == 2
+    assert run("clock", "advance", "--by", "soon", "--server", server).code == 2
+    assert run("clock", "rate", "backwards", "--server", server).code == 1
+
+
+def test_devices_are_listed_and_shown(run: Run, server: Path) -> None:
+    rows = run("devices", "--type", "ESME", "--server", server, "--json").json
+    assert {row["inventory"]["type"] for row in rows} == {"ESME"}
+    assert ESME in run("devices", "--server", server).out
+    assert "running_version" in run("devices", ESME, "--server", server).out
+    assert run("devices", "00-DB-12-34-56-78-90-FF", "--server", server).code == 1
+
+
+def test_journal_and_outbox_tell_of_a_request(run: Run, server: Path, tmp_path: Path) -> None:
+    done = run("send", "11.2", "-d", ESME, "--server", server, "--wait", "10", "--json")
+    request_id = done.json["answers"][0]["request_id"]
+    kinds = {entry["kind"] for entry in run("journal", "--request-id", request_id, "--server", server, "--json").json}
+    assert {"duis.request", "gbcs.command", "gbcs.response"} <= kinds
+    assert "gbcs.response" in run("journal", "--request-id", request_id, "--server", server).out
+    path = tmp_path / "transcript.jsonl"
+    assert run("journal", "--server", server, "-o", path).code == 0
+    assert all(json.loads(line)["number"] for line in path.read_text().splitlines())
+    listed = run("outbox", "list", "--request-id", request_id, "--server", server, "--json")
+    (message,) = listed.json["messages"]
+    assert (listed.code, message["state"]) == (0, "delivered")
+    shown = run("outbox", "show", message["number"], "--server", server, "--json").json
+    inspected = run("inspect", "-", "--smki", "", "--json", stdin=shown["xml"].encode())
+    assert inspected.json["message"] == "ResponseMessage"
+
+
+def test_dead_letters_are_a_verdict_and_can_be_sent_again(run: Run, server: Path) -> None:
+    nobody = json.loads(server.read_text())["control"] + "/none"
+    run("users", "endpoint", USER, nobody, "--floor", "0ms", "--server", server)
+    request_id = run("send", "11.2", "-d", ESME, "--server", server, "--json").json["answers"][0]["request_id"]
+    query = ("outbox", "list", "--request-id", request_id, "--server", server, "--json")
+    deadline = time.monotonic() + 10
+    while (listed := run(*query)).code == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (listed.code, listed.json["counts"]["dead"]) == (1, 1)
+    assert run("users", "endpoint", USER, "", "--server", server).code == 0
+    assert run("outbox", "resend", "--recipient", USER, "--server", server, "--json").json == {"queued": 1}
+    assert run(*query).json["counts"] == {"queued": 1, "delivered": 0, "dead": 0}
+
+
+def test_an_endpoint_must_be_http(run: Run, server: Path) -> None:
+    assert run("users", "endpoint", USER, "ftp://x", "--server", server).code == 1
+
+
+def test_settings_of_serve_are_checked(run: Run, tmp_path: Path) -> None:
+    done = run("serve", "--port", "0", "--set", "clock.mode=backwards")
+    assert (done.code, "clock.mode" in done.err) == (2, True)
+    assert run("serve", "--set", "nonsense").code == 2
+    bad = tmp_path / "estate.toml"
+    bad.write_text("name = 1")
+    assert run("serve", "--port", "0", "--estate", bad).code == 2
