@@ -52,13 +52,21 @@ def sources_of(file: str) -> str:
     return "".join(f"* `{key}`: {text}\n" for key, text in document["sources"].items())
 
 
+def request_elements() -> set[str]:
+    """Names of the request bodies that the schema takes: the elements of the groups that the Body of a Request may hold."""
+    xs = "{http://www.w3.org/2001/XMLSchema}"
+    trees = [etree.parse(file) for file in sorted((ROOT / "xsd").glob("*.xsd"))]
+    groups = {group.get("name"): group for tree in trees for group in tree.getroot().iterfind(f"{xs}group")}
+    (body,) = (
+        body for tree in trees for body in tree.getroot().iterfind(f"{xs}element[@name='Request']//{xs}element[@name='Body']")
+    )
+    chosen = [groups[reference.get("ref", "").removeprefix("sr:")] for reference in body.iter(f"{xs}group")]
+    return {element.get("name", "") for group in chosen for element in group.iterfind(f"{xs}choice/{xs}element")}
+
+
 def coverage() -> str:
     """Which Service Reference Variants are carried out, and for which devices."""
-    declared = {
-        element.get("name")
-        for file in (ROOT / "xsd").glob("*.xsd")
-        for element in etree.parse(file).iter("{http://www.w3.org/2001/XMLSchema}element")
-    }
+    declared = request_elements()
     routed: dict[str, set[DeviceType]] = {}
     for route in all_routes():
         routed.setdefault(route.variant, set()).add(route.device_type)
