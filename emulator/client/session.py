@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from types import TracebackType
 
 import aiohttp
@@ -128,7 +129,7 @@ class DuisClient:
             self._http = aiohttp.ClientSession(timeout=self._timeout)
         url = f"{self.url}/api/v1/service{service}"
         try:
-            async with self._http.post(url, data=document, headers={"Content-Type": "application/xml"}) as answer:
+            async with self._http.post(url, data=BytesIO(document), headers={"Content-Type": "application/xml"}) as answer:
                 return answer.status, answer.content_type, await answer.read()
         except TimeoutError as late:
             raise Unreachable(f"{url} did not answer within {self._timeout.total} s") from late

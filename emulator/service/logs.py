@@ -4,10 +4,19 @@ import logging
 import sys
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 from emulator.service.config import Logging
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class NotOurErrors(logging.Filter):
+    """Keeps out what aiohttp logs as an error, with its stack, when a peer sends octets that are not HTTP: it got its 400."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for such a record."""
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def configure_logs(settings: Logging) -> None:
@@ -32,3 +41,4 @@ def configure_logs(settings: Logging) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(NotOurErrors())
