@@ -211,7 +211,7 @@ def dcc_alerts() -> Mapping[str, DccAlertCode]:
 
 @cache
 def alert_by_purpose() -> Mapping[str, DccAlertCode]:
-    """DCC Alert codes by what the emulator sends them for."""
+    """DCC Alert codes by their cause."""
     return _index("dcc_alerts", (row for row in dcc_alerts().values() if row.purpose), lambda row: row.purpose)
 
 

@@ -19,3 +19,15 @@ def test_checks_that_logic_names_exist() -> None:
                     named.add(first.value)
     assert named
     assert named <= known
+
+
+def test_no_check_is_listed_in_vain() -> None:
+    said = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        if path.parent.name != "domain"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    unused = sorted({name for name, _ in default_check_codes()} - said)
+    assert not unused, "a setting that nothing reads"
