@@ -1,5 +1,6 @@
 """One push of one message: the request, and what its answer means."""
 
+import io
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,7 +67,7 @@ class Pusher:
     async def push(self, url: str, body: bytes) -> PushResult:
         """POST ``body`` once; everything that can go wrong is a result."""
         try:
-            async with self._session.post(url, data=body, allow_redirects=False) as answer:
+            async with self._session.post(url, data=io.BytesIO(body), allow_redirects=False) as answer:
                 await answer.content.read(MAX_ANSWER_BYTES)
                 return PushResult(judge(answer.status), answer.status, answer.reason or "")
         except TimeoutError:

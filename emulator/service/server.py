@@ -170,8 +170,7 @@ async def serve(loaded: LoadedSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     ready_file = loaded.settings.ready_file
-    if ready_file is not None:
-        ready_file.unlink(missing_ok=True)
+    withdraw(ready_file)
     server = Server(loaded)
     starting = asyncio.create_task(server.start())
     stopped = asyncio.create_task(stopping.wait())
@@ -188,9 +187,15 @@ async def serve(loaded: LoadedSettings) -> None:
         _log.info("stopping")
     finally:
         stopped.cancel()
-        if ready_file is not None:
-            ready_file.unlink(missing_ok=True)
+        withdraw(ready_file)
         await server.stop()
+
+
+def withdraw(ready_file: Path | None) -> None:
+    """Say that it is not, or no longer, so."""
+    if ready_file is not None:
+        with suppress(OSError):
+            ready_file.unlink()
 
 
 def announce(server: Server, ready_file: Path | None) -> None:

@@ -23,7 +23,13 @@ SUPPLIER_2 = Eui64(0x90B3D51F30030000)
 OTHER_USER = Eui64(0x00DB123456780004)
 ESME = Eui64(0x00DB1234567890A0)
 FREE_PORTS: dict[str, object] = {"duis.port": 0, "smki.port": 0, "control.port": 0}
-QUICK: dict[str, object] = {**FREE_PORTS, "clock.mode": "autojump", "clock.start": "estate", "outbox.push_floor_ms": 0}
+QUICK: dict[str, object] = {
+    **FREE_PORTS,
+    "clock.mode": "autojump",
+    "clock.start": "estate",
+    "outbox.push_floor_ms": 0,
+    "outbox.retry_initial_ms": 20,
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
