@@ -42,10 +42,10 @@ _WHOLE_NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "nonPositiveInteger": (None, 0),
     "int": (-(2**31), 2**31 - 1),
     "short": (-(2**15), 2**15 - 1),
+    "byte": (-(2**7), 2**7 - 1),
     "unsignedLong": (0, 2**64 - 1),
     "unsignedInt": (0, 2**32 - 1),
     "unsignedShort": (0, 2**16 - 1),
-    "unsignedByte": (0, 2**8 - 1),
 }
 
 _EUI = "00-DB-12-34-56-78-90-A0"

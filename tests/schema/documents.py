@@ -22,7 +22,7 @@ EXAMPLES = (EUI, MESSAGE_ID, f"{EUI},{EUI}", "01234567890123456789", "0123", "Ab
 
 WHOLE_NUMBERS = {
     "integer", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger",
-    "int", "short", "unsignedLong", "unsignedInt", "unsignedShort",
+    "int", "short", "byte", "unsignedLong", "unsignedInt", "unsignedShort",
 }  # fmt: skip
 
 VALUES = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from itertools import islice
 
 from lxml import etree
 
@@ -49,12 +50,13 @@ TEXTS: tuple[Callable[[str], str], ...] = (
 )
 
 
-def mutants(document: etree._Element) -> Iterator[etree._Element]:
-    """Each blow on each element, in document order: the same documents in the same order every time."""
-    for at, element in enumerate(document.iter(etree.Element)):
-        for blow in _blows(element):
+def mutants(document: etree._Element, *, first: int = 0, every: int = 1) -> Iterator[etree._Element]:
+    """Each blow on each element, in document order: the same documents in the same order every time. ``every`` thins them out."""
+    numbered = enumerate((at, blow) for at, element in enumerate(document.iter(etree.Element)) for blow in _blows(element))
+    for number, (at, blow) in numbered:
+        if number % every == first % every:
             changed = deepcopy(document)
-            blow(next(here for number, here in enumerate(changed.iter(etree.Element)) if number == at))
+            blow(next(islice(changed.iter(etree.Element), at, None)))
             yield changed
 
 

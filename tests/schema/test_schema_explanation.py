@@ -7,7 +7,11 @@ from lxml import etree
 
 from emulator.duis.namespaces import DUIS, SERVICE_USER_GATEWAY
 from emulator.duis.schema import SchemaSet
-from tests.schema.samples import ALERTS, ESME, REQUESTS, request, response, samples
+from tests.schema.mutants import mutants
+from tests.schema.sample_answers import ALERTS
+from tests.schema.sample_parts import ESME
+from tests.schema.sample_requests import REQUESTS
+from tests.schema.samples import request, response, samples
 
 Change = Callable[[etree._Element], object]
 
@@ -368,17 +372,13 @@ def test_response_is_explained_too(ours: SchemaSet) -> None:
 
 def test_every_mutant_gets_words(ours: SchemaSet) -> None:
     """No fault is so odd that explaining it fails, and none is left without a place."""
-    from tests.schema.mutants import mutants
-
     explained = 0
     for number, (_, sample) in enumerate(samples()):
-        for at, mutant in enumerate(mutants(sample)):
-            if (number + at) % 29:
-                continue
+        for mutant in mutants(sample, first=number, every=97):
             refusal = ours.validate(mutant)
             if refusal is not None:
                 explained += 1
-                assert refusal.where.split("/")[0].split("[")[0] in {"Request", "Response", "RequestX", "ResponseX"}
+                assert refusal.where.split("/")[0] in {"Request", "Response", "RequestX", "ResponseX"}
                 assert refusal.detail
                 assert "{" not in refusal.where
     assert explained > 500

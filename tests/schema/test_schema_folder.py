@@ -9,7 +9,8 @@ from emulator.domain.errors import Malformed
 from emulator.duis import schema as schema_module
 from emulator.duis.schema import SchemaSet, default_folder
 from tests.schema.published import parse, schema_folder
-from tests.schema.samples import REQUESTS, request, samples
+from tests.schema.sample_requests import REQUESTS
+from tests.schema.samples import request, samples
 
 XS = 'xmlns:xs="http://www.w3.org/2001/XMLSchema"'
 

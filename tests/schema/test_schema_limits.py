@@ -13,7 +13,8 @@ from emulator.domain.limits import MAX_DEVICES_PER_REQUEST, MAX_ELEMENTS, MAX_FI
 from emulator.duis.namespaces import DS, DUIS, XMLDSIG
 from emulator.duis.schema import SchemaSet
 from tests.schema.published import parse
-from tests.schema.samples import REQUESTS, request, samples
+from tests.schema.sample_requests import REQUESTS
+from tests.schema.samples import request, samples
 
 SECONDS = 1.5
 """Half of what the client waits for the whole exchange; measured on two virtual processors: 0.14 s for the largest request."""

@@ -6,7 +6,9 @@ import pytest
 from lxml import etree
 
 from emulator.duis.schema import SchemaSet, default_folder
-from tests.schema.samples import ALERTS, PAYLOADS, REQUESTS, samples
+from tests.schema.sample_answers import ALERTS, PAYLOADS
+from tests.schema.sample_requests import REQUESTS
+from tests.schema.samples import samples
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
 
