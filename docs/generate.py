@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import typer.main
 from lxml import etree
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from emulator.cli.main import application  # noqa: E402
 from emulator.csp.regions import CspSettings  # noqa: E402
 from emulator.domain import tables  # noqa: E402
 from emulator.domain.vocabulary import DeviceType  # noqa: E402
@@ -317,6 +319,33 @@ What is wrong with a call is said as `{"error": …, "where": …, "expected": �
     return text + table(("", "Path", "What", "Body"), rows)
 
 
+def command_line() -> str:
+    """The verbs of ``dcc-emulator`` with their options."""
+    text = """# Command line
+
+`dcc-emulator VERB --help` says the same. Every verb takes `--json`; `NO_COLOR` is honoured. Exit codes: 0 in order, 1 a verdict
+that is not, 2 wrong usage or input, 3 nobody answers.
+"""
+
+    def describe(name: str, command: Any) -> str:
+        if hasattr(command, "commands"):
+            return "".join(describe(f"{name} {verb}", sub) for verb, sub in sorted(command.commands.items()))
+        rows = []
+        for parameter in command.params:
+            help_text = getattr(parameter, "help", "") or ""
+            if parameter.param_type_name == "argument":
+                rows.append((f"`{parameter.name.upper()}`", help_text))
+            elif "--help" not in parameter.opts:
+                needed = " (required)" if parameter.required else ""
+                rows.append(
+                    (", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts]), help_text + needed)
+                )
+        about = " ".join((command.help or "").split())
+        return f"\n## `{name}`\n\n{about}\n" + ("\n" + table(("Option", "Meaning"), rows) if rows else "")
+
+    return text + describe("dcc-emulator", typer.main.get_command(application))
+
+
 WRITERS: Mapping[str, Callable[[], str]] = {
     "coverage.md": coverage,
     "response-codes.md": response_codes,
@@ -328,6 +357,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "states.md": states,
     "faults.md": faults,
     "control-api.md": control_api,
+    "command-line.md": command_line,
 }
 
 
