@@ -1,0 +1,13 @@
+"""The keys of the default world."""
+
+import pytest
+
+from emulator.estate.declaration import default_estate_toml, load_estate
+from emulator.pki.keystore import KeyStore
+from emulator.world import key_store
+
+
+@pytest.fixture(scope="session")
+def world_keys() -> KeyStore:
+    """Everything the default world knows; servers make the same keys from the same seed."""
+    return key_store(load_estate(default_estate_toml()))
