@@ -17,6 +17,7 @@ from emulator.client.keys import key_store_of
 from emulator.duis.schema import SchemaSet
 from emulator.pki.formats import read_keystore_json
 from emulator.pki.keystore import KeyStore
+from tests.duis.parties import SR
 from tests.http.running import Emulator, emulator_process
 from tests.http.side import Side
 
@@ -35,13 +36,14 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 def wait_until_it_explains(running: Emulator) -> None:
     """For the first moments the declarations of the schema are still being read, and refusals are terser."""
-    request = Request(f"{running.url('duis')}/api/v1/serviceD", b"<Request/>", {"Content-Type": "application/xml"})
+    document = f'<sr:Request xmlns:sr="{SR}" schemaVersion="new"/>'.encode()
+    request = Request(f"{running.url('duis')}/api/v1/serviceD", document, {"Content-Type": "application/xml"})
     for _ in range(200):
         try:
             urlopen(request)
         except HTTPError as refused:
             with refused:
-                if b"expected: Request or Response in namespace" in refused.read():
+                if b"expected: " in refused.read():
                     return
         time.sleep(0.02)
     pytest.fail("refusals are not explained")

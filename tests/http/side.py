@@ -64,6 +64,7 @@ class Refused:
 
     code: str
     words: str
+    """Which check refused, and why."""
 
 
 async def take(answer: aiohttp.ClientResponse) -> Answer:
@@ -165,13 +166,8 @@ class Side:
         assert answer.code.startswith("E"), answer
         assert answer.payload is None
         assert await self._work() == {**before, "inputs": before["inputs"] + 1}
-        entries = await self.control.journal(request_id=answer.request_id, kind="refusal")
-        words = entries[-1]["summary"] if entries else await self._gate_words(str(answer.request_id))
-        return Refused(answer.code, words)
-
-    async def _gate_words(self, request_id: str) -> str:
-        entry = (await self.control.journal(request_id=request_id, kind="gate"))[-1]
-        return str(entry["data"]["verdicts"][-1]["detail"])
+        entry = (await self.control.journal(request_id=answer.request_id, kind="refusal"))[-1]
+        return Refused(answer.code, entry["summary"].removeprefix(f"{answer.code}: "))
 
     async def _bits(self) -> dict[str, Any]:
         world = await self.control.describe()
