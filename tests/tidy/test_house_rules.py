@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -122,3 +123,18 @@ def test_no_machine_and_no_registry_is_named() -> None:
             if machine.search(line) or registry.search(line):
                 found.append(f"{named(path)}:{number} {line.strip()[:80]}")
     assert not found
+
+
+def test_what_is_imported_is_declared() -> None:
+    declared = {
+        re.split(r"[<>=\[ ]", requirement)[0].replace("-", "_")
+        for requirement in tomllib.loads(source(ROOT / "pyproject.toml"))["project"]["dependencies"]
+    }
+    imported = set()
+    for path in modules():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+    assert imported - set(sys.stdlib_module_names) - {"emulator"} <= declared
