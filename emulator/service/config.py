@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from emulator.domain.errors import Malformed
+from emulator.domain.limits import MAX_BODY_BYTES, STOCK_CLIENT_PUSH_BYTES
 
 ENV_PREFIX = "DCC_"
 
@@ -36,7 +37,7 @@ class Duis(Listener):
     """The DUIS web services (port: wire_contract.md section 1)."""
 
     port: Port = Field(8079, ge=0, le=65535)
-    body_limit_bytes: int = Field(16 * 1024 * 1024, ge=1024)
+    body_limit_bytes: int = Field(MAX_BODY_BYTES, ge=1024, le=MAX_BODY_BYTES)
     """Larger bodies get 413. A full 11.1 needs about 15 MB (wire_contract.md 3.3)."""
     body_timeout_ms: Milliseconds = Field(30_000, ge=10)
     """How long a client may take to send one body."""
@@ -79,11 +80,11 @@ class Storage(_Section):
     snapshot_every_inputs: int = Field(20_000, ge=100)
     """Inputs between two snapshots; a graceful stop writes one as well."""
     keep_snapshots: int = Field(3, ge=2)
-    keep_inputs: int = Field(200_000, ge=0)
+    keep_inputs: int = Field(50_000, ge=0)
     """Inputs kept beyond those that a kept snapshot needs."""
     keep_journal: int = Field(200_000, ge=100)
     """Journal entries kept."""
-    keep_deliveries: int = Field(100_000, ge=0)
+    keep_deliveries: int = Field(50_000, ge=0)
     """Delivered and dead-lettered messages kept; undelivered ones are never dropped."""
     retry_ms: Milliseconds = Field(1_000, ge=10)
     """How often a failed write (disk full, read-only) is tried again."""
@@ -157,7 +158,7 @@ class Outbox(_Section):
     """Pushes under way to all recipients."""
     recipient_limit: int = Field(1_000_000, ge=1)
     """Undelivered messages of one recipient; further ones are dead-lettered at once."""
-    push_size_bytes: int = Field(100 * 1024, ge=1024)
+    push_size_bytes: int = Field(STOCK_CLIENT_PUSH_BYTES, ge=1024)
     """What the official client takes (wire_contract.md section 0 item 10); larger messages are counted and still tried."""
     body_cache_bytes: int = Field(64 * 1024 * 1024, ge=0)
     """Bodies of waiting messages held in memory; others are read from the log when they go."""
@@ -191,7 +192,7 @@ class Settings(_Section):
     log: Logging = Logging()
     ready_file: Path | None = None
     """Written when everything listens: the chosen ports as JSON."""
-    stop_timeout_ms: Milliseconds = Field(10_000, ge=100)
+    stop_timeout_ms: Milliseconds = Field(5_000, ge=100)
     """How long a stop waits for requests and pushes that are under way."""
 
 

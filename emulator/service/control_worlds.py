@@ -171,8 +171,7 @@ async def _advance(call: Call) -> Answer:
     reached = False
     with suppress(TimeoutError):
         async with asyncio.timeout(wanted.timeout_ms / 1000):
-            await world.advance_to(min(to_ms, MAX_INSTANT_MS) if wanted.to_ms is None else to_ms)
-            reached = True
+            reached = await world.advance_to(min(to_ms, MAX_INSTANT_MS) if wanted.to_ms is None else to_ms)
     return {"reached": reached, **clock_of(world)}
 
 

@@ -11,8 +11,9 @@ import structlog
 from aiohttp import web
 
 from emulator.domain.vocabulary import WebService
+from emulator.service.answering import answer, plain
 from emulator.service.config import Duis
-from emulator.service.hosted import HostedWorld, Reply
+from emulator.service.hosted import HostedWorld
 
 _log = structlog.get_logger("duis")
 
@@ -53,10 +54,10 @@ def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[w
         except BodyRefused as refused:
             return refused.reply
         try:
-            reply = await world.answer(service, body)
+            reply = await answer(world, service, body)
         except Exception:
             _log.exception("a request could not be answered", world=world.name, service=service.value)
-            reply = Reply(500, b"the emulator failed on this request; its log on stderr says where\n", "text/plain")
+            reply = plain(500, "the emulator failed on this request; its log on stderr says where")
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
     return handle

@@ -13,11 +13,10 @@ from typing import Any
 import structlog
 
 from emulator import __version__
-from emulator.domain.errors import EmulatorError, Refusal
+from emulator.domain.errors import EmulatorError
 from emulator.domain.identifiers import Eui64, parse_eui
-from emulator.domain.vocabulary import WebService
 from emulator.dsp.effects import ControlAnswer
-from emulator.dsp.inputs import ControlInput, DuisInput
+from emulator.dsp.inputs import ControlInput
 from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import SignaturePolicy
 from emulator.pki import storage as key_storage
@@ -25,11 +24,11 @@ from emulator.pki.keystore import KeyStore
 from emulator.pki.repository import Repository
 from emulator.service import recovery
 from emulator.service.config import Settings
-from emulator.service.edge import Edge, Reading
+from emulator.service.edge import Edge
 from emulator.service.endpoints import Endpoint, EndpointPolicy
 from emulator.service.metrics import WorldMetrics
 from emulator.service.outbox import Outbox
-from emulator.service.persistence.contract import Body, Log, OutboxEntry, Step, StorageFailed, snapshot_row
+from emulator.service.persistence.contract import Log, OutboxEntry, Step, StorageFailed, snapshot_row
 from emulator.service.persistence.folder import DataFolder
 from emulator.service.persistence.memory_log import MemoryLog
 from emulator.service.persistence.sqlite_log import SqliteLog
@@ -58,15 +57,6 @@ class WorldState(StrEnum):
 
 class Unavailable(EmulatorError):
     """The world cannot take an input now; the text says why. HTTP 503."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back to a DUIS client."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +90,20 @@ class HostedWorld:
     outbox: Outbox
     edge: Edge
     service_state: ServiceState
+    recorder: Recorder
 
     def __init__(self, name: str, shared: Shared, metrics: WorldMetrics) -> None:
         self.name = name
         self.state = WorldState.STARTING
         self.metrics = metrics
-        self._shared = shared
-        self._settings = shared.settings
-        self._recorder: Recorder
+        self.shared = shared
+        self.settings = shared.settings
         self._changed = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._snapshotting = asyncio.Lock()
         self._snapshot_seq = 0
         self.problem = ""
-        """Why the world did not start, or None."""
+        """Why the world could not be taken up again."""
 
     # Start and stop
 
@@ -122,22 +112,22 @@ class HostedWorld:
 
         Raises :class:`StorageUnusable` or :class:`Malformed` when that cannot be.
         """
-        folder = None if self._shared.folder is None else self._shared.folder.world(self.name)
+        folder = None if self.shared.folder is None else self.shared.folder.world(self.name)
         self.log = (
-            MemoryLog(self.name, self._settings.storage)
+            MemoryLog(self.name, self.settings.storage)
             if folder is None
-            else await SqliteLog.open(folder, self.name, self._settings.storage)
+            else await SqliteLog.open(folder, self.name, self.settings.storage)
         )
         try:
-            imported = recovery.imported_keys(self._settings, self._keys_folder())
+            imported = recovery.imported_keys(self.settings, self._keys_folder())
             if origin is None and await self.log.metadata():
                 recovered = await recovery.recover(self.name, self.log, imported, self._edge_of)
             else:
-                origin = origin or recovery.origin_of(self._settings, wall_ms())
+                origin = origin or recovery.origin_of(self.settings, wall_ms())
                 world = recovery.make_world(self.name, origin, imported)
                 if folder is not None:
                     await asyncio.to_thread(_keep_keys, folder / KEYS_FOLDER, world.keys)
-                recovered = await recovery.begin(self.log, world, self._settings, origin)
+                recovered = await recovery.begin(self.log, world, self.settings, origin)
             await self._run(recovered)
         except BaseException:
             with suppress(StorageFailed):
@@ -145,18 +135,18 @@ class HostedWorld:
             raise
 
     def _keys_folder(self) -> Path | None:
-        return None if self._shared.folder is None else self._shared.folder.world(self.name) / KEYS_FOLDER
+        return None if self.shared.folder is None else self.shared.folder.world(self.name) / KEYS_FOLDER
 
     def _edge_of(self, world: World) -> Edge:
         ours = not world.keys.imported()
-        switches = self._settings.signatures
+        switches = self.settings.signatures
         policy = SignaturePolicy(
             check_role=ours if switches.check_role is None else switches.check_role,
             check_dates=ours if switches.check_dates is None else switches.check_dates,
             check_chain=ours if switches.check_chain is None else switches.check_chain,
         )
-        unsigned = self._settings.duis.unsigned_acknowledgements
-        return Edge(world.keys, self._shared.schemas, policy, unsigned_acknowledgements=unsigned)
+        unsigned = self.settings.duis.unsigned_acknowledgements
+        return Edge(world.keys, self.shared.schemas, policy, unsigned_acknowledgements=unsigned)
 
     async def _run(self, recovered: Recovered) -> None:
         self.world = recovered.world
@@ -165,15 +155,15 @@ class HostedWorld:
         self.service_state.clock = recovered.state.clock.moved_to(self.world.engine.now_ms, monotonic_ms())
         self._snapshot_seq = recovered.numbers.input
         self.outbox = Outbox(
-            self._settings.outbox,
-            self._shared.policy,
+            self.settings.outbox,
+            self.shared.policy,
             self.log,
             self.metrics,
             instant_ms=self.instant_ms,
             wall_ms=wall_ms,
             on_change=self._notify,
         )
-        self._recorder = Recorder(self.log, self.edge, recovered.numbers, wall_ms=wall_ms, expect=self.outbox.expect)
+        self.recorder = Recorder(self.log, self.edge, recovered.numbers, wall_ms=wall_ms, expect=self.outbox.expect)
         self.pump = Pump(
             self.world.engine,
             recovered.state,
@@ -185,7 +175,7 @@ class HostedWorld:
         self.log.on_durable = self._durable
         self.outbox.start(self._endpoints(), await self.log.undelivered())
         if recovered.surplus:
-            await self._recorder.mark(Turn(self.world.engine.now_ms, recovered.surplus))
+            await self.recorder.mark(Turn(self.world.engine.now_ms, recovered.surplus))
         if recovered.replayed:
             _log.info("replayed", world=self.name, inputs=recovered.replayed, undelivered=self.outbox.depth)
         self.pump.start()
@@ -194,8 +184,9 @@ class HostedWorld:
         self.metrics.ready.set(1)
 
     def drain(self) -> None:
-        """Take nothing new from now on."""
+        """Take nothing new from now on, and let nobody wait for simulated time."""
         self.state = WorldState.DRAINING
+        self.pump.give_up()
         self.metrics.ready.set(0)
 
     async def stop(self, *, keep: bool = True) -> None:
@@ -206,7 +197,7 @@ class HostedWorld:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
         await self.pump.stop()
-        await self.outbox.stop(self._settings.stop_timeout_ms)
+        await self.outbox.stop(self.settings.stop_timeout_ms)
         try:
             if keep and self.log.failure is None:
                 await self.snapshot()
@@ -222,19 +213,23 @@ class HostedWorld:
 
     async def reset(self, origin: Origin) -> None:
         """Forget everything and begin again from ``origin``; raise :class:`Malformed`, and change nothing, when it is no good."""
-        imported = recovery.imported_keys(self._settings, self._keys_folder())
+        imported = recovery.imported_keys(self.settings, self._keys_folder())
         recovery.make_world(self.name, origin, imported)  # refused before anything is given up
         await self.stop(keep=False)
         self.state = WorldState.STARTING
-        await self.start(origin)
+        try:
+            await self.start(origin)
+        except BaseException as error:
+            self.state, self.problem = WorldState.STOPPED, str(error)
+            raise
 
     async def snapshot(self) -> int:
         """Write a snapshot of now and drop what is no longer needed; the number of the input it follows."""
         async with self._snapshotting:
             now_ms = self.pump.settle()
             data = self.world.engine.snapshot()
-            row = snapshot_row(self._recorder.last_seq, now_ms, __version__, self.service_state.as_json(), data)
-            await self._recorder.instant(now_ms)  # a barrier: all that the snapshot holds is durable before it is named
+            row = snapshot_row(self.recorder.last_seq, now_ms, __version__, self.service_state.as_json(), data)
+            await self.recorder.instant(now_ms)  # a barrier: all that the snapshot holds is durable before it is named
             await self.log.save_snapshot(data, row)
             self._snapshot_seq = row.seq
             return row.seq
@@ -249,61 +244,16 @@ class HostedWorld:
             return self.log.failure
         if self.pump.broken:
             return self.pump.broken
-        if self.log.backlog_bytes > self._settings.storage.backlog_bytes:
+        if self.log.backlog_bytes > self.settings.storage.backlog_bytes:
             return "too much waits to be written"
         return None
-
-    async def answer(self, service: WebService, body: bytes) -> Reply:
-        """Answer one DUIS request. The answer is given when the request is durable, and only then."""
-        started_s = time.perf_counter()
-        problem = self.unavailable()
-        if problem is not None:
-            return _plain(503, problem)
-        try:
-            reading, kept = await self._read(body)
-        except OSError as error:
-            return _plain(503, f"the request cannot be kept: {error.strerror}")
-        if isinstance(reading, Refusal):
-            self._recorder.refused(self.instant_ms(), service, reading.http_status, str(reading), len(body))
-            self.metrics.count_request("", reading.code)
-            return _plain(reading.http_status, _explained(reading))
-        if len(body) > self._settings.duis.offload_bytes and (problem := self.unavailable()) is not None:
-            return _plain(503, problem)
-        item = DuisInput(service, reading.request, reading.signer)
-        turn = self.pump.submit(item)
-        writing, durable = self._recorder.duis(turn, item, kept)
-        try:
-            await durable
-        except StorageFailed as error:
-            return _plain(503, str(error))
-        srv = reading.request.service_reference_variant
-        self.metrics.request_seconds[service.value].observe(time.perf_counter() - started_s)
-        if writing is None or turn.response is None:
-            self.metrics.count_request(srv, "http.500")
-            return _plain(500, "the emulator failed on this request; its log on stderr says where")
-        self.metrics.count_request(srv, turn.response.code)
-        return Reply(200, writing.xml)
-
-    async def _read(self, body: bytes) -> tuple[Reading | Refusal, Body]:
-        """Read a body: small ones here, large ones in a thread, where they also reach the disk."""
-        if len(body) <= self._settings.duis.offload_bytes:
-            return self.edge.read(body, self.instant_ms()), body
-        loop = asyncio.get_running_loop()
-        while True:
-            reading, kept = await loop.run_in_executor(self._shared.readers, self._read_large, body, self.instant_ms())
-            if isinstance(reading, Refusal) or reading.keys_number == self.world.keys.number:
-                return reading, kept
-
-    def _read_large(self, body: bytes, now_ms: int) -> tuple[Reading | Refusal, Body]:
-        reading = self.edge.read(body, now_ms)
-        return reading, body if isinstance(reading, Refusal) else self.log.keep_body(body)
 
     async def control(self, verb: str, params: dict[str, Any]) -> ControlAnswer:
         """Carry out a command of the engine; raise :class:`Unavailable` when none can be taken."""
         self._check_available()
         item = ControlInput(verb, params)
         turn = self.pump.control(item)
-        durable = self._recorder.control(turn, item)
+        durable = self.recorder.control(turn, item)
         self.outbox.set_endpoints(self._endpoints())
         await self._settled(durable)
         return turn.control if turn.control is not None else ControlAnswer({}, f"the emulator failed: {turn.fault}")
@@ -311,7 +261,7 @@ class HostedWorld:
     async def command(self, verb: str, params: dict[str, Any]) -> None:
         """Carry out a command of the service; raise :class:`Malformed` when it is refused."""
         self._check_available()
-        durable = self._recorder.service(self.pump.command(verb, params), verb, params)
+        durable = self.recorder.service(self.pump.command(verb, params), verb, params)
         self.outbox.set_endpoints(self._endpoints())
         await self._settled(durable)
 
@@ -319,7 +269,7 @@ class HostedWorld:
         """Queue a finished message again; False when it is queued already."""
         self._check_available()
         queued = self.outbox.resend(entry)
-        await self._settled(self._recorder.instant(self.world.engine.now_ms))
+        await self._settled(self.recorder.instant(self.world.engine.now_ms))
         return queued
 
     def _check_available(self) -> None:
@@ -342,11 +292,11 @@ class HostedWorld:
     @property
     def last_seq(self) -> int:
         """The number of the last input."""
-        return self._recorder.last_seq
+        return self.recorder.last_seq
 
     def check_endpoint(self, url: str) -> None:
         """Raise :class:`Malformed` when pushes may not go to ``url``."""
-        self._shared.policy.check(url)
+        self.shared.policy.check(url)
 
     def floor_ms(self, user: int) -> int | None:
         """The floor of a user's endpoint where it has one of its own."""
@@ -372,11 +322,15 @@ class HostedWorld:
                         await changed.wait()
         return False
 
-    async def advance_to(self, instant_ms: int) -> None:
-        """Move simulated time and note how far it came; raise :class:`Malformed` when that is in the past."""
+    async def advance_to(self, instant_ms: int) -> bool:
+        """Move simulated time and note how far it came; False when a stop came between.
+
+        Raises :class:`Malformed` when the instant is in the past.
+        """
         self._check_available()
-        await self.pump.advance_to(instant_ms)
-        await self._settled(self._recorder.instant(self.world.engine.now_ms))
+        reached = await self.pump.advance_to(instant_ms)
+        await self._settled(self.recorder.instant(self.world.engine.now_ms))
+        return reached
 
     async def run_until_idle(self, timeout_s: float, within_ms: int) -> bool:
         """Jump from event to event until nobody waits and no push is under way; False when the time given did not suffice."""
@@ -389,7 +343,7 @@ class HostedWorld:
 
         with self.pump.jumping(limit_ms, any_mode=True):
             await self.wait(done, timeout_s, within_ms)
-        await self._settled(self._recorder.instant(self.pump.settle()))
+        await self._settled(self.recorder.instant(self.pump.settle()))
         return self.pump.idle()
 
     def _endpoints(self) -> dict[int, Endpoint]:
@@ -404,10 +358,10 @@ class HostedWorld:
     # What goes on by itself
 
     def _time_passed(self, turn: Turn) -> None:
-        self._recorder.mark(turn)
+        self.recorder.mark(turn)
 
     def _may_move(self) -> bool:
-        return self.log.failure is None and self.log.backlog_bytes <= self._settings.storage.backlog_bytes
+        return self.log.failure is None and self.log.backlog_bytes <= self.settings.storage.backlog_bytes
 
     def _durable(self, step: Step) -> None:
         if step.acknowledges is not None:
@@ -425,16 +379,16 @@ class HostedWorld:
         """Note the passing of time, keep the gauges right, write a snapshot now and then."""
         noted_ms = self.world.engine.now_ms
         while True:
-            await asyncio.sleep(self._settings.storage.mark_interval_ms / 1000)
+            await asyncio.sleep(self.settings.storage.mark_interval_ms / 1000)
             now_ms = self.pump.settle() if self._may_move() else noted_ms
             if now_ms > noted_ms:
-                self._recorder.instant(now_ms)
+                self.recorder.instant(now_ms)
                 noted_ms = now_ms
             self.metrics.simulated_seconds.set(now_ms / 1000)
             self.metrics.outbox_messages.set(self.outbox.depth)
             self.metrics.outbox_lag_seconds.set(self.outbox.lag_s)
             self.metrics.backlog_bytes.set(self.log.backlog_bytes)
-            if self._recorder.last_seq - self._snapshot_seq >= self._settings.storage.snapshot_every_inputs:
+            if self.recorder.last_seq - self._snapshot_seq >= self.settings.storage.snapshot_every_inputs:
                 try:
                     await self.snapshot()
                 except (OSError, StorageFailed) as error:
@@ -445,16 +399,3 @@ def _keep_keys(folder: Path, keys: KeyStore) -> None:
     """Keep imported keys for later starts, and everything in the forms that other tools read."""
     key_storage.save(folder, key_storage.stored_keys(keys))
     key_storage.export(folder, keys)
-
-
-def _plain(status: int, text: str) -> Reply:
-    return Reply(status, f"{text}\n".encode(), "text/plain")
-
-
-def _explained(refusal: Refusal) -> str:
-    lines = [refusal.detail]
-    if refusal.where:
-        lines.append(f"where: {refusal.where}")
-    if refusal.expected:
-        lines.append(f"expected: {refusal.expected}")
-    return "\n".join(lines)

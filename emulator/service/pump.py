@@ -150,8 +150,11 @@ class Pump:
         self.wake()
         return instant_ms
 
-    async def advance_to(self, instant_ms: int) -> None:
-        """Move time to ``instant_ms`` as fast as possible, in any mode; raise :class:`Malformed` when that is in the past."""
+    async def advance_to(self, instant_ms: int) -> bool:
+        """Move time to ``instant_ms`` as fast as possible, in any mode; False when that was given up.
+
+        Raises :class:`Malformed` when the instant is in the past.
+        """
         async with self._forcing:
             now_ms = self.instant_ms()
             if not now_ms <= instant_ms <= MAX_INSTANT_MS:
@@ -163,6 +166,13 @@ class Pump:
                 await self._forced_done
             finally:
                 self._forced_ms = self._forced_done = None
+            return self.engine.now_ms >= instant_ms
+
+    def give_up(self) -> None:
+        """End an advance that is under way where it is."""
+        self._forced_ms = None
+        if self._forced_done is not None and not self._forced_done.done():
+            self._forced_done.set_result(None)
 
     @contextmanager
     def jumping(self, limit_ms: int, *, any_mode: bool = False) -> Iterator[None]:
@@ -255,9 +265,7 @@ class Pump:
 
     def _end_forced(self) -> None:
         if self._forced_ms is not None and self.engine.now_ms >= self._forced_ms:
-            if self._forced_done is not None and not self._forced_done.done():
-                self._forced_done.set_result(None)
-            self._forced_ms = None
+            self.give_up()
 
     def _faulted(self, fault: str) -> None:
         self._faults_in_place += 1

@@ -215,6 +215,18 @@ async def test_an_abandoned_advance_stops(make: Make) -> None:
     assert bench.engine.now_ms == 1_000
 
 
+async def test_an_advance_can_be_given_up(make: Make) -> None:
+    bench = make(ClockMode.PAUSED)
+    bench.moving = False
+    bench.pump.start()
+    advancing = asyncio.create_task(bench.pump.advance_to(9_000))
+    await breathe()
+    bench.pump.give_up()
+    assert await advancing is False
+    bench.moving = True
+    assert await bench.pump.advance_to(9_000) is True
+
+
 async def test_time_stands_still_while_the_log_cannot_follow(make: Make) -> None:
     bench = make()
     bench.engine.waiting, bench.moving = 1, False

@@ -315,7 +315,7 @@ async def test_a_disk_that_fails_stops_acknowledgements_and_nothing_else(
         ) as answer:
             assert answer.status == 503
         full["now"] = False
-        await world._recorder.instant(world.instant_ms())
+        await world.recorder.instant(world.instant_ms())
         assert (await client.send(read_inventory(SUPPLIER, ESME))).code == "I0"
         await without_snapshot(server)
     async with running_server(kept) as server:

@@ -264,6 +264,17 @@ async def test_retention_keeps_what_a_replay_needs(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_the_journal_is_bounded_without_any_snapshot(tmp_path: Path) -> None:
+    log = await open_log(tmp_path / "w", Storage(keep_journal=1_000))
+    for _ in range(3):
+        await log.append(Step(journal=[journal_row() for _ in range(5_000)]))
+    await log.append(Step(input_row(1)))
+    entries = await log.journal(JournalQuery(limit=100_000))
+    assert len(entries) <= 11_000
+    assert entries[-1]["number"] == 15_000
+    await log.close()
+
+
 async def test_unnamed_blobs_go_when_they_are_old(disk: SqliteLog) -> None:
     import os
 

@@ -1,6 +1,7 @@
 """The log of a world in SQLite: one writer with group commit, readers beside it, large bodies and snapshots as files."""
 
 import asyncio
+import contextlib
 import hashlib
 import sqlite3
 import time
@@ -33,6 +34,8 @@ _log = structlog.get_logger("storage")
 
 MAX_BATCH_STEPS = 4_096
 """Steps of one transaction at most."""
+PRUNE_EVERY_ENTRIES = 5_000
+"""Journal entries after which the retention limits are applied, if no snapshot does so before."""
 _READ_AHEAD = 500
 
 
@@ -53,6 +56,7 @@ class SqliteLog:
         self._wanted = asyncio.Event()
         self._exclusive = asyncio.Lock()
         self._closing = False
+        self._unpruned = 0
         self._task = asyncio.create_task(self._write(), name=f"log {world}")
 
     @classmethod
@@ -116,6 +120,15 @@ class SqliteLog:
                     await asyncio.sleep(self._settings.retry_ms / 1000)
                 else:
                     self._finish(batch)
+                    await self._prune_in_passing(batch)
+
+    async def _prune_in_passing(self, batch: Sequence[tuple[Step, asyncio.Future[None] | None]]) -> None:
+        self._unpruned += sum(len(step.journal) for step, _ in batch)
+        if self._unpruned >= PRUNE_EVERY_ENTRIES:
+            self._unpruned = 0
+            with contextlib.suppress(sqlite3.Error):  # a disk that fails is found by the next write
+                async with self._exclusive:
+                    await self._writer.call(retention.prune, self._settings)
 
     def _finish(self, batch: Sequence[tuple[Step, asyncio.Future[None] | None]]) -> None:
         if self._failure is not None:

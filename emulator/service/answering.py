@@ -1,0 +1,85 @@
+"""The way of one DUIS request through the service: edge, pump, log, and only then the answer."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from emulator.domain.errors import Refusal
+from emulator.domain.vocabulary import WebService
+from emulator.dsp.inputs import DuisInput
+from emulator.service.edge import Reading
+from emulator.service.hosted import HostedWorld
+from emulator.service.persistence.contract import Body, StorageFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back to a DUIS client."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/xml"
+
+
+async def answer(world: HostedWorld, service: WebService, body: bytes) -> Reply:
+    """Answer one request. The answer is given when the request is durable, and only then."""
+    started_s = time.perf_counter()
+    problem = world.unavailable()
+    if problem is not None:
+        return plain(503, problem)
+    try:
+        reading, kept = await _read(world, body)
+    except OSError as error:
+        return plain(503, f"the request cannot be kept: {error.strerror}")
+    if isinstance(reading, Refusal):
+        world.recorder.refused(world.instant_ms(), service, reading.http_status, str(reading), len(body))
+        world.metrics.count_request("", reading.code)
+        return plain(reading.http_status, explained(reading))
+    problem = world.unavailable()  # a large body took its time
+    if problem is not None:
+        return plain(503, problem)
+    item = DuisInput(service, reading.request, reading.signer)
+    turn = world.pump.submit(item)
+    writing, durable = world.recorder.duis(turn, item, kept)
+    try:
+        await durable
+    except StorageFailed as error:
+        return plain(503, str(error))
+    srv = reading.request.service_reference_variant
+    world.metrics.request_seconds[service.value].observe(time.perf_counter() - started_s)
+    if writing is None or turn.response is None:
+        world.metrics.count_request(srv, "http.500")
+        return plain(500, "the emulator failed on this request; its log on stderr says where")
+    world.metrics.count_request(srv, turn.response.code)
+    return Reply(200, writing.xml)
+
+
+async def _read(world: HostedWorld, body: bytes) -> tuple[Reading | Refusal, Body]:
+    """Read a body: small ones here, large ones in a thread, where they also reach the disk."""
+    if len(body) <= world.settings.duis.offload_bytes:
+        return world.edge.read(body, world.instant_ms()), body
+    loop = asyncio.get_running_loop()
+    while True:
+        reading, kept = await loop.run_in_executor(world.shared.readers, _read_large, world, body, world.instant_ms())
+        if isinstance(reading, Refusal) or reading.keys_number == world.world.keys.number:
+            return reading, kept
+
+
+def _read_large(world: HostedWorld, body: bytes, now_ms: int) -> tuple[Reading | Refusal, Body]:
+    reading = world.edge.read(body, now_ms)
+    return reading, body if isinstance(reading, Refusal) else world.log.keep_body(body)
+
+
+def plain(status: int, text: str) -> Reply:
+    """A line of text with an HTTP status."""
+    return Reply(status, f"{text}\n".encode(), "text/plain")
+
+
+def explained(refusal: Refusal) -> str:
+    """A refusal for people: what, where, what would have been right."""
+    lines = [refusal.detail]
+    if refusal.where:
+        lines.append(f"where: {refusal.where}")
+    if refusal.expected:
+        lines.append(f"expected: {refusal.expected}")
+    return "\n".join(lines)
