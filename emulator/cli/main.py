@@ -7,7 +7,7 @@ from importlib import metadata
 import typer
 
 import emulator
-from emulator.cli import estates, images, inspecting, keystores, sending, serving, world
+from emulator.cli import estates, images, inspecting, keystores, scenarios, sending, serving, world
 from emulator.cli.demo.command import demo
 from emulator.cli.output import JsonFlag, print_fields, print_json, verb
 
@@ -22,6 +22,7 @@ application = typer.Typer(
 application.add_typer(images.application, name="image")
 application.add_typer(keystores.application, name="pki")
 application.add_typer(estates.application, name="estate")
+application.add_typer(scenarios.application, name="scenario")
 application.add_typer(world.clock, name="clock")
 application.add_typer(world.outbox, name="outbox")
 application.add_typer(world.users, name="users")

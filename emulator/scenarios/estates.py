@@ -1,0 +1,207 @@
+"""The estate of a scenario: a base, copies of its homes, additions and changes. The result is an ordinary estate in TOML."""
+
+import copy
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui, parse_eui
+from emulator.domain.vocabulary import DeviceType
+from emulator.estate.declaration import default_estate_toml, load_estate
+from emulator.estate.model import Estate
+from emulator.scenarios.names import select, suggest
+from emulator.scenarios.toml_text import to_toml
+from emulator.scenarios.values import References
+
+EMBEDDED: Mapping[str, Callable[[], str]] = {"default": default_estate_toml}
+"""Estates of the package by name."""
+
+MAX_COPIES = 100_000
+"""Copies of one home."""
+
+Table = dict[str, Any]
+
+
+class Copies(BaseModel):
+    """Copies of a home with devices, MPxNs and registrations of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    home: str
+    """Name of the home that is copied; copies are named `HOME-1`, `HOME-2` …"""
+    count: Annotated[int, Field(ge=1, le=MAX_COPIES, strict=True)]
+    """How many."""
+    types: Annotated[list[str], BeforeValidator(lambda value: [DeviceType(each).value for each in value])] = []
+    """Device types that a copy has; all of the home's when not given. A hub is always there."""
+
+
+class EstateSection(BaseModel):
+    """`[estate]`: what the world starts with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    base: str = "default"
+    """An estate of the package."""
+    file: str = ""
+    """A TOML estate to start from instead, relative to the scenario."""
+    copies: list[Copies] = []
+    """`[[estate.copies]]`: many homes of one kind."""
+    parties: list[Table] = []
+    """`[[estate.parties]]` as in an estate; one whose `eui` the base has changes that party."""
+    homes: list[Table] = []
+    """`[[estate.homes]]` as in an estate, in addition."""
+    devices: list[Table] = []
+    """`[[estate.devices]]` as in a home of an estate, with `home` naming the home they are added to."""
+    changes: list[Table] = []
+    """`[[estate.changes]]`: fields of devices that the base has; `device` selects them."""
+    registrations: list[Table] = []
+    """`[[estate.registrations]]` as in an estate; they replace what the base has for the same MPxN and role."""
+    cpl: list[Table] = []
+    """`[[estate.cpl]]` as in an estate; a row for a product and version that the base has changes that row."""
+    settings: dict[str, Table] = {}
+    """`[estate.settings.…]` as in an estate; what is not named stays as the base has it."""
+
+
+def build_estate(section: EstateSection, folder: Path, seed: int | None) -> tuple[str, Estate]:
+    """The estate as TOML and as it reads; raise :class:`Malformed` naming what is wrong with it."""
+    document = _base(section, folder)
+    if seed is not None:
+        document["seed"] = seed
+    for wanted in section.copies:
+        _copy(document, wanted)
+    document["homes"] += copy.deepcopy(section.homes)
+    for device in section.devices:
+        _add_device(document, device)
+    for name, keys, rows in (
+        ("parties", ("eui",), section.parties),
+        ("cpl", ("type", "manufacturer", "model", "firmware_version"), section.cpl),
+    ):
+        for row in rows:
+            _merge_row(document.setdefault(name, []), keys, row)
+    _register(document, section.registrations)
+    for name, values in section.settings.items():
+        document.setdefault("settings", {}).setdefault(name, {}).update(values)
+    for change in section.changes:
+        _change(document, change)
+    return to_toml(document), _read(document)
+
+
+def _base(section: EstateSection, folder: Path) -> Table:
+    if section.file:
+        path = folder / section.file
+        try:
+            return {"homes": [], **tomllib.loads(path.read_text("utf-8"))}
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise Malformed(f"{path} cannot be read: {error}", where="estate.file", expected="a TOML estate") from None
+    if section.base not in EMBEDDED:
+        raise Malformed(f"there is no estate {section.base!r}", where="estate.base", expected=suggest(section.base, EMBEDDED))
+    return tomllib.loads(EMBEDDED[section.base]())
+
+
+def _read(document: Table) -> Estate:
+    try:
+        return load_estate(to_toml(document), source="estate")
+    except Malformed as error:
+        raise Malformed(error.detail, where=_named(error.where, document), expected=error.expected) from None
+
+
+def _named(where: str, document: Table) -> str:
+    """A path with positions (``homes.3.devices.0.status``) with names instead, for the positions are not the file's."""
+    prefix, _, path = where.rpartition(": ")
+    here: Any = document
+    parts: list[str] = []
+    for part in path.split("."):
+        try:
+            here = here[int(part)] if isinstance(here, list) else here.get(part)
+        except (AttributeError, IndexError, ValueError):
+            here = None
+        label = here.get("name") or here.get("eui") or here.get("mpxn") if isinstance(here, dict) and part.isdecimal() else None
+        parts.append(repr(label) if label else part)
+    return f"{prefix}: {' '.join(parts)}" if prefix else " ".join(parts)
+
+
+def _home(document: Table, name: object, where: str) -> Table:
+    for home in document["homes"]:
+        if home.get("name") == name:
+            return home  # type: ignore[no-any-return]
+    known = [str(home.get("name")) for home in document["homes"]]
+    raise Malformed(f"there is no home {name!r}", where=where, expected=suggest(str(name), known))
+
+
+def _copy(document: Table, wanted: Copies) -> None:
+    """Copy number n has the original's EUIs plus n in their middle octets, and its MPxNs plus n × 10 000."""
+    original = _home(document, wanted.home, "estate.copies")
+    registrations = [dict(row) for row in document.get("registrations", [])]
+    for number in range(1, wanted.count + 1):
+        home = copy.deepcopy(original)
+        home["name"] = f"{wanted.home}-{number}"
+        if "uprn" in home:
+            home["uprn"] += number * 10_000
+        if wanted.types:
+            home["devices"] = [device for device in home["devices"] if device["type"] in (*wanted.types, "CHF")]
+        euis = {device["eui"]: _moved_eui(device["eui"], number) for device in original["devices"]}
+        kept = {device["eui"] for device in home["devices"]}
+        mpxns: dict[str, str] = {}
+        for device in home["devices"]:
+            device["joined_to"] = [euis.get(other, other) for other in device.get("joined_to", []) if other in kept]
+            device["eui"] = euis[device["eui"]]
+            for key in ("import_mpxn", "secondary_import_mpan", "export_mpan"):
+                if device.get(key):
+                    mpxns[device[key]] = device[key] = _moved_number(device[key], number)
+        document["homes"].append(home)
+        document.setdefault("registrations", []).extend(
+            {**row, "mpxn": mpxns[row["mpxn"]]} for row in registrations if row["mpxn"] in mpxns
+        )
+
+
+def _moved_eui(text: str, number: int) -> str:
+    return format_eui((parse_eui(text) + (number << 24)) % 2**64)
+
+
+def _moved_number(text: str, number: int) -> str:
+    return f"{int(text) + number * 10_000:0{len(text)}d}" if text.isdecimal() else f"{text}-{number}"
+
+
+def _add_device(document: Table, device: Table) -> None:
+    fields = dict(device)
+    _home(document, fields.pop("home", None), "estate.devices.home")["devices"].append(fields)
+
+
+def _merge_row(rows: list[Table], keys: tuple[str, ...], row: Table) -> None:
+    for known in rows:
+        if all(_same(known.get(key), row.get(key)) for key in keys):
+            known.update(row)
+            return
+    rows.append(dict(row))
+
+
+def _same(one: object, other: object) -> bool:
+    return str(one).replace("-", "").lower() == str(other).replace("-", "").lower()
+
+
+def _register(document: Table, rows: list[Table]) -> None:
+    replaced = {(row.get("mpxn"), row.get("role")) for row in rows}
+    kept = [row for row in document.get("registrations", []) if (row.get("mpxn"), row.get("role")) not in replaced]
+    document["registrations"] = [*kept, *rows]
+
+
+def _change(document: Table, change: Table) -> None:
+    """Set fields of the devices that ``device`` selects among those that are there so far."""
+    fields = dict(change)
+    given = fields.pop("device", None)
+    texts: References = [given] if isinstance(given, str) else list(given or [])
+    if not texts:
+        raise Malformed("device is missing", where="estate.changes", expected="a selector such as ESME@central")
+    estate = _read(document)
+    for text in texts:
+        euis = select(estate, text) if "@" in text else (parse_eui(text),)
+        found = [device for home in document["homes"] for device in home["devices"] if parse_eui(str(device["eui"])) in euis]
+        if not found:
+            remedy = "a selector such as ESME@central, or the EUI of a device of the estate"
+            raise Malformed(f"{text!r} matches no device", where="estate.changes.device", expected=remedy)
+        for device in found:
+            device.update(fields)

@@ -1,0 +1,73 @@
+"""What users were sent, as expectations look at it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from emulator.client.receiver import Received
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, parse_eui
+from emulator.duis.messages import DccAlert, DeviceAlert, Element
+
+
+class Kind(StrEnum):
+    """The three kinds of message that the DCC pushes."""
+
+    RESPONSE = "response"
+    DEVICE_ALERT = "device alert"
+    DCC_ALERT = "DCC alert"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One message at one user, each delivery counted once."""
+
+    to: Eui64
+    at_ms: int
+    """Simulated time at which the DCC made it."""
+    kind: Kind
+    code: str
+    """Response code, alert code of the device in four digits, or number of the DCC Alert."""
+    about: frozenset[Eui64]
+    """Devices that it names: the one it comes from, or for a DCC Alert all in its body."""
+    request_id: RequestId | None
+    body: Element | None
+    """Payload of a response, or body of a DCC Alert."""
+    push: Received
+
+    @property
+    def order(self) -> tuple[int, int, bytes]:
+        """A sequence that does not depend on which push came first over the network."""
+        return self.at_ms, self.to, self.push.document
+
+
+def seen(user: Eui64, push: Received) -> Seen:
+    """A push as expectations see it."""
+    message = push.message
+    if isinstance(message, DeviceAlert):
+        about = _device_of(message.response_id)
+        return Seen(user, message.at_ms, Kind.DEVICE_ALERT, f"{message.alert_code:04X}", about, None, None, push)
+    if isinstance(message, DccAlert):
+        about = frozenset(_euis_in(message.body))
+        return Seen(user, message.at_ms, Kind.DCC_ALERT, message.alert_code, about, None, message.body, push)
+    about = _device_of(message.response_id)
+    if push.request_id is not None:
+        about |= {push.request_id.target}
+    about -= {ACCESS_CONTROL_BROKER}
+    return Seen(user, message.at_ms, Kind.RESPONSE, message.code, about, push.request_id, message.payload, push)
+
+
+def _device_of(response_id: str | None) -> frozenset[Eui64]:
+    if response_id is None:
+        return frozenset()
+    return frozenset({parse_eui(response_id.partition(":")[0])})
+
+
+def _euis_in(body: Element) -> Iterator[Eui64]:
+    for child in body.children:
+        yield from _euis_in(child)
+    for text in body.text.split(",") if body.text else ():
+        try:
+            yield parse_eui(text.strip())
+        except Malformed:
+            return

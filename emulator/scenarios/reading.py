@@ -1,0 +1,145 @@
+"""A scenario file to a :class:`~emulator.scenarios.model.Scenario`. Whatever is wrong is :class:`Malformed` that names the file,
+the step and the remedy; a scenario that was read refers to nothing that is not there."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from emulator.domain.errors import Malformed
+from emulator.scenarios.estates import build_estate
+from emulator.scenarios.model import Document, Planned, Scenario
+from emulator.scenarios.names import Names, suggest
+from emulator.scenarios.steps import STEPS
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""Longest scenario file."""
+
+
+def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
+    """Read and check a file; ``seed`` replaces its own."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Malformed(f"cannot be read: {error.strerror}", where=str(path), expected="a scenario in TOML") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise Malformed(f"{len(data)} octets", where=str(path), expected=f"at most {MAX_FILE_BYTES}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"not UTF-8: {error}", where=str(path), expected="a scenario in TOML") from None
+    return parse_scenario(text, path, seed=seed)
+
+
+def parse_scenario(text: str, path: Path, *, seed: int | None = None) -> Scenario:
+    """The same from text; ``path`` is what errors name, and files in it are relative to its folder."""
+    file = path.name
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed(str(error), where=file, expected="TOML 1.0") from None
+    document = _validated(Document, raw, file, "the file")
+    if seed is not None:
+        document = document.model_copy(update={"scenario": document.scenario.model_copy(update={"seed": seed})})
+    about = document.scenario
+    if about.start is not None and about.start.base != "utc":
+        raise Malformed(
+            f"the scenario cannot begin at {about.start}", where=f"{file}: scenario.start", expected="a date and time"
+        )
+    try:
+        estate_toml, estate = build_estate(document.estate, path.parent, about.seed)
+        names = Names.of(estate, document.users, document.devices)
+    except Malformed as error:
+        raise _placed(error, file) from None
+    start_ms = estate.start_ms if about.start is None else about.start.offset_ms
+    steps = tuple(_steps(document, names, file))
+    return Scenario(path, about, estate_toml, estate, names, start_ms, steps)
+
+
+def _steps(document: Document, names: Names, file: str) -> Iterator[Planned]:
+    for number, fault in enumerate(document.faults, 1):
+        yield _step({"do": "fault.add", **fault}, 0, names, f"{file}: fault {number}")
+    for number, raw in enumerate(document.steps, 1):
+        yield _step(raw, number, names, f"{file}: step {number}")
+
+
+def _step(raw: Mapping[str, Any], number: int, names: Names, place: str) -> Planned:
+    do = raw.get("do")
+    if do is None:
+        raise Malformed("'do' is missing", where=place, expected='the kind of step, such as do = "11.1"')
+    kind = STEPS.get(do) if isinstance(do, str) else None
+    if kind is None:
+        raise Malformed(f"there is no step {do!r}", where=place, expected=suggest(str(do), STEPS))
+    place = f"{place} ({do})" if number else place
+    step = _validated(kind, raw, place, f"step {do}")
+    try:
+        step.check(names)
+    except Malformed as error:
+        raise _placed(error, place) from None
+    if step.name:
+        if step.name in names.steps:
+            raise Malformed(f"the name {step.name!r} is taken", where=f"{place}: name", expected="a name not used before")
+        names.steps.add(step.name)
+    return Planned(number, step, place)
+
+
+def _validated(kind: type[M], raw: Mapping[str, Any], place: str, subject: str) -> M:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise _explained(error, kind, place, subject) from None
+
+
+def _explained(error: ValidationError, kind: type[BaseModel], place: str, subject: str) -> Malformed:
+    """The first thing that pydantic found, in our words."""
+    first = error.errors()[0]
+    path = [str(part + 1) if isinstance(part, int) else part for part in first["loc"] if part != "[key]"]
+    where = f"{place}: {'.'.join(path[:-1])}" if len(path) > 1 else place
+    name = path[-1] if path else ""
+    if first["type"] == "extra_forbidden":
+        holder = _model_at(kind, first["loc"][:-1])
+        known = [field.alias or key for key, field in holder.model_fields.items()]
+        near = suggest(name, known)
+        remedy = near if near.startswith("perhaps") else f"one of {', '.join(known)}"
+        owner = subject if holder is kind else path[-2]
+        return Malformed(f"{name!r} is not a key of {owner}", where=where, expected=remedy)
+    if first["type"] == "missing":
+        field = _model_at(kind, first["loc"][:-1]).model_fields.get(name)
+        return Malformed(f"{name!r} is missing", where=where, expected=_as_remedy(field.description if field else None))
+    full = f"{place}: {'.'.join(path)}" if path else place
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Malformed):
+        return Malformed(cause.detail, where=full, expected=cause.expected)
+    given = first.get("input")
+    return Malformed(f"{str(given)[:80]!r} is not right: {first['msg'][:1].lower()}{first['msg'][1:]}", where=full)
+
+
+def _as_remedy(text: str | None) -> str:
+    line = " ".join((text or "").split()).rstrip(".")
+    return line[:1].lower() + line[1:]
+
+
+def _model_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model whose fields stand at a place; positions and keys of tables lead to what they hold."""
+    here = kind
+    for part in location:
+        field = here.model_fields.get(str(part)) if not isinstance(part, int) else None
+        if field is not None:
+            here = next((each for each in _models_in(field.annotation)), here)
+    return here
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models_in(part)
+
+
+def _placed(error: Malformed, place: str) -> Malformed:
+    where = f"{place}: {error.where}" if error.where else place
+    return Malformed(error.detail, where=where, expected=error.expected)

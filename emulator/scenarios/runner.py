@@ -1,0 +1,153 @@
+"""Runs a scenario against a server, always over HTTP with real signatures, and judges it.
+
+The server may be one of ours in this process or any running one: in both cases the scenario gets a world of its own and leaves
+none behind.
+"""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from emulator.client.control import ControlClient
+from emulator.client.documents import MessageReader
+from emulator.client.errors import BadAnswer, ClientError, KeyMissing, Unexpected
+from emulator.client.receiver import Receiver
+from emulator.client.session import DuisClient
+from emulator.client.signing import CounterSource
+from emulator.domain.errors import Malformed
+from emulator.duis.datetimes import format_datetime
+from emulator.scenarios.model import Planned, Scenario
+from emulator.scenarios.report import Outcome, Report, StepResult, transcript_digest
+from emulator.scenarios.stage import Actor, NotSettled, Stage
+from emulator.scenarios.values import HOUR_MS
+from emulator.service.config import load_settings
+from emulator.service.server import running_server, schema_set
+
+REQUEST_TIMEOUT_S = 60.0
+"""Wall time for one request; generous, because machines that run tests are busy."""
+LEAD_MS = HOUR_MS
+"""A new world begins so much before the scenario: until its clock is stopped, it may run."""
+IN_PROCESS_WORLDS = 64
+
+Observer = Callable[[StepResult], None]
+"""Told before and after each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is."""
+
+    control: str
+    """Root of its control service."""
+    duis: str
+    """Root of its DUIS services."""
+    token: str = ""
+    listen: str = "127.0.0.1"
+    """Address on which users take messages; the server must be able to reach it and allow it."""
+
+
+@asynccontextmanager
+async def in_process_server() -> AsyncIterator[Address]:
+    """A server in this process, on free ports and in memory."""
+    flags: dict[str, object] = {
+        "duis.port": 0,
+        "smki.port": 0,
+        "control.port": 0,
+        "clock.mode": "paused",
+        "clock.start": "estate",
+        "outbox.push_floor_ms": 0,
+        "worlds.limit": IN_PROCESS_WORLDS,
+    }
+    async with running_server(load_settings(env={}, flags=flags)) as server:
+        yield Address(server.url(), server.url("duis"))
+
+
+async def run_scenario(scenario: Scenario, server: Address, observer: Observer = lambda _: None) -> Report:
+    """Run it from its first step to its last.
+
+    A step that finds something wrong does not end the run, so that every expectation is judged. Raise :class:`Malformed` for a
+    step that cannot be carried out as it is written, :class:`ClientError` when the server cannot be used.
+    """
+    began_s = time.monotonic()
+    async with AsyncExitStack() as stack:
+        stage = await _set_stage(scenario, server, stack)
+        report = Report(
+            scenario.about.id,
+            scenario.about.title,
+            scenario.about.seed,
+            [_result(scenario, planned) for planned in scenario.steps],
+        )
+        await _play(scenario, stage, report, observer)
+    report.simulated_ms = stage.now_ms - scenario.start_ms
+    report.requests, report.messages = len(stage.exchanges), len(stage.messages)
+    report.digest = transcript_digest(
+        ((each.request, each.status, each.answer) for each in stage.exchanges),
+        (message.push.document for message in sorted(stage.messages, key=lambda message: message.order)),
+    )
+    report.wall_ms = round((time.monotonic() - began_s) * 1000)
+    return report
+
+
+def _result(scenario: Scenario, planned: Planned) -> StepResult:
+    step = planned.step
+    return StepResult(planned.number, step.do, step.title(scenario.names), tuple(step.requirements))
+
+
+async def _set_stage(scenario: Scenario, server: Address, stack: AsyncExitStack) -> Stage:
+    """Make a world, stop its clock at the scenario's start, give every user a client and an endpoint."""
+    world = f"{scenario.about.id.lower()}-{secrets.token_hex(4)}"
+    control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token))
+    origin = {"name": world, "estate": scenario.estate_toml, "seed": scenario.about.seed, "start_ms": scenario.start_ms - LEAD_MS}
+    await control.call("POST", "/control/v1/worlds", body=origin)
+    stack.push_async_callback(_delete, control, world)
+    clock = await control.pause()
+    if clock["now_ms"] > scenario.start_ms:
+        detail = f"the clock of the new world was at {format_datetime(clock['now_ms'])} before it could be stopped"
+        raise NotSettled(f"{detail}: the server's clock.rate is too high for scenarios")
+    keys = await control.key_store()
+    stage = Stage(control, scenario.names, keys, scenario.path.parent, scenario.start_ms, scenario.start_ms)
+    reader = MessageReader(keys, schema_set(None))
+    for party in scenario.estate.parties:
+        if party.roles:
+            receiver = await stack.enter_async_context(Receiver(reader, server.listen))
+            client = DuisClient(
+                f"{server.duis.rstrip('/')}/worlds/{world}",
+                party.eui,
+                keys,
+                timeout_s=REQUEST_TIMEOUT_S,
+                reader=reader,
+                counters=CounterSource(lambda: stage.now_ms),
+                observer=stage.exchanges.append,
+            )
+            stage.actors[party.eui] = Actor(party.eui, await stack.enter_async_context(client), receiver)
+            await control.set_endpoint(party.eui, receiver.url, floor_ms=0)
+    await stage.advance_to(scenario.start_ms)
+    return stage
+
+
+async def _delete(control: ControlClient, world: str) -> None:
+    with suppress(ClientError):
+        await control.call("DELETE", f"/control/v1/worlds/{world}")
+
+
+async def _play(scenario: Scenario, stage: Stage, report: Report, observer: Observer) -> None:
+    for planned, result in zip(scenario.steps, report.steps, strict=True):
+        result.at_ms = stage.now_ms
+        if planned.step.name:
+            stage.instants[planned.step.name] = stage.now_ms
+        observer(result)
+        try:
+            await planned.step.run(stage)
+        except Malformed as error:
+            where = f"{planned.place}: {error.where}" if error.where else planned.place
+            raise Malformed(error.detail, where=where, expected=error.expected) from None
+        except (BadAnswer, Unexpected, KeyMissing, NotSettled) as error:
+            report.problem = f"{planned.place}: {error}"
+        result.failures = stage.failures[:]
+        stage.failures.clear()
+        result.outcome = Outcome.FAILED if result.failures or report.problem else Outcome.PASSED
+        observer(result)
+        if report.problem:
+            return

@@ -1,0 +1,19 @@
+"""Every kind of step by name. A further kind is a class in one of these modules, or in one of its own, and its row."""
+
+from collections.abc import Mapping
+
+from emulator.scenarios.steps import any_request, clock, controls, expectations, images, requests
+from emulator.scenarios.steps.step import Step
+
+GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
+    "Images": images.STEPS,
+    "Requests in short form": requests.STEPS,
+    "Any request": any_request.STEPS,
+    "Time": clock.STEPS,
+    "Operator": controls.STEPS,
+    "Expectations": expectations.STEPS,
+}
+"""The kinds under the headings of the reference page."""
+
+STEPS: Mapping[str, type[Step]] = {name: kind for group in GROUPS.values() for name, kind in group.items()}
+"""All of them."""

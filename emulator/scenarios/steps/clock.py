@@ -1,0 +1,135 @@
+"""Moving simulated time, and waiting for something on it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui
+from emulator.dsp import job_states
+from emulator.duis.datetimes import format_datetime
+from emulator.scenarios.messages import Kind
+from emulator.scenarios.names import Names, suggest
+from emulator.scenarios.steps.step import Step
+from emulator.scenarios.values import DAY_MS, Duration, Moment, References, format_duration
+
+if TYPE_CHECKING:
+    from emulator.scenarios.stage import Stage
+
+JOB_STATES = frozenset({*job_states.TERMINAL, *(state for state, _ in job_states.TRANSITIONS)})
+"""Every state of a firmware job."""
+
+
+def check_job_states(states: Mapping[str, object] | list[str], where: str) -> None:
+    """Raise :class:`Malformed` for a state that no job has."""
+    for state in states:
+        if state not in JOB_STATES:
+            raise Malformed(f"no job is ever {state!r}", where=where, expected=suggest(state, JOB_STATES))
+
+
+class Advance(Step):
+    """Move simulated time."""
+
+    by: Duration | None = None
+    """How far."""
+    to: Moment | None = None
+    """Or until when."""
+
+    def check(self, names: Names) -> None:
+        """Exactly one of them."""
+        if (self.by is None) == (self.to is None):
+            raise Malformed("exactly one of by and to is needed", where="by", expected="such as by = '90 min'")
+
+    def title(self, names: Names) -> str:
+        """How far."""
+        return f"advance by {format_duration(self.by)}" if self.by is not None else f"advance to {self.to}"
+
+    async def run(self, stage: "Stage") -> None:
+        """Move it."""
+        to_ms = stage.now_ms + self.by if self.by is not None else 0
+        if self.to is not None:
+            to_ms = self.to.at_ms(stage.start_ms, stage.now_ms)
+        try:
+            await stage.advance_to(to_ms)
+        except Malformed as error:
+            raise Malformed(error.detail, where="to", expected=error.expected) from None
+
+
+class RunUntilIdle(Step):
+    """Go from event to event until nobody waits for anything: no open request, no firmware job under way."""
+
+    within: Duration = 30 * DAY_MS
+    """Simulated time that it may take; more is a failure."""
+
+    async def run(self, stage: "Stage") -> None:
+        """Run."""
+        began_ms = stage.now_ms
+        if not await stage.run_until(stage.idle, began_ms + self.within):
+            what = f"idle within {format_duration(self.within)}"
+            stage.fail(what, "nobody waits", f"{stage.awaited} wait at {format_datetime(stage.now_ms)}")
+
+
+class Wait(Step):
+    """Go from event to event until requests are answered, or the firmware jobs of devices are in a state."""
+
+    answered: References = []
+    """Steps whose requests must have their result; for future-dated ones the first message counts."""
+    device: References = []
+    """Devices whose newest firmware job must be in one of `job`."""
+    job: list[str] = []
+    """States; any in which a job has ended when not given."""
+    within: Duration = 30 * DAY_MS
+    """Simulated time that it may take; more is a failure."""
+
+    def check(self, names: Names) -> None:
+        """Something to wait for."""
+        if bool(self.answered) == bool(self.device):
+            raise Malformed("exactly one of answered and device is needed", where="answered", expected="what to wait for")
+        if self.job and not self.device:
+            raise Malformed("nobody says whose job", where="device", expected="devices")
+        for text in self.answered:
+            names.known("request", text, names.requests, "answered")
+        names.devices_of(self.device, "device")
+        check_job_states(self.job, "job")
+
+    def title(self, names: Names) -> str:
+        """For what."""
+        if self.answered:
+            return f"wait for the answer to {', '.join(self.answered)}"
+        return f"wait for the job of {', '.join(self.device)}" + (f" to be {' or '.join(self.job)}" if self.job else "")
+
+    async def run(self, stage: "Stage") -> None:
+        """Wait."""
+        missing: dict[str, str] = {}
+
+        async def holds() -> bool:
+            missing.clear()
+            missing.update(self._unanswered(stage) if self.answered else await self._unfinished(stage))
+            return not missing
+
+        if not await stage.run_until(holds, stage.now_ms + self.within):
+            expected = "all answers" if self.answered else " or ".join(self.job or ["the end of its job"])
+            what = f"within {format_duration(self.within)}"
+            stage.fail(what, dict.fromkeys(missing, expected), dict(missing))
+
+    def _unanswered(self, stage: "Stage") -> dict[str, str]:
+        answered = {message.request_id for message in stage.messages if message.kind is Kind.RESPONSE}
+        found: dict[str, str] = {}
+        for text in self.answered:
+            sent = stage.sent.get(text, [])
+            count = sum(each.request_id in answered for each in sent)
+            if not sent or count < len(sent):
+                found[text] = f"{count} of {len(sent)}" if sent else "no request was taken"
+        return found
+
+    async def _unfinished(self, stage: "Stage") -> dict[str, str]:
+        found: dict[str, str] = {}
+        for eui in stage.names.devices_of(self.device, "device"):
+            job = (await stage.look(f"devices/{format_eui(eui)}"))["job"]
+            state = "no job" if job is None else job["state"]
+            if job is None or (state not in self.job if self.job else job["open"]):
+                found[stage.names.shown(eui)] = state
+        return found
+
+
+STEPS: Mapping[str, type[Step]] = {"advance": Advance, "run-until-idle": RunUntilIdle, "wait": Wait}
+"""Steps on simulated time."""

@@ -1,0 +1,290 @@
+"""What an operator does to the world, under the names of the control interface (:data:`emulator.controls.VERBS`)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
+from emulator.scenarios.names import Names, suggest
+from emulator.scenarios.steps.step import Step
+from emulator.scenarios.values import Moment, Reference, References
+from emulator.simulation.faults import KINDS
+
+if TYPE_CHECKING:
+    from emulator.scenarios.stage import Stage
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _at_ms(stage: "Stage", moment: Moment | None) -> int | None:
+    return None if moment is None else moment.at_ms(stage.start_ms, stage.now_ms)
+
+
+class UserEndpoint(Step):
+    """Take a user's endpoint away, so that its messages are held back, or give it back."""
+
+    user: Reference
+    """Whose."""
+    there: bool
+    """Whether the DCC knows where it is."""
+
+    def check(self, names: Names) -> None:
+        """The user."""
+        names.user(self.user, "user")
+
+    async def run(self, stage: "Stage") -> None:
+        """Set the URL."""
+        actor = stage.actors[stage.names.user(self.user, "user")]
+        url = actor.receiver.url if self.there else ""
+        await stage.command("PUT", f"users/{format_eui(actor.eui)}/endpoint", {"url": url, "floor_ms": 0})
+
+
+class UserStatus(Step):
+    """Suspend a user or make it active again."""
+
+    user: Reference
+    """Which."""
+    active: bool
+    """Whether it may act."""
+
+    def check(self, names: Names) -> None:
+        """The user."""
+        names.user(self.user, "user")
+
+    async def run(self, stage: "Stage") -> None:
+        """Set it."""
+        user = stage.names.user(self.user, "user")
+        await stage.command("PUT", f"users/{format_eui(user)}/status", {"active": self.active})
+
+
+class Register(Step):
+    """Register a party for an MPxN in a role from an instant on; whoever held it until then ends there."""
+
+    role: UserRole
+    """In which role."""
+    party: Reference
+    """The company, or a user of it."""
+    mpxn: str = ""
+    """For which MPxN."""
+    device: Reference = ""
+    """A meter, in place of `mpxn`: its import MPxN, or its export MPAN for role ES."""
+    since: Moment | None = Field(None, alias="from")
+    """From when; at once when not given."""
+
+    def check(self, names: Names) -> None:
+        """Party and MPxN."""
+        names.company(self.party, "party")
+        self._mpxn(names)
+
+    def _mpxn(self, names: Names) -> str:
+        if bool(self.mpxn) == bool(self.device):
+            raise Malformed("exactly one of mpxn and device is needed", where="mpxn", expected="an MPxN, or a meter")
+        if self.device:
+            meter = names.definition(self.device, "device")
+            found = meter.export_mpan if self.role is UserRole.ES else meter.import_mpxn
+            if found:
+                return found
+            raise Malformed(f"{self.device!r} has no MPxN for role {self.role}", where="device", expected="a meter")
+        known = {mpxn for home in names.estate.homes for each in home.devices for mpxn in _mpxns(each) if mpxn}
+        if self.mpxn not in known:
+            raise Malformed(f"MPxN {self.mpxn!r} is not in the estate", where="mpxn", expected=suggest(self.mpxn, known))
+        return self.mpxn
+
+    async def run(self, stage: "Stage") -> None:
+        """Register it."""
+        names = stage.names
+        party = names.company(self.party, "party")
+        body = _given(mpxn=self._mpxn(names), role=self.role.value, party=party, from_ms=_at_ms(stage, self.since))
+        await stage.command("POST", "registrations", body)
+
+
+def _mpxns(device: Any) -> tuple[str, ...]:
+    return device.import_mpxn, device.secondary_import_mpan, device.export_mpan
+
+
+class PutProduct(Step):
+    """Add a row to the Central Products List or change its status."""
+
+    image: Reference = ""
+    """A built image: product, version and hash are its own."""
+    type: DeviceType | None = None
+    manufacturer: str = ""
+    model: str = ""
+    firmware_version: str = ""
+    """The product, where there is no `image`."""
+    image_hash: str = ""
+    """SHA-256 of the Manufacturer Image."""
+    status: CplStatus = CplStatus.ACTIVE
+    """Its status from now on."""
+    gbcs_version: str = "4.2"
+
+    def check(self, names: Names) -> None:
+        """Either an image or a product."""
+        if self.image:
+            names.known("image", self.image, names.images, "image")
+        product = (self.type, self.manufacturer, self.model, self.firmware_version)
+        if any(product) if self.image else not all(product):
+            remedy = "image alone, or type, manufacturer, model and firmware_version"
+            raise Malformed("it is not clear which product is meant", where="image", expected=remedy)
+
+    async def run(self, stage: "Stage") -> None:
+        """Put the row."""
+        row = {
+            "type": self.type,
+            "manufacturer": self.manufacturer,
+            "model": self.model,
+            "firmware_version": self.firmware_version,
+            "image_hash": self.image_hash.lower(),
+        }
+        if self.image:
+            image = stage.images[self.image]
+            row = {
+                "type": image.device_type,
+                "manufacturer": image.manufacturer,
+                "model": image.model,
+                "firmware_version": image.image.firmware_version,
+                "image_hash": image.hash,
+            }
+        await stage.command("PUT", "firmware-list", {**row, "status": self.status, "gbcs_version": self.gbcs_version})
+
+
+class Power(Step):
+    """Switch devices or hubs on or off."""
+
+    device: References
+    """Which."""
+    on: bool
+    """Whether they have power."""
+
+    def check(self, names: Names) -> None:
+        """The devices."""
+        names.devices_of(self.device, "device")
+
+    async def run(self, stage: "Stage") -> None:
+        """Switch them."""
+        for eui in stage.names.devices_of(self.device, "device"):
+            await stage.command("PUT", f"devices/{format_eui(eui)}/power", {"on": self.on})
+
+
+class Fit(Step):
+    """Fit a pre-notified device in the home of a hub, as an installer would."""
+
+    device: Reference
+    """Which."""
+    hub: Reference
+    """Where."""
+    supplier: Reference = ""
+    """Whose certificates it holds."""
+
+    def check(self, names: Names) -> None:
+        """Device, hub, supplier."""
+        names.device(self.device, "device")
+        names.device(self.hub, "hub")
+        if self.supplier:
+            names.user(self.supplier, "supplier")
+
+    async def run(self, stage: "Stage") -> None:
+        """Fit it."""
+        names = stage.names
+        supplier = format_eui(names.user(self.supplier, "supplier")) if self.supplier else None
+        body = _given(hub=format_eui(names.device(self.hub, "hub")), supplier=supplier)
+        await stage.command("POST", f"devices/{format_eui(names.device(self.device, 'device'))}/fit", body)
+
+
+class AddFault(Step):
+    """Plan a fault for devices, or for everyone."""
+
+    kind: str
+    """What goes wrong; see the reference of faults."""
+    device: References = []
+    """Whom it hits; everyone when not given."""
+    since: Moment | None = Field(None, alias="from")
+    """From when; at once when not given."""
+    until: Moment | None = Field(None, alias="to")
+    """Until when; for ever when not given."""
+    times: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """How often at most, per device."""
+    params: dict[str, int | str] = {}
+    """What the kind needs beside that."""
+
+    def check(self, names: Names) -> None:
+        """Kind and devices."""
+        if self.kind not in KINDS:
+            raise Malformed(f"there is no fault {self.kind!r}", where="kind", expected=suggest(self.kind, KINDS))
+        names.devices_of(self.device, "device")
+        if self.name:
+            names.faults.add(self.name)
+
+    def title(self, names: Names) -> str:
+        """What goes wrong for whom."""
+        return f"fault {self.kind}" + (f" for {', '.join(self.device)}" if self.device else "")
+
+    async def run(self, stage: "Stage") -> None:
+        """Plan it."""
+        devices: tuple[Eui64 | None, ...] = stage.names.devices_of(self.device, "device") or (None,)
+        for eui in devices:
+            body = _given(
+                kind=self.kind,
+                device=None if eui is None else format_eui(eui),
+                from_ms=_at_ms(stage, self.since),
+                to_ms=_at_ms(stage, self.until),
+                times=self.times,
+                params=self.params or None,
+            )
+            number = (await stage.command("POST", "faults", body))["fault"]
+            if self.name:
+                stage.faults.setdefault(self.name, []).append(number)
+
+
+class RemoveFault(Step):
+    """Take a planned fault back, or all of them."""
+
+    fault: Reference = ""
+    """Name of the step, or of the `[[faults]]` entry, that planned it; all when not given."""
+
+    def check(self, names: Names) -> None:
+        """The fault."""
+        if self.fault:
+            names.known("fault", self.fault, names.faults, "fault")
+
+    async def run(self, stage: "Stage") -> None:
+        """Take it back."""
+        if not self.fault:
+            await stage.command("DELETE", "faults")
+        for number in stage.faults.pop(self.fault, []):
+            await stage.command("DELETE", f"faults/{number}")
+
+
+class CancelJob(Step):
+    """Give up the firmware job that is open for a device."""
+
+    device: References
+    """Which."""
+
+    def check(self, names: Names) -> None:
+        """The devices."""
+        names.devices_of(self.device, "device")
+
+    async def run(self, stage: "Stage") -> None:
+        """Give it up."""
+        for eui in stage.names.devices_of(self.device, "device"):
+            await stage.command("DELETE", f"jobs/{format_eui(eui)}")
+
+
+STEPS: Mapping[str, type[Step]] = {
+    "user.endpoint": UserEndpoint,
+    "user.status": UserStatus,
+    "registration.put": Register,
+    "cpl.put": PutProduct,
+    "device.power": Power,
+    "device.fit": Fit,
+    "fault.add": AddFault,
+    "fault.remove": RemoveFault,
+    "job.cancel": CancelJob,
+}
+"""One for each verb."""

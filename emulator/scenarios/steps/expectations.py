@@ -1,0 +1,343 @@
+"""What must have come of it: messages at users, devices, firmware jobs, time.
+
+Messages are accounted for once: what an expectation has matched, no later one sees, so that ``expect-nothing-else`` can say that
+nobody got anything beside.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from emulator.client.decode import Verdict
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.tables import dcc_alerts
+from emulator.duis.datetimes import format_datetime
+from emulator.scenarios.messages import Kind, Seen
+from emulator.scenarios.names import Names, suggest
+from emulator.scenarios.steps.clock import check_job_states
+from emulator.scenarios.steps.step import Step
+from emulator.scenarios.values import AlertCode, Code, Duration, Reference, References, format_duration
+
+if TYPE_CHECKING:
+    from emulator.scenarios.stage import Stage
+
+Count = Annotated[int, Field(ge=0, strict=True)]
+Expected = Any
+"""A value as it must be; ``{ hash_of = "image" }`` stands for the hash of a built image."""
+
+
+def _dcc_alert(value: object) -> str:
+    if isinstance(value, str) and value in dcc_alerts():
+        return value
+    raise Malformed(f"there is no DCC Alert {str(value)[:40]!r}", expected=suggest(str(value), dcc_alerts()))
+
+
+DccAlertNumber = Annotated[str, BeforeValidator(_dcc_alert)]
+
+
+def check_values(names: Names, values: Iterable[Expected], where: str) -> None:
+    """Raise :class:`Malformed` for a value that stands for an image which no step builds."""
+    for value in values:
+        if isinstance(value, Mapping):
+            if set(value) != {"hash_of"}:
+                raise Malformed(f"{dict(value)} is not a value", where=where, expected='{ hash_of = "image" }')
+            names.known("image", str(value["hash_of"]), names.images, where)
+
+
+def value_of(stage: "Stage", value: Expected) -> object:
+    """The value that a file means."""
+    return stage.images[value["hash_of"]].hash if isinstance(value, Mapping) else value
+
+
+def plain(value: object) -> object:
+    """A decoded value in the form in which files have it."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
+class Wanted(BaseModel):
+    """One row of expected messages: who gets what, about which device, how often."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    to: References
+    """Users; each of them must get it."""
+    device_alert: AlertCode | None = None
+    """An alert of a device with this code."""
+    dcc_alert: DccAlertNumber | None = None
+    """A DCC Alert with this number."""
+    response: Code | None = None
+    """A response with this code, pushed for an earlier request."""
+    answers: Reference = ""
+    """The step whose request it answers; with `response` only."""
+    device: References = []
+    """Devices that it comes from or names; it must come for each of them."""
+    count: Count = 1
+    """How often, per user and device."""
+    body: dict[str, str] = {}
+    """Texts of the DCC Alert's body or of the payload, by path of elements below it: `"FirmwareTransferAlert/OtherDeviceID"`."""
+    values: dict[str, Expected] = {}
+    """Values of the GBCS message in it, such as `activate_image_code`; `{ hash_of = "image" }` is the hash of a built image."""
+    protected: bool = True
+    """Whether signature and MAC of the GBCS message in it hold."""
+    after: Reference = ""
+    """The step from which `within` and `not_before` count."""
+    within: Duration | None = None
+    """It comes at most so long after that step began."""
+    not_before: Duration | None = None
+    """It comes at least so long after that step began."""
+
+    def check(self, names: Names, where: str) -> None:
+        """Look up everything that the row names."""
+        names.users_of(self.to, f"{where}.to")
+        names.devices_of(self.device, f"{where}.device")
+        if sum(each is not None for each in (self.device_alert, self.dcc_alert, self.response)) != 1:
+            remedy = "a code, e.g. device_alert = '8F72'"
+            raise Malformed("exactly one of device_alert, dcc_alert and response is needed", where=where, expected=remedy)
+        if self.answers:
+            names.known("request", self.answers, names.requests, f"{where}.answers")
+            if self.response is None:
+                raise Malformed("only a response answers a request", where=f"{where}.answers", expected="response")
+        if self.after:
+            names.known("step", self.after, names.steps, f"{where}.after")
+        elif self.within is not None or self.not_before is not None:
+            raise Malformed("within and not_before need a beginning", where=f"{where}.after", expected="the name of a step")
+        check_values(names, self.values.values(), f"{where}.values")
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind of message it is."""
+        if self.response is not None:
+            return Kind.RESPONSE
+        return Kind.DEVICE_ALERT if self.device_alert is not None else Kind.DCC_ALERT
+
+    def fits(self, stage: "Stage", message: Seen, user: Eui64, device: Eui64 | None) -> bool:
+        """Whether a message is one that the row means, whatever it holds."""
+        if message.to != user or message.kind is not self.kind or (device is not None and device not in message.about):
+            return False
+        if self.answers and all(sent.request_id != message.request_id for sent in stage.sent.get(self.answers, [])):
+            return False
+        return message.code == (self.response or self.device_alert or self.dcc_alert)
+
+    def __str__(self) -> str:
+        code = self.response or self.device_alert or self.dcc_alert
+        return f"{self.kind} {code}" + (f" for {self.answers!r}" if self.answers else "")
+
+
+class ExpectMessages(Step):
+    """Exactly these messages have come, among those that no earlier step has accounted for; others may have come as well."""
+
+    messages: Annotated[list[Wanted], Field(min_length=1)]
+    """Rows as below: `{ to = "supplier", device_alert = "8F72", device = "ESME@central" }` and the like."""
+
+    def check(self, names: Names) -> None:
+        """Every row."""
+        for number, row in enumerate(self.messages, 1):
+            row.check(names, f"messages row {number}")
+
+    async def run(self, stage: "Stage") -> None:
+        """Compare row by row."""
+        for row in self.messages:
+            await self._compare(stage, row)
+
+    async def _compare(self, stage: "Stage", row: Wanted) -> None:
+        names = stage.names
+        devices: tuple[Eui64 | None, ...] = names.devices_of(row.device, "device") or (None,)
+        matched: dict[int, Seen] = {}
+        for user in names.users_of(row.to, "to"):
+            for device in devices:
+                found = [message for message in stage.pending if row.fits(stage, message, user, device)]
+                matched |= {id(message): message for message in found}
+                if len(found) != row.count:
+                    self._miscounted(stage, row, user, device, found)
+        stage.pending[:] = [message for message in stage.pending if id(message) not in matched]
+        for message in sorted(matched.values(), key=lambda message: message.order):
+            await self._look_into(stage, row, message)
+
+    def _miscounted(self, stage: "Stage", row: Wanted, user: Eui64, device: Eui64 | None, found: list[Seen]) -> None:
+        shown = stage.names.shown
+        about = f" about {shown(device)}" if device is not None else ""
+        others = [message for message in stage.pending if message.to == user and message not in found]
+        near = [message for message in others if device is None or device in message.about] or others
+        seen = [stage.line(message) for message in sorted(found or near, key=lambda message: message.order)]
+        stage.fail(
+            f"{row} to {shown(user)}{about}",
+            f"{row.count} of them",
+            [f"{len(found)} of them", *([] if found or not near else ["instead:"]), *seen[:10]],
+            about=device if device is not None else user,
+        )
+
+    async def _look_into(self, stage: "Stage", row: Wanted, message: Seen) -> None:
+        what = f"{row} to {stage.names.shown(message.to)} of {format_datetime(message.at_ms)}"
+        about = next(iter(message.about), None)
+        if row.body:
+            seen = {path: None if message.body is None else message.body.value(*path.split("/")) for path in row.body}
+            stage.verify(f"body of {what}", row.body, seen, about=about)
+        decoded = await stage.decode(message)
+        if row.values:
+            expected = {name: value_of(stage, value) for name, value in row.values.items()}
+            held = {} if decoded is None else decoded.values
+            stage.verify(f"GBCS values of {what}", expected, {name: plain(held.get(name)) for name in expected}, about=about)
+        if decoded is not None:
+            verdicts = {decoded.signature, decoded.mac}
+            holds = Verdict.VALID in verdicts and verdicts <= {Verdict.VALID, Verdict.ABSENT}
+            stage.verify(f"protection of {what} holds", row.protected, holds, about=about)
+        if row.after:
+            self._on_time(stage, row, message, what)
+
+    def _on_time(self, stage: "Stage", row: Wanted, message: Seen, what: str) -> None:
+        took_ms = message.at_ms - stage.instants[row.after]
+        early = row.not_before is not None and took_ms < row.not_before
+        late = row.within is not None and took_ms > row.within
+        if early or late:
+            bounds = [f"at least {format_duration(row.not_before)}"] if row.not_before is not None else []
+            bounds += [f"at most {format_duration(row.within)}"] if row.within is not None else []
+            stage.fail(f"time from {row.after!r} to {what}", " and ".join(bounds), format_duration(took_ms))
+
+
+class ExpectNothingElse(Step):
+    """Nobody has got any message that no expectation has accounted for."""
+
+    async def run(self, stage: "Stage") -> None:
+        """Look at what is left."""
+        left = [stage.line(message) for message in sorted(stage.pending, key=lambda message: message.order)]
+        stage.pending.clear()
+        stage.verify("further messages", [], left)
+
+
+class ExpectDevice(Step):
+    """Devices are as said: in the inventory, in truth, in their newest firmware job."""
+
+    device: References
+    """Which; every one of them."""
+    inventory: dict[str, Expected] = {}
+    """What the DCC believes, by name: `status`, `firmware_version`, `gbcs_version`, `import_mpxn` …"""
+    state: dict[str, Expected] = {}
+    """What the device is, by path: `running_version`, `firmware`, `held_image.hash`, `on_han` …"""
+    job: str = ""
+    """State of its newest firmware job, or `none`."""
+
+    def check(self, names: Names) -> None:
+        """Devices and values."""
+        names.devices_of(self.device, "device")
+        if not (self.inventory or self.state or self.job):
+            raise Malformed("nothing is expected of it", where="inventory", expected="inventory, state or job")
+        check_values(names, self.inventory.values(), "inventory")
+        check_values(names, self.state.values(), "state")
+        if self.job and self.job != "none":
+            check_job_states([self.job], "job")
+
+    def title(self, names: Names) -> str:
+        """Whom."""
+        return self.name or f"expect of {', '.join(self.device)}"
+
+    async def run(self, stage: "Stage") -> None:
+        """Compare each."""
+        for eui in stage.names.devices_of(self.device, "device"):
+            found = await stage.look(f"devices/{format_eui(eui)}")
+            for part, expected in (("inventory", self.inventory), ("state", self.state)):
+                if expected:
+                    seen = {path: _at(found[part], path, part) for path in expected}
+                    wanted = {path: value_of(stage, value) for path, value in expected.items()}
+                    stage.verify(f"{part} of {stage.names.shown(eui)}", wanted, seen, about=eui)
+            if self.job:
+                job = found["job"]
+                state = "none" if job is None else job["state"]
+                stage.verify(f"job of {stage.names.shown(eui)}", self.job, state, about=eui)
+
+
+def _at(value: Any, path: str, part: str) -> Any:
+    """What stands at a path of names; None below something that is not there."""
+    here = value
+    for name in path.split("."):
+        if here is None:
+            return None
+        if not isinstance(here, dict) or name not in here:
+            remedy = suggest(name, here) if isinstance(here, dict) else "a shorter path"
+            raise Malformed(f"there is no {path!r}", where=part, expected=remedy)
+        here = here[name]
+    return here
+
+
+class ExpectJobs(Step):
+    """So many firmware jobs have been started since the beginning, in these states."""
+
+    count: Count | None = None
+    """How many in all."""
+    states: dict[str, Count] = {}
+    """How many are in each state, exactly: a state that is not named has none."""
+    device: References = []
+    """Of these devices only."""
+    request: Reference = ""
+    """Of the request that this step sent only."""
+    by: Reference = ""
+    """Of requests of this user only."""
+
+    def check(self, names: Names) -> None:
+        """States and filters."""
+        if self.count is None and not self.states:
+            raise Malformed("nothing is expected", where="count", expected="count = 0, or states")
+        check_job_states(list(self.states), "states")
+        names.devices_of(self.device, "device")
+        if self.request:
+            names.known("request", self.request, names.requests, "request")
+        if self.by:
+            names.user(self.by, "by")
+
+    async def run(self, stage: "Stage") -> None:
+        """Count."""
+        jobs = await self._jobs(stage)
+        states: dict[str, int] = {}
+        for job in jobs:
+            states[job["state"]] = states.get(job["state"], 0) + 1
+        if self.count is not None:
+            stage.verify("firmware jobs started", self.count, len(jobs))
+        if self.states:
+            stage.verify("firmware jobs by state", {name: count for name, count in self.states.items() if count}, states)
+
+    async def _jobs(self, stage: "Stage") -> list[dict[str, Any]]:
+        names = stage.names
+        requests = (await stage.look("jobs", limit=10_000))["requests"]
+        if self.request:
+            sent = {str(each.request_id) for each in stage.sent.get(self.request, [])}
+            requests = [each for each in requests if each["request_id"] in sent]
+        if self.by:
+            requests = [each for each in requests if each["user"] == format_eui(names.user(self.by, "by"))]
+        devices = {format_eui(eui) for eui in names.devices_of(self.device, "device")}
+        return [job for each in requests for job in each["jobs"] if not devices or job["device"] in devices]
+
+
+class ExpectTime(Step):
+    """So much simulated time has passed since a step began."""
+
+    after: Reference
+    """Which step."""
+    at_least: Duration | None = None
+    """No less."""
+    at_most: Duration | None = None
+    """No more."""
+
+    def check(self, names: Names) -> None:
+        """Step and bounds."""
+        names.known("step", self.after, names.steps, "after")
+        if self.at_least is None and self.at_most is None:
+            raise Malformed("nothing is expected", where="at_most", expected="at_least or at_most")
+
+    async def run(self, stage: "Stage") -> None:
+        """Compare."""
+        took_ms = stage.now_ms - stage.instants[self.after]
+        if self.at_least is not None and took_ms < self.at_least:
+            stage.fail(f"time since {self.after!r}", f"at least {format_duration(self.at_least)}", format_duration(took_ms))
+        if self.at_most is not None and took_ms > self.at_most:
+            stage.fail(f"time since {self.after!r}", f"at most {format_duration(self.at_most)}", format_duration(took_ms))
+
+
+STEPS: Mapping[str, type[Step]] = {
+    "expect-messages": ExpectMessages,
+    "expect-nothing-else": ExpectNothingElse,
+    "expect-device": ExpectDevice,
+    "expect-jobs": ExpectJobs,
+    "expect-time": ExpectTime,
+}
+"""Steps that only look."""

@@ -1,0 +1,135 @@
+"""What steps that send a request have in common: who sends it, what it is answered with, and under which name it is kept."""
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from emulator.client.errors import Rejected
+from emulator.client.session import SignedCommand
+from emulator.client.signing import stamp
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
+from emulator.duis.messages import Request, ServiceResponse
+from emulator.scenarios.names import Names
+from emulator.scenarios.stage import Sent
+from emulator.scenarios.steps.step import Step
+from emulator.scenarios.values import Code, Reference
+
+if TYPE_CHECKING:
+    from emulator.scenarios.stage import Actor, Stage
+
+
+class SendingStep(Step):
+    """Sends one request, signed with the user's key."""
+
+    by: Reference
+    """The user that sends it."""
+    payload: dict[str, str] = {}
+    """Texts that the answer must hold, by path of elements: `{"PreCommand/GBCSVersion" = "4.2"}`."""
+
+    def check(self, names: Names) -> None:
+        """The user; the step's name stands for the request from here on."""
+        names.user(self.by, "by")
+        if self.name:
+            names.requests.add(self.name)
+
+    def title(self, names: Names) -> str:
+        """Who sends what."""
+        return f"{self.name or self.do} by {self.by}"
+
+    def requests(self, stage: "Stage") -> list[Request]:
+        """The requests to send: one, or one to each device."""
+        raise NotImplementedError
+
+    async def run(self, stage: "Stage") -> None:
+        """Send and compare, one after the other."""
+        actor = stage.actors[stage.names.user(self.by, "by")]
+        for unstamped in self.requests(stage):
+            request = stamp(unstamped, actor.client.counters)
+            answer = await self.exchange(stage, actor, request)
+            if self.name:
+                stage.sent.setdefault(self.name, []).append(Sent(request.request_id, actor.eui, stage.now_ms))
+            if answer is not None:
+                self.compare(stage, answer)
+            await stage.settle()
+
+    async def exchange(self, stage: "Stage", actor: "Actor", request: Request) -> ServiceResponse | None:
+        """Send it and compare the code; the last answer, None where the server refused below DUIS."""
+        raise NotImplementedError
+
+    def compare(self, stage: "Stage", answer: ServiceResponse) -> None:
+        """Look at what the answer holds beside its code."""
+        for path, expected in self.payload.items():
+            found = None if answer.payload is None else answer.payload.value(*path.split("/"))
+            stage.verify(f"{path} of the answer", expected, found)
+
+
+class RequestStep(SendingStep):
+    """A request that is answered with a code."""
+
+    answer: Code
+    """What it must be answered with; `http.NNN` for a refusal below DUIS."""
+
+    async def exchange(self, stage: "Stage", actor: "Actor", request: Request) -> ServiceResponse | None:
+        """Send it as it is."""
+        code, answer = await answered(actor.client.send(request))
+        stage.verify(_answer_to(stage, request), self.answer, code)
+        return answer
+
+
+class CriticalStep(SendingStep):
+    """A request that is transformed, signed by the user as a GBCS message, and sent."""
+
+    transform: Code = "I0"
+    """What the Transform must be answered with."""
+    answer: Code | None = None
+    """What the signed Pre-Command must be answered with; left out where the Transform is refused."""
+
+    @property
+    def transformed(self) -> bool:
+        """Whether this one goes through Transform."""
+        return True
+
+    def check(self, names: Names) -> None:
+        """Which of the two answers there is to be."""
+        super().check(names)
+        refused = self.transformed and self.transform != "I0"
+        if self.answer is None and not refused:
+            remedy = "the code that must come, such as 'I99'" + (", or transform with a refusal" if self.transformed else "")
+            raise Malformed("answer is missing", where="answer", expected=remedy)
+        if self.answer is not None and refused:
+            raise Malformed("nothing is sent when the Transform is refused", where="answer", expected="transform alone")
+        if self.transform != "I0" and not self.transformed:
+            raise Malformed("this request is not transformed", where="transform", expected="answer alone")
+
+    async def exchange(self, stage: "Stage", actor: "Actor", request: Request) -> ServiceResponse | None:
+        """Transform, check the Pre-Command, sign it, send it; or send it as it is where that is the way."""
+        if not self.transformed:
+            code, answer = await answered(actor.client.send(request))
+            stage.verify(_answer_to(stage, request), self.answer, code)
+            return answer
+        try:
+            found = await actor.client.transform_and_send(request)
+        except Rejected as error:
+            stage.verify(f"{_answer_to(stage, request)} (Transform)", self.transform, f"http.{error.status}")
+            return None
+        if not isinstance(found, SignedCommand):
+            stage.verify(f"{_answer_to(stage, request)} (Transform)", self.transform, found.code)
+            return found
+        if stage.verify(f"{_answer_to(stage, request)} (Transform)", self.transform, "I0"):
+            stage.verify(f"{_answer_to(stage, request)} (signed Pre-Command)", self.answer, found.acknowledgement.code)
+        return found.acknowledgement
+
+
+async def answered(answer: Awaitable[ServiceResponse]) -> tuple[str, ServiceResponse | None]:
+    """The code of an answer and the answer; ``http.NNN`` and None where the server refused below DUIS."""
+    try:
+        found = await answer
+    except Rejected as error:
+        return f"http.{error.status}", None
+    return found.code, found
+
+
+def _answer_to(stage: "Stage", request: Request) -> str:
+    target = request.request_id.target
+    what = f"answer to {request.service_reference_variant}"
+    return what if target == ACCESS_CONTROL_BROKER else f"{what} to {stage.names.shown(target)}"
