@@ -18,7 +18,7 @@ from emulator.duis.encode import encode_request
 from emulator.duis.messages import Request, ServiceResponse
 from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.pki.keystore import KeyStore
-from tests.duis.parties import Party
+from tests.duis.parties import Party, raw_ecdsa, sign_otherwise
 from tests.http.running import Emulator
 
 SUPPLIER = parse_eui("90-B3-D5-1F-30-01-00-00")
@@ -118,6 +118,11 @@ class Side:
         found = self.keys.live(eui, Usage.DIGITAL_SIGNATURE)
         assert found is not None
         return party_of(found)
+
+    def sign_otherwise(self, document: bytes, **options: Any) -> bytes:
+        """As the first supplier signs it by other means: consistent, with what ``tests.duis.parties`` offers to change."""
+        party = self.party()
+        return sign_otherwise(document, party=party, **{"make_value": lambda data: raw_ecdsa(data, party), **options})
 
     # Exchanges
 

@@ -20,7 +20,6 @@ from tests.duis.parties import (
     INCLUSIVE,
     SIGNATURE,
     SIGNED_INFO,
-    sign_otherwise,
     signxml_accepts,
     xmlsec_accepts,
 )
@@ -231,7 +230,7 @@ async def test_what_general_libraries_let_pass_in_an_object(default: Side, name:
 
 @pytest.mark.parametrize("reference", ["#body", "#xpointer(/)", "http://127.0.0.1:9/", "file:///etc/passwd"])
 async def test_references_to_something_else(default: Side, reference: str) -> None:
-    document = sign_otherwise(unsigned(default), change=('URI=""', f'URI="{reference}"'), party=default.party())
+    document = default.sign_otherwise(unsigned(default), change=('URI=""', f'URI="{reference}"'))
     text = await refusal(default, document)
     assert f"URI is '{reference}'" in text
     assert "where: Request/Signature/SignedInfo/Reference\n" in text
@@ -253,7 +252,7 @@ CHANGES = {
 
 @pytest.mark.parametrize(("written", "instead", "says"), CHANGES.values(), ids=CHANGES.keys())
 async def test_anything_beside_the_profile(default: Side, written: str, instead: str, says: str) -> None:
-    assert says in await refusal(default, sign_otherwise(unsigned(default), change=(written, instead), party=default.party()))
+    assert says in await refusal(default, default.sign_otherwise(unsigned(default), change=(written, instead)))
 
 
 # algorithms
@@ -277,7 +276,7 @@ async def test_anything_beside_the_profile(default: Side, written: str, instead:
     ],
 )
 async def test_weak_and_unknown_algorithms(default: Side, written: str, instead: str, place: str) -> None:
-    text = await refusal(default, sign_otherwise(unsigned(default), change=(written, instead), party=default.party()))
+    text = await refusal(default, default.sign_otherwise(unsigned(default), change=(written, instead)))
     assert f"Algorithm is {instead!r}\nwhere: Request/Signature/SignedInfo/{place}\nexpected: {written!r}\n" in text
 
 
@@ -285,7 +284,7 @@ async def test_a_signature_value_in_der(default: Side) -> None:
     def der(data: bytes) -> bytes:
         return default.party().private_key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
-    document = sign_otherwise(unsigned(default), make_value=der, party=default.party())
+    document = default.sign_otherwise(unsigned(default), make_value=der)
     assert "the signature value is DER" in await refusal(default, document)
 
 
