@@ -222,4 +222,4 @@ class ControlledEngine(Engine):
                 raise Malformed(f"there is no verb {item.verb!r}", expected=f"one of {', '.join(sorted(VERBS))}")
             return ControlAnswer(verb(self, item.params))
         except Malformed as error:
-            return ControlAnswer({}, str(error))
+            return ControlAnswer({"detail": error.detail, "where": error.where, "expected": error.expected}, str(error))

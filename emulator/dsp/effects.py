@@ -16,7 +16,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ControlAnswer:
-    """The result of a control input, as JSON values; ``error`` is set when it was refused and nothing changed."""
+    """The result of a control input, as JSON values.
+
+    ``error`` is set when it was refused and nothing changed; the result then has its parts: ``detail``, ``where``, ``expected``.
+    """
 
     result: dict[str, Any]
     error: str | None = None

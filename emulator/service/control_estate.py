@@ -72,7 +72,9 @@ async def _do(world: HostedWorld, verb: str, **params: Any) -> dict[str, Any]:
     """Carry out a command of the engine; parameters that are None are left out."""
     answer = await world.control(verb, {name: value for name, value in params.items() if value is not None})
     if answer.error is not None:
-        raise ControlRefused(400, answer.error)
+        parts = answer.result
+        where, expected = str(parts.get("where", "")), str(parts.get("expected", ""))
+        raise ControlRefused(400 if parts else 500, str(parts.get("detail", answer.error)), where=where, expected=expected)
     return answer.result
 
 

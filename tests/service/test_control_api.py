@@ -157,7 +157,10 @@ async def test_devices_and_inventory(api: Api) -> None:
     assert (status, problem["where"], problem["expected"]) == (400, "device", "8 hexadecimal octets joined by hyphens")
     assert await api.ok("PUT", f"/devices/{DEVICE}/power", {"on": False}) == {"device": DEVICE, "on": False}
     status, problem = await api("POST", f"/devices/{DEVICE}/fit", {"hub": DEVICE})
-    assert (status, "is not a hub" in problem["error"]) == (400, True)
+    assert (status, problem) == (
+        400,
+        {"error": f"{DEVICE} is not a hub", "where": "hub", "expected": "the EUI of a CHF of the estate"},
+    )
 
 
 async def test_users_and_endpoints(api: Api) -> None:
