@@ -1,0 +1,151 @@
+"""Anomaly detection: how much a user may ask for in a day, and what happens to what goes beyond.
+
+A breach quarantines a request and does not refuse it: the user gets its acknowledgement and a QuarantinedRequest alert, and an
+operator releases or deletes it (reference duis/duis.md 3.1 step 17, mechanism high; ota.md 11.1; limits.csv L024 to L027, the
+numbers low, which is why no threshold is set unless an estate or an operator sets one).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.settings import DAY_MS
+from emulator.domain.tables import service_reference_variants
+from emulator.domain.vocabulary import WebService
+from emulator.duis.messages import Request
+
+ANYBODY = "*"
+"""In a threshold: every user, each counted for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Most requests, or devices named in requests, that a user may send of one service in one UTC day."""
+
+    user: Eui64 | None
+    """None is every user, each for itself."""
+    variant: str
+    """Service Reference Variant."""
+    requests: int | None = None
+    devices: int | None = None
+    """Devices count as an extra: one request for firmware can hide 50,000 (limits.csv L024, L025)."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a user has sent of a service today."""
+
+    day: int
+    """Days since 1970 in UTC."""
+    requests: int = 0
+    devices: int = 0
+
+
+@dataclass(slots=True)
+class Quarantined:
+    """A request that waits for an operator."""
+
+    reference: int
+    """QuarantineEventRef."""
+    web_service: WebService
+    request: Request
+    user: Eui64
+    at_ms: int
+    reason: str
+    operator: str = ""
+
+
+@dataclass(slots=True)
+class AnomalyState:
+    """Thresholds, counts and what is quarantined."""
+
+    thresholds: list[Threshold] = field(default_factory=list)
+    usage: dict[tuple[int, str], Usage] = field(default_factory=dict)
+    """By user and variant."""
+    quarantine: dict[int, Quarantined] = field(default_factory=dict)
+    next_reference: int = 1
+
+
+def read_threshold(values: Mapping[str, object], where: str) -> Threshold:
+    """A threshold from plain values; raise :class:`Malformed` naming what is wrong."""
+    known = {"user", "variant", "requests", "devices"}
+    for name in values:
+        if name not in known:
+            raise Malformed(f"there is no {name!r} in a threshold", where=where, expected=", ".join(sorted(known)))
+    user, variant = values.get("user", ANYBODY), values.get("variant")
+    if not isinstance(user, str):
+        raise Malformed(f"user is {user!r}", where=f"{where}.user", expected="an EUI or *")
+    if not isinstance(variant, str) or variant not in service_reference_variants():
+        raise Malformed(f"variant is {variant!r}", where=f"{where}.variant", expected="a Service Reference Variant such as 11.1")
+    limits: dict[str, int | None] = {}
+    for name in ("requests", "devices"):
+        value = values.get(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise Malformed(f"{name} is {value!r}", where=f"{where}.{name}", expected="a number, 0 or more")
+        limits[name] = value
+    if limits["requests"] is None and limits["devices"] is None:
+        raise Malformed("the threshold limits nothing", where=where, expected="requests, devices or both")
+    return Threshold(None if user == ANYBODY else parse_eui(user), variant, limits["requests"], limits["devices"])
+
+
+def put_threshold(state: AnomalyState, threshold: Threshold) -> None:
+    """Set a threshold in place of an earlier one for the same user and variant."""
+    key = (threshold.user, threshold.variant)
+    state.thresholds[:] = [each for each in state.thresholds if (each.user, each.variant) != key] + [threshold]
+
+
+def devices_named(request: Request) -> int:
+    """How many devices a request is for: its DeviceIDList, else one."""
+    listed = request.body.value("DeviceIDList")
+    return 1 if listed is None else listed.count(",") + 1
+
+
+def breach(state: AnomalyState, user: Eui64, request: Request, now_ms: int) -> str | None:
+    """Count a request and say which threshold it breaches, or None.
+
+    A user's own threshold stands in place of the one for everybody. What is over a threshold is not counted: it has not been let
+    through.
+    """
+    variant = request.service_reference_variant
+    threshold = _applicable(state.thresholds, user, variant)
+    if threshold is None:
+        return None
+    day = now_ms // DAY_MS
+    usage = state.usage.get((user, variant))
+    if usage is None or usage.day != day:
+        usage = state.usage[user, variant] = Usage(day)
+    devices = devices_named(request)
+    for name, sent, more, most in (
+        ("requests", usage.requests, 1, threshold.requests),
+        ("devices", usage.devices, devices, threshold.devices),
+    ):
+        if most is not None and sent + more > most:
+            return f"{sent + more} {name} of {variant} by {format_eui(user)} today; the threshold is {most}"
+    usage.requests += 1
+    usage.devices += devices
+    return None
+
+
+def _applicable(thresholds: Sequence[Threshold], user: Eui64, variant: str) -> Threshold | None:
+    found = [each for each in thresholds if each.variant == variant and each.user in (None, user)]
+    return max(found, key=lambda each: each.user is not None, default=None)
+
+
+def hold(
+    state: AnomalyState, web_service: WebService, request: Request, user: Eui64, now_ms: int, reason: str, operator: str = ""
+) -> Quarantined:
+    """Put a request into quarantine."""
+    held = Quarantined(state.next_reference, web_service, request, user, now_ms, reason, operator)
+    state.quarantine[held.reference] = held
+    state.next_reference += 1
+    return held
+
+
+def take(state: AnomalyState, reference: int) -> Quarantined:
+    """Take a request out of quarantine; raise :class:`Malformed` when it is not there."""
+    held = state.quarantine.pop(reference, None)
+    if held is None:
+        known = ", ".join(map(str, sorted(state.quarantine))) or "nothing is in quarantine"
+        raise Malformed(f"nothing is quarantined under {reference}", where="reference", expected=known)
+    return held

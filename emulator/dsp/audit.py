@@ -1,0 +1,165 @@
+"""The audit trail: who did what, for whom, under which grant, with what outcome; append-only and hash-chained.
+
+Each record names the digest of the one before it, so that a record that was edited, dropped or put in is found
+(reference ota/access.md section 7, M7-33). A list of devices is one record with the list by digest: a national campaign costs
+records per request, not per device. What a device answered or reported is a record only where a message went to somebody.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+
+from emulator.domain.errors import Malformed
+
+GENESIS = "0" * 64
+"""The digest that the first record names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be recorded. Empty fields do not apply."""
+
+    kind: str
+    """``decision``, ``message``, ``inventory``, ``grant``, ``registration``, ``quarantine`` or ``control``."""
+    outcome: str
+    """A response code, an alert code, a state: what came of it."""
+    reason: str = ""
+    request_id: str = ""
+    user: str = ""
+    """User ID that acted, or to whom a message went."""
+    role: str = ""
+    operator: str = ""
+    """The human who acted under the User ID, as the sender named them."""
+    acting_for: str = ""
+    """The supplier for whom an agent acted."""
+    grant: str = ""
+    """Numbers of the grants that were used."""
+    device: str = ""
+    devices: int = 0
+    """How many devices a list names."""
+    devices_digest: str = ""
+    """Under which the list is kept."""
+    mpxn: str = ""
+    variant: str = ""
+    version: str = ""
+    image_hash: str = ""
+    file_hash: str = ""
+    """SHA-256 of the whole OTA file, header and trailer included."""
+    region: str = ""
+    before: str = ""
+    """The inventory's value before a change."""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry in its place in the chain."""
+
+    number: int
+    at_ms: int
+    previous: str
+    """Digest of the record before."""
+    entry: Entry
+    digest: str
+    """SHA-256 over number, time, previous digest and entry."""
+
+    def as_json(self) -> dict[str, object]:
+        """JSON values; fields of the entry that are empty are left out."""
+        body = {name: value for name, value in asdict(self.entry).items() if value not in ("", 0)}
+        return {"number": self.number, "at_ms": self.at_ms, "previous": self.previous, "entry": body, "digest": self.digest}
+
+
+@dataclass(slots=True)
+class AuditState:
+    """Where the chain ends."""
+
+    number: int = 0
+    digest: str = GENESIS
+
+
+def append(state: AuditState, entry: Entry, at_ms: int) -> Record:
+    """Put an entry at the end of the chain."""
+    number = state.number + 1
+    digest = _digest(number, at_ms, state.digest, entry)
+    record = Record(number, at_ms, state.digest, entry, digest)
+    state.number, state.digest = number, digest
+    return record
+
+
+def _digest(number: int, at_ms: int, previous: str, entry: Entry) -> str:
+    text = json.dumps([number, at_ms, previous, asdict(entry)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_record(values: Mapping[str, object]) -> Record:
+    """A record from its JSON values; raise :class:`Malformed` for anything else. Whether it is true is for :func:`verify`."""
+    try:
+        body = values["entry"]
+        known = {field.name for field in fields(Entry)}
+        if not isinstance(body, Mapping) or not known >= set(body):
+            raise ValueError("entry has other fields than a record")
+        number, at_ms = values["number"], values["at_ms"]
+        if not isinstance(number, int) or not isinstance(at_ms, int):
+            raise ValueError("number and at_ms are numbers")
+        entry = Entry(**{"kind": "", "outcome": "", **body})
+        return Record(number, at_ms, str(values["previous"]), entry, str(values["digest"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise Malformed(f"not an audit record: {error}", where="audit", expected="what as_json() gives") from None
+
+
+def verify(records: Iterable[Record], *, expected_end: tuple[int, str] | None = None) -> str:
+    """Walk the chain from its beginning; what is wrong with it first, empty when it is whole.
+
+    ``expected_end`` is number and digest of the last record as the engine knows them, so that a cut-off end is found too.
+    """
+    previous, number = GENESIS, 0
+    for record in records:
+        number += 1
+        if record.number != number:
+            return f"record {number} is missing; found {record.number} in its place"
+        if record.previous != previous:
+            return f"record {number} does not follow the one before it: a record was edited, dropped or put in"
+        if record.digest != _digest(record.number, record.at_ms, record.previous, record.entry):
+            return f"record {number} was edited: its content does not have its digest"
+        previous = record.digest
+    if expected_end is not None and expected_end != (number, previous):
+        return f"the chain ends at record {number}; the world's last record is {expected_end[0]}"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which records somebody wants; every field that is set must fit."""
+
+    device: str = ""
+    user: str = ""
+    request_id: str = ""
+    kind: str = ""
+    variant: str = ""
+    image_hash: str = ""
+    from_ms: int | None = None
+    to_ms: int | None = None
+    """Exclusive."""
+
+
+def select(records: Iterable[Record], query: Query, lists: Mapping[str, frozenset[str]]) -> Iterator[Record]:
+    """The records a query asks for, in order. ``lists`` are the device lists by digest: a record whose list names the device
+    concerns it."""
+    for record in records:
+        entry = record.entry
+        if query.from_ms is not None and record.at_ms < query.from_ms:
+            continue
+        if query.to_ms is not None and record.at_ms >= query.to_ms:
+            continue
+        if query.device and query.device != entry.device and query.device not in lists.get(entry.devices_digest, frozenset()):
+            continue
+        wanted = (
+            (query.user, entry.user),
+            (query.request_id, entry.request_id),
+            (query.kind, entry.kind),
+            (query.variant, entry.variant),
+            (query.image_hash, entry.image_hash),
+        )
+        if all(not want or want == has for want, has in wanted):
+            yield record
