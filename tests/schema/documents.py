@@ -88,16 +88,18 @@ def values(simple: Any) -> list[str]:
         first = listed[0]
         found = [*listed, first.lower(), first.upper(), f" {first}", f"{first} ", f"{first}\n", first * 2, first[:-1]]
     elif "pattern" in facets:
-        found = _beside_pattern(facets["pattern"], facets)
+        found = _beside_pattern(simple, facets)
     elif builtin in WHOLE_NUMBERS or (builtin == "decimal" and facets):
         found = _beside_number(simple, facets)
     elif {"length", "minLength", "maxLength"} & facets.keys():
         found = _beside_length(builtin, facets)
-    return list(dict.fromkeys((*found, *VALUES.get(builtin, ()), *COMMON)))
+    found = list(dict.fromkeys((*found, *VALUES.get(builtin, ()), *COMMON)))
+    assert simple.is_valid(found[0]), (simple, found[0])
+    return found
 
 
-def _beside_pattern(facet: Any, facets: dict[str, Any]) -> list[str]:
-    default = next(example for example in EXAMPLES if any(pattern.match(example) for pattern in facet.patterns))
+def _beside_pattern(simple: Any, facets: dict[str, Any]) -> list[str]:
+    default = next(example for example in EXAMPLES if simple.is_valid(example))
     found = [
         default, default.lower(), default[:-1], default + default[-1], default + " ", " " + default, default + "\n", default * 2,
         default.replace("-", ""), default.replace("-", ":"), default.replace("A", "G"), default[::-1], default + ",",
@@ -110,8 +112,12 @@ def _beside_pattern(facet: Any, facets: dict[str, Any]) -> list[str]:
         found += [f"{eui}:01", f"{eui}:", f"{eui}:-1", f"{eui}:+1", f"{EUI}:1", f"{eui}:{EUI}:1"]
         text = str(2**64 - 1)
         found += [f"{eui}:{text[:at]}{int(text[at]) + 1}{text[at + 1 :]}" for at in range(20) if text[at] != "9"]
-    if "maxLength" in facets and facets["maxLength"].value > 1_000_000:
-        found += [",".join([EUI] * 50_000), ",".join([EUI] * 50_001)]
+    if "maxLength" in facets:
+        longest = facets["maxLength"].value
+        if longest > 1_000_000:
+            found += [",".join([EUI] * 50_000), ",".join([EUI] * 50_001)]
+        else:
+            found += [unit * (longest + step) for unit in "A0" for step in (-1, 0, 1)]
     return found
 
 
@@ -125,7 +131,7 @@ def _beside_number(simple: Any, facets: dict[str, Any]) -> list[str]:
         digits = facets["fractionDigits"].value
         found += [f"{bound}.{'0' * digits}" for bound in bounds if "." not in str(bound)]
         found += [f"2.{'0' * (digits - 1)}1", f"2.{'0' * digits}1", f"2.{'1' * (digits + 1)}", "1.6", "1.9", "2", "0.6"]
-    good = next((value for value in (*found, "1", "2", "100") if _takes(simple, value)), "1")
+    good = next(value for value in (*found, "1", "2", "100") if simple.is_valid(value))
     return [good, *found, f"+{good}", f" {good} ", f"{good}.0", f"0{good}", "", "1 1", str(2**64), str(-(2**63)), "12x"]
 
 
@@ -137,10 +143,6 @@ def _beside_length(builtin: str, facets: dict[str, Any]) -> list[str]:
     low = facets["length" if "length" in facets else "minLength"].value if {"length", "minLength"} & facets.keys() else 1
     found = [unit * low] + [unit * (length + step) for length in sorted(lengths) for step in (0, -1, 1)]
     return [*found, " " * max(lengths), "é" * max(lengths), unit * low + " "]
-
-
-def _takes(simple: Any, value: str) -> bool:
-    return bool(simple.is_valid(value))
 
 
 class Walk:
