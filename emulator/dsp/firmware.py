@@ -257,7 +257,7 @@ def delivered(context: Context, job_key: str, success: bool, reason: str) -> Non
     request = context.state.firmware_requests[job.request]
     if not advance_job(context, job, "delivered" if success else "csp_failed", reason):
         return
-    if reason in ("image corrupt", "unknown hub", "unknown device"):
+    if reason in ("image rejected", "unknown hub", "unknown device"):
         body = element(
             "FirmwareDistributionFailure",
             element("UpdateFirmwareRequestID", request.request_id),

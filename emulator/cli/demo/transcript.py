@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from emulator.client.decode import payload_of
 from emulator.client.receiver import Received
@@ -20,7 +20,6 @@ class Transcript:
 
     folder: Path
     count: int = field(default=0, init=False)
-    _lines: TextIO | None = field(default=None, init=False)
 
     def exchange(self, user: Eui64, exchange: Exchange) -> None:
         """A request and its answer."""
@@ -58,13 +57,9 @@ class Transcript:
         with (self.folder / "journal.jsonl").open("w", encoding="utf-8") as lines:
             lines.writelines(json.dumps(entry) + "\n" for entry in journal)
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        if self._lines is not None:
-            self._lines.close()
 
     def _write(self, name: str, document: bytes, about: dict[str, Any], payload: bytes | None = None) -> None:
-        if self._lines is None:
-            (self.folder / "messages").mkdir(parents=True, exist_ok=True)
-            self._lines = (self.folder / "transcript.jsonl").open("w", encoding="utf-8")
+        (self.folder / "messages").mkdir(parents=True, exist_ok=True)
         self.count += 1
         path = self.folder / "messages" / f"{self.count:04}-{name}.xml"
         path.write_bytes(document)
@@ -73,5 +68,5 @@ class Transcript:
             octets = path.with_suffix(".gbcs.hex")
             octets.write_text(payload.hex() + "\n", encoding="ascii")
             files["gbcs_file"] = f"messages/{octets.name}"
-        self._lines.write(json.dumps({"number": self.count, **about, **files}) + "\n")
-        self._lines.flush()
+        with (self.folder / "transcript.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"number": self.count, **about, **files}) + "\n")

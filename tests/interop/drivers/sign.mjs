@@ -1,20 +1,22 @@
 // Signs requests with the DCC's own tool. An item is either ready XML or a template file, whose parties may be replaced the way
-// the stock client does: through the parsed form, with counter 0 so that the tool stamps the time.
+// the stock client does: through the parsed form, with counter 0 so that the tool stamps the time. A Signed Pre-Command is a
+// template with another body, command variant and the counter of its Transform.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folder, inParallel, load, readInput, writeOutput } from './packages.mjs';
 
-const { constructDuis, parseDuis } = load('@smartdcc/duis-parser');
+const { constructDuis, lookupCV, parseDuis } = load('@smartdcc/duis-parser');
 const { signDuis } = load('@smartdcc/duis-sign-wrap');
 const directory = join(folder('@smartdcc/duis-templates'), 'templates');
 
 function unsigned(item) {
   if (item.xml !== undefined) return item.xml;
   const { header, body } = parseDuis('simplified', readFileSync(join(directory, item.template)));
-  const requestId = { ...header.requestId, counter: item.counter ?? 0 };
+  const requestId = { ...header.requestId, counter: BigInt(item.counter ?? 0) };
   if (item.originator) requestId.originatorId = item.originator;
   if (item.target) requestId.targetId = item.target;
-  return constructDuis('simplified', { header: { ...header, requestId }, body: item.body ?? body });
+  const commandVariant = item.command_variant ? lookupCV(item.command_variant) : header.commandVariant;
+  return constructDuis('simplified', { header: { ...header, requestId, commandVariant }, body: item.body ?? body });
 }
 
 const used = new Set();

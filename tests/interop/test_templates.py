@@ -1,0 +1,120 @@
+"""Every request that the DCC's own tool can sign is accepted or refused for the right reason; ``outcomes.toml`` says which."""
+
+import asyncio
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.client.control import ControlClient
+from emulator.client.documents import MessageReader
+from emulator.client.official import OfficialTools
+from emulator.client.session import DuisClient
+from emulator.domain.identifiers import parse_eui
+from emulator.domain.tables import WEB_SERVICE
+from emulator.duis.messages import ServiceResponse
+from emulator.pki.keystore import KeyStore
+from emulator.service.server import Server
+
+TABLE: dict[str, Any] = tomllib.loads((Path(__file__).parent / "outcomes.toml").read_text("utf-8"))
+SUFFIX = "_REQUEST_DUIS.XML"
+USER = parse_eui("90-B3-D5-1F-30-01-00-00")
+CHANGES_THE_WORLD = ("8.3", "8.4", "8.11")
+"""Variants whose templates come last: they take the device away that the others are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request."""
+
+    kind: str
+    """``answered``, ``acknowledged``, ``schema`` or ``refused``."""
+    detail: str
+    """The payload, or the check that refused."""
+
+
+def expected(template: str, variant: str, body: str) -> Outcome:
+    """What the table says of a template."""
+    name = template.removesuffix(SUFFIX)
+    if variant in TABLE["schema"]["variants"]:
+        return Outcome("schema", body)
+    if name in TABLE["refused_templates"]:
+        return Outcome("refused", TABLE["refused_templates"][name][0])
+    if "FUTURE_DATED" in name:
+        return Outcome("refused", "future_date_out_of_window")
+    if variant in TABLE["answered"]:
+        return Outcome("answered", TABLE["answered"][variant])
+    if variant in TABLE["acknowledged"]["variants"]:
+        return Outcome("acknowledged", "")
+    return Outcome("refused", TABLE["refused"].get(variant, ["service_not_emulated"])[0])
+
+
+async def outcome_of(signed: dict[str, Any], entry: dict[str, Any], talk: "Conversation") -> Outcome:
+    """Post what the DCC's tool signed, as its client would, and see what becomes of it."""
+    status, _, content = await talk.client.post(WEB_SERVICE[entry["command_variant"]], signed["xml"].encode())
+    if status == 400:
+        explanation = content.decode()
+        return Outcome("schema", entry["body"] if f"Request/Body/{entry['body']}" in explanation else explanation)
+    assert status == 200, content
+    message = talk.reader.read(content)
+    assert isinstance(message, ServiceResponse)
+    assert message.request_id == signed["request_id"]  # echoed as it came: EUIs in lower case
+    assert message.service_reference_variant == entry["service_reference_variant"]
+    if message.code == "I99":
+        return Outcome("acknowledged", "")
+    if message.code == "I0":
+        return Outcome("answered", message.payload.name if message.payload else "")
+    refusals = await talk.control.journal(request_id=signed["request_id"], kind="refusal")
+    code, check, _ = refusals[-1]["summary"].split(": ", 2)
+    assert code == message.code
+    return Outcome("refused", check)
+
+
+@dataclass
+class Conversation:
+    """Ways to the server."""
+
+    client: DuisClient
+    reader: MessageReader
+    control: ControlClient
+
+
+async def run(server: Server, tools: OfficialTools, keys: KeyStore, names: set[str] | None) -> None:
+    entries = {
+        entry["file"]: entry
+        for entry in await asyncio.to_thread(tools.templates)
+        if names is None or entry["file"].removesuffix(SUFFIX) in names
+    }
+    order = sorted(entries, key=lambda file: entries[file]["service_reference_variant"] in CHANGES_THE_WORLD)
+    results = await asyncio.to_thread(tools.sign, [{"name": file, "template": file} for file in order])
+    unsigned = {result["name"].removesuffix(SUFFIX) for result in results if "error" in result}
+    assert unsigned == set(TABLE["not_signed"]["templates"]) & {file.removesuffix(SUFFIX) for file in entries}
+    wrong: dict[str, tuple[Outcome, Outcome]] = {}
+    async with DuisClient(server.url("duis"), USER, keys) as client, ControlClient(server.url()) as control:
+        talk = Conversation(client, MessageReader(keys), control)
+        for signed in (result for result in results if "xml" in result):
+            entry = entries[signed["name"]]
+            found = await outcome_of(signed, entry, talk)
+            wanted = expected(signed["name"], entry["service_reference_variant"], entry["body"])
+            if found != wanted:
+                wrong[signed["name"]] = (found, wanted)
+    assert wrong == {}
+
+
+async def test_a_spread_of_templates(server: Server, interop: OfficialTools, official_keys: KeyStore) -> None:
+    names = set(TABLE["spread"]["templates"])
+    assert len(names) == 30
+    await run(server, interop, official_keys, names)
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(600)
+async def test_every_template(server: Server, interop: OfficialTools, official_keys: KeyStore) -> None:
+    await run(server, interop, official_keys, None)
+
+
+def test_the_table_names_templates_that_exist(interop: OfficialTools) -> None:
+    known = {entry["file"].removesuffix(SUFFIX) for entry in interop.templates()}
+    assert known >= {*TABLE["spread"]["templates"], *TABLE["refused_templates"], *TABLE["not_signed"]["templates"]}
