@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from emulator.cli.demo.command import _tracks
+from emulator.cli.demo.command import tracks_of
 from emulator.cli.demo.ledger import Ledger
 from emulator.cli.demo.stage import Stage, set_stage
 from emulator.cli.demo.story import Story
@@ -70,7 +70,7 @@ async def _collect(server: Server, folder: Path) -> Collected:
     """Update firmware as the demo does, then let a few things go wrong; keep one message of each kind."""
     collected = Collected()
     estate = load_estate(default_estate_toml())
-    ledger = Ledger(_tracks(estate))
+    ledger = Ledger(tracks_of(estate))
     devices = [device.eui for home in estate.homes for device in home.devices]
     async with set_stage(server, {USER, OTHER, NETWORK_OPERATOR}, devices, Transcript(folder)) as stage:
         reader = stage.actors[USER].client.reader

@@ -13,6 +13,9 @@ from emulator.cli.demo.ledger import Ledger, Milestone, Track
 from emulator.domain.identifiers import format_eui
 from emulator.duis.datetimes import format_datetime
 
+WIDE_COLUMNS = 112
+"""From here on whole EUIs fit."""
+
 
 class Board:
     """Shows a ledger while it fills."""
@@ -37,13 +40,15 @@ class Board:
             yield
 
     def table(self) -> Table:
-        """Devices and the simulated instants of their milestones."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        """Devices and the simulated instants of their milestones; EUIs are cut where the console is narrow."""
+        narrow = self._console.width < WIDE_COLUMNS
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1 if narrow else 2, 0, 0))
         for column in ("Region", "Type", "Device", *Milestone):
             table.add_column(column, no_wrap=True)
         for track in self._ledger.tracks:
             cells = (self._cell(track, milestone) for milestone in Milestone)
-            table.add_row(track.region, track.device.device_type, format_eui(track.eui), *cells)
+            name = format_eui(track.eui)
+            table.add_row(track.region, track.device.device_type, name[-8:] if narrow else name, *cells)
         return table
 
     def _whole(self) -> Group:
@@ -70,5 +75,5 @@ class Board:
 
 
 def _clock(at_ms: int) -> str:
-    """Day of the month and time of day."""
-    return format_datetime(at_ms)[8:19].replace("T", " ")
+    """Day of the month, hour and minute."""
+    return format_datetime(at_ms)[8:16].replace("T", " ")

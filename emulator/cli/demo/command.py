@@ -65,7 +65,7 @@ def demo(output: Output = None, interop: Interop = None, json_output: JsonFlag =
 
 async def _play(folder: Path, interop: bool | None, *, quiet: bool) -> dict[str, Any]:
     estate = load_estate(default_estate_toml(), source="embedded default")
-    ledger = Ledger(_tracks(estate))
+    ledger = Ledger(tracks_of(estate))
     transcript = Transcript(folder)
     board = Board(ledger, console(), quiet=quiet)
     began, problem = time.monotonic(), ""
@@ -88,7 +88,7 @@ async def _play(folder: Path, interop: bool | None, *, quiet: bool) -> dict[str,
     summary = _summary(ledger, transcript, problem, official)
     summary |= {"wall_s": round(time.monotonic() - began, 2), "simulated_s": (now_ms - estate.start_ms) // 1000}
     transcript.close(journal, summary)
-    if not quiet:
+    if not quiet and not console().is_terminal:
         console().print(board.table())
     return summary
 
@@ -135,7 +135,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     out.print(f"transcript of all messages: {summary['transcript']}")
 
 
-def _tracks(estate: Estate) -> list[Track]:
+def tracks_of(estate: Estate) -> list[Track]:
     """Every device that is updated, with the supplier that asks for it."""
     order = {kind: position for position, kind in enumerate(_UPDATED)}
     tracks = [

@@ -17,8 +17,8 @@ class Milestone(StrEnum):
     TRANSFERRED = "on device"
     VERIFIED = "verified"
     ACTIVATED = "activated"
-    READ_BACK = "read back"
-    LISTED = "inventory"
+    READ_BACK = "read"
+    LISTED = "listed"
 
 
 @dataclass(slots=True)

@@ -172,7 +172,9 @@ class Story:
 
     async def _see_activation_later(self, track: Track, request_id: RequestId) -> None:
         name = self._name(track)
-        met = await self._stage.control.wait("transaction", request_id=str(request_id), states=["answered"])
+        met = await self._stage.control.wait(
+            "transaction", request_id=str(request_id), states=["answered"], within_ms=LATER_MS + SILENT_ACTIVATION_MS
+        )
         self._ledger.verify(name, "dated activation executed", met)
 
         def matches(push_message: object, found: RequestId | None) -> bool:
