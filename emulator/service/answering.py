@@ -49,6 +49,7 @@ async def answer(world: HostedWorld, service: WebService, body: bytes) -> Reply:
     world.metrics.request_seconds[service.value].observe(time.perf_counter() - started_s)
     if writing is None or turn.response is None:
         world.metrics.count_request(srv, "http.500")
+        world.metrics.faults.inc()
         return plain(500, "the emulator failed on this request; its log on stderr says where")
     world.metrics.count_request(srv, turn.response.code)
     return Reply(200, writing.xml)

@@ -6,8 +6,6 @@ No state and no I/O: reading the same body against the same certificates gives t
 import hashlib
 from dataclasses import dataclass
 
-from lxml import etree
-
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import format_eui
 from emulator.duis.decode import decode_request
@@ -108,13 +106,6 @@ class Edge:
             return hashlib.sha256(encode_message(message)).digest()
         except Exception as error:
             return fault_digest(type(error).__name__)
-
-    def check_own(self, xml: bytes) -> Refusal | None:
-        """Whether a message of ours is valid against the schemas in use; a wrong one is our bug."""
-        try:
-            return self._schemas.validate(parse_document(xml))
-        except (Malformed, etree.LxmlError) as error:
-            return Refusal("http.500", str(error))
 
     def _certificate(self) -> CertificateRecord:
         if self._signing is None or self._signing[0] != self._keys.number:

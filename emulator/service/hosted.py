@@ -40,6 +40,10 @@ from emulator.world import World
 
 _log = structlog.get_logger("world")
 
+SNAPSHOT_SHARE = 50
+"""A snapshot holds up everything while it is made; at least so many times as long passes before the next one."""
+WAIT_LOOK_S = (0.005, 0.25)
+"""How often a condition that somebody waits for is looked at: at most, and at least."""
 KEYS_FOLDER = "keys"
 """Sub-folder of a world's data with its keys in the forms that others read."""
 
@@ -102,6 +106,7 @@ class HostedWorld:
         self._ticking: asyncio.Task[None] | None = None
         self._snapshotting = asyncio.Lock()
         self._snapshot_seq = 0
+        self._no_snapshot_before_s = 0.0
         self.problem = ""
         """Why the world could not be taken up again."""
 
@@ -119,12 +124,17 @@ class HostedWorld:
             else await SqliteLog.open(folder, self.name, self.settings.storage)
         )
         try:
-            imported = recovery.imported_keys(self.settings, self._keys_folder())
-            if origin is None and await self.log.metadata():
+            keys = self._keys_folder()
+            metadata = await self.log.metadata()
+            if origin is None and metadata:
+                imported = recovery.kept_keys(keys)
+                unused = recovery.unused_settings(self.settings, metadata, imported)
+                if unused:
+                    _log.warning("the world keeps what it was made with; a reset would use these", world=self.name, unused=unused)
                 recovered = await recovery.recover(self.name, self.log, imported, self._edge_of)
             else:
                 origin = origin or recovery.origin_of(self.settings, wall_ms())
-                world = recovery.make_world(self.name, origin, imported)
+                world = recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, keys))
                 if folder is not None:
                     await asyncio.to_thread(_keep_keys, folder / KEYS_FOLDER, world.keys)
                 recovered = await recovery.begin(self.log, world, self.settings, origin)
@@ -213,8 +223,7 @@ class HostedWorld:
 
     async def reset(self, origin: Origin) -> None:
         """Forget everything and begin again from ``origin``; raise :class:`Malformed`, and change nothing, when it is no good."""
-        imported = recovery.imported_keys(self.settings, self._keys_folder())
-        recovery.make_world(self.name, origin, imported)  # refused before anything is given up
+        recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, self._keys_folder()))  # refused at once
         await self.stop(keep=False)
         self.state = WorldState.STARTING
         try:
@@ -226,8 +235,9 @@ class HostedWorld:
     async def snapshot(self) -> int:
         """Write a snapshot of now and drop what is no longer needed; the number of the input it follows."""
         async with self._snapshotting:
-            now_ms = self.pump.settle()
+            now_ms, started_s = self.pump.settle(), time.monotonic()
             data = self.world.engine.snapshot()
+            self._no_snapshot_before_s = started_s + (1 + SNAPSHOT_SHARE) * (time.monotonic() - started_s)
             row = snapshot_row(self.recorder.last_seq, now_ms, __version__, self.service_state.as_json(), data)
             await self.recorder.instant(now_ms)  # a barrier: all that the snapshot holds is durable before it is named
             await self.log.save_snapshot(data, row)
@@ -256,7 +266,10 @@ class HostedWorld:
         durable = self.recorder.control(turn, item)
         self.outbox.set_endpoints(self._endpoints())
         await self._settled(durable)
-        return turn.control if turn.control is not None else ControlAnswer({}, f"the emulator failed: {turn.fault}")
+        if turn.control is None:
+            self.metrics.faults.inc()
+            return ControlAnswer({}, "the emulator failed on this command; its log on stderr says where")
+        return turn.control
 
     async def command(self, verb: str, params: dict[str, Any]) -> None:
         """Carry out a command of the service; raise :class:`Malformed` when it is refused."""
@@ -318,8 +331,9 @@ class HostedWorld:
                 if left_s <= 0:
                     return False
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(min(left_s, 0.25)):
+                    async with asyncio.timeout(min(left_s, WAIT_LOOK_S[1])):
                         await changed.wait()
+                        await asyncio.sleep(WAIT_LOOK_S[0])
         return False
 
     async def advance_to(self, instant_ms: int) -> bool:
@@ -358,6 +372,8 @@ class HostedWorld:
     # What goes on by itself
 
     def _time_passed(self, turn: Turn) -> None:
+        if turn.fault:
+            self.metrics.faults.inc()
         self.recorder.mark(turn)
 
     def _may_move(self) -> bool:
@@ -388,7 +404,8 @@ class HostedWorld:
             self.metrics.outbox_messages.set(self.outbox.depth)
             self.metrics.outbox_lag_seconds.set(self.outbox.lag_s)
             self.metrics.backlog_bytes.set(self.log.backlog_bytes)
-            if self.recorder.last_seq - self._snapshot_seq >= self.settings.storage.snapshot_every_inputs:
+            due = self.recorder.last_seq - self._snapshot_seq >= self.settings.storage.snapshot_every_inputs
+            if due and self._may_move() and time.monotonic() >= self._no_snapshot_before_s:
                 try:
                     await self.snapshot()
                 except (OSError, StorageFailed) as error:

@@ -7,14 +7,14 @@ first. A difference stops the start with words, for going on would contradict wh
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from emulator import __version__
-from emulator.domain.errors import Broken, EmulatorError, Malformed
+from emulator.domain.errors import Broken, Malformed
 from emulator.dsp.effects import Delivery, Effect
 from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.pki import storage as key_storage
@@ -80,13 +80,18 @@ def origin_of(settings: Settings, wall_ms: int) -> Origin:
     return Origin(text, settings.worlds.seed, start_ms, settings.worlds.strict_counter)
 
 
-def imported_keys(settings: Settings, folder: Path | None) -> ImportReport | None:
-    """The imported keys of a world: those it was started with, or on the first start those that the settings name."""
+def kept_keys(folder: Path | None) -> ImportReport | None:
+    """The imported keys that a world was made with, from its folder of keys; None when it was made without."""
     stored = None if folder is None else key_storage.load(folder)
-    if stored is not None:
-        return ImportReport(tuple(ImportEntry(record.name, record) for record in stored.imported)) if stored.imported else None
-    if settings.keys.import_from is None:
+    if stored is None or not stored.imported:
         return None
+    return ImportReport(tuple(ImportEntry(record.name, record) for record in stored.imported))
+
+
+def wanted_keys(settings: Settings, folder: Path | None) -> ImportReport | None:
+    """The keys to import into a new world: those that the settings name, else those that the world before it had."""
+    if settings.keys.import_from is None:
+        return kept_keys(folder)
     report = read_key_store(settings.keys.import_from)
     for entry in report.skipped:
         _log.warning("key not imported", place=entry.place, reason=entry.reason)
@@ -103,6 +108,20 @@ def make_world(name: str, origin: Origin, imported: ImportReport | None) -> Worl
         start_ms=origin.start_ms,
         strict_counter=origin.strict_counter,
     )
+
+
+def unused_settings(settings: Settings, metadata: Mapping[str, str], imported: ImportReport | None) -> list[str]:
+    """Which settings differ from what a world was made with; they have no effect until it is reset."""
+    unused = []
+    if settings.worlds.seed is not None and str(settings.worlds.seed) != metadata.get("seed"):
+        unused.append("worlds.seed")
+    if settings.worlds.estate is not None and origin_of(settings, 0).estate_toml != metadata.get("estate"):
+        unused.append("worlds.estate")
+    if settings.worlds.strict_counter != json.loads(metadata.get("strict_counter", "false")):
+        unused.append("worlds.strict_counter")
+    if settings.keys.import_from is not None and imported is None:
+        unused.append("keys.import_from")
+    return unused
 
 
 async def begin(log: Log, world: World, settings: Settings, origin: Origin) -> Recovered:
@@ -237,8 +256,3 @@ class _Replay:
             "gracefully, so that it writes a snapshot"
         )
         return ReplayDiffers(f"world {self._name} cannot be taken up faithfully: {what} ({hint})")
-
-
-def explain(error: Exception) -> str:
-    """Why a start failed, for people."""
-    return str(error) if isinstance(error, EmulatorError | OSError) else f"{type(error).__name__}: {error}"

@@ -76,9 +76,8 @@ class Server:
             await self._listen("control", settings.control, control_app(self, settings.control, self.metrics))
             await self._listen("duis", settings.duis, duis_app(self.worlds, settings.duis))
             await self._listen("smki", settings.smki, smki_app(self.worlds))
-            names = list(settings.worlds.names)
-            names += [name for name in (self._folder.worlds() if self._folder else []) if name not in names]
-            for name in names:
+            kept = self._folder.worlds() if self._folder is not None else []
+            for name in dict.fromkeys((*settings.worlds.names, *kept)):
                 await self._start_world(name, None)
             self._warming = asyncio.create_task(asyncio.to_thread(schemas.warm))
         except BaseException:

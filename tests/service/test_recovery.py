@@ -348,10 +348,29 @@ async def test_imported_keys_stay_with_their_world(
         await without_snapshot(server)
     store.unlink()
     async with running_server(load_settings(env={}, flags=flags)) as server:
-        assert {record.key for record in server.worlds["default"].world.keys.imported()} == imported
-        assert server.worlds["default"].edge.policy.check_dates is False
+        world = server.worlds["default"]
+        assert {record.key for record in world.world.keys.imported()} == imported
+        assert world.edge.policy.check_dates is False
+        await world.reset(recovery.Origin(None))
+        assert {record.key for record in world.world.keys.imported()} == imported, "a reset keeps them"
     async with running_server(load_settings(env={}, flags={**QUICK, "storage.folder": tmp_path / "other"})) as server:
         assert server.worlds["default"].edge.policy.check_dates is True
+
+
+async def test_settings_that_come_too_late_are_named(kept: LoadedSettings, tmp_path: Path) -> None:
+    async with running_server(kept) as server:
+        metadata = await server.worlds["default"].log.metadata()
+    assert recovery.unused_settings(kept.settings, metadata, None) == []
+    estate = tmp_path / "estate.toml"
+    estate.write_text("name = 'other'")
+    late = {"worlds.seed": 77, "worlds.strict_counter": True, "worlds.estate": estate, "keys.import_from": tmp_path}
+    settings = load_settings(env={}, flags={**QUICK, "storage.folder": tmp_path / "data", **late}).settings
+    assert recovery.unused_settings(settings, metadata, None) == [
+        *("worlds.seed", "worlds.estate", "worlds.strict_counter", "keys.import_from"),
+    ]
+    flags = {**QUICK, "storage.folder": tmp_path / "data", "worlds.seed": 77}
+    async with running_server(load_settings(env={}, flags=flags)) as server:
+        assert server.worlds["default"].world.estate.seed == 1
 
 
 def test_the_start_of_a_world_follows_the_settings(tmp_path: Path) -> None:
