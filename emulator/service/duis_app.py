@@ -34,7 +34,7 @@ class BodyRefused(Exception):
 
 def duis_app(worlds: Worlds, settings: Duis) -> web.Application:
     """The application. Start it with ``auto_decompress=False``, so that a compressed body cannot unfold here."""
-    app = web.Application(client_max_size=settings.body_limit_bytes)
+    app = web.Application(client_max_size=settings.body_limit_bytes + 1)  # aiohttp takes less than that, not as much
     for prefix in ("", "/worlds/{world}"):
         for service in WebService:
             resource = app.router.add_resource(f"{prefix}/api/v1/service{service.value}")

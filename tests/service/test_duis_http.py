@@ -139,6 +139,12 @@ async def test_17_megabytes_are_too_much(server: Server, http: aiohttp.ClientSes
         assert answer.status == 413, "without Content-Length as well"
 
 
+async def test_the_limit_itself_is_taken(servers: ServerFactory, http: aiohttp.ClientSession) -> None:
+    server = await servers.start({"duis.body_limit_bytes": 2_000})
+    for size, status in ((2_000, 400), (2_001, 413)):
+        assert (await post(http, server, b"<x>" + b" " * (size - 3)))[0] == status
+
+
 ENTITIES = b'<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">'
 BILLION_LAUGHS = b"<!DOCTYPE l [" + ENTITIES + b"]><l>&c;&c;&c;&c;</l>"
 
