@@ -31,8 +31,9 @@ _UNITS_MS = {
 _PART = re.compile(r"(\d+)\s*([a-z]+)\s*")
 _RELATIVE = re.compile(r"(start|now)(?:\s*([+-])\s*(.+))?")
 _REQUIREMENT = re.compile(r"S-\d\d|A\d{1,2}|(?:M7|Q7|T|C)-\d{2,3}")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]{0,59}")
 
+MAX_NAME = 60
+"""Characters of a name made up in a file."""
 _UNITS_BYTES = {"B": 1, "kB": 1_000, "KiB": 1_024, "MB": 1_000_000, "MiB": 1_048_576}
 MIN_IMAGE_BYTES, MAX_IMAGE_BYTES = 64, 10_000_000
 """Sizes that a built Manufacturer Image may have."""
@@ -62,7 +63,7 @@ def format_duration(span_ms: int) -> str:
     for unit, size_ms in (("days", DAY_MS), ("h", HOUR_MS), ("min", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)):
         number, left = divmod(left, size_ms)
         if number:
-            found.append(f"{number} {unit}")
+            found.append(f"{number} {unit.removesuffix('s') if number == 1 and len(unit) > 2 else unit}")
     return ("-" if span_ms < 0 else "") + (" ".join(found[:3]) or "0 s")
 
 
@@ -135,9 +136,9 @@ def _requirement(value: object) -> str:
 
 
 def _name(value: object) -> str:
-    if isinstance(value, str) and _NAME.fullmatch(value):
+    if isinstance(value, str) and value.isprintable() and value == value.strip() and 0 < len(value) <= MAX_NAME:
         return value
-    raise Malformed(f"{str(value)[:60]!r} is not a name", expected="a letter, then letters, digits, space . _ -, 60 at most")
+    raise Malformed(f"{str(value)[:80]!r} is not a name", expected=f"one line of at most {MAX_NAME} characters")
 
 
 def _one_or_more(value: object) -> object:

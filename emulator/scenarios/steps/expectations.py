@@ -23,18 +23,21 @@ from emulator.scenarios.values import AlertCode, Code, Duration, Reference, Refe
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
 
+NONE = "none"
+"""How files write that there is no value, and no job."""
 Count = Annotated[int, Field(ge=0, strict=True)]
 Expected = Any
 """A value as it must be; ``{ hash_of = "image" }`` stands for the hash of a built image."""
 
 
 def _dcc_alert(value: object) -> str:
-    if isinstance(value, str) and value in dcc_alerts():
+    known = {*dcc_alerts(), *(row.body for row in dcc_alerts().values())}
+    if isinstance(value, str) and value in known:
         return value
-    raise Malformed(f"there is no DCC Alert {str(value)[:40]!r}", expected=suggest(str(value), dcc_alerts()))
+    raise Malformed(f"there is no DCC Alert {str(value)[:40]!r}", expected=suggest(str(value), known))
 
 
-DccAlertNumber = Annotated[str, BeforeValidator(_dcc_alert)]
+DccAlertName = Annotated[str, BeforeValidator(_dcc_alert)]
 
 
 def check_values(names: Names, values: Iterable[Expected], where: str) -> None:
@@ -52,12 +55,14 @@ def value_of(stage: "Stage", value: Expected) -> object:
 
 
 def plain(value: object) -> object:
-    """A decoded value in the form in which files have it."""
+    """A value that was seen, in the form in which files have it: octets as hexadecimal text, ``none`` for what is not there."""
+    if value is None:
+        return NONE
     return value.hex() if isinstance(value, bytes) else value
 
 
 class Wanted(BaseModel):
-    """One row of expected messages: who gets what, about which device, how often."""
+    """One row of expected messages: who gets what, about which device, how often, and what tells it from others of its kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -65,8 +70,8 @@ class Wanted(BaseModel):
     """Users; each of them must get it."""
     device_alert: AlertCode | None = None
     """An alert of a device with this code."""
-    dcc_alert: DccAlertNumber | None = None
-    """A DCC Alert with this number."""
+    dcc_alert: DccAlertName | None = None
+    """A DCC Alert with this number (`N60`), or with this body (`PPMIDAlert`) where the number is not well established."""
     response: Code | None = None
     """A response with this code, pushed for an earlier request."""
     answers: Reference = ""
@@ -74,7 +79,7 @@ class Wanted(BaseModel):
     device: References = []
     """Devices that it comes from or names; it must come for each of them."""
     count: Count = 1
-    """How often, per user and device."""
+    """How often, per user and device; `0` for not at all."""
     body: dict[str, str] = {}
     """Texts of the DCC Alert's body or of the payload, by path of elements below it: `"FirmwareTransferAlert/OtherDeviceID"`."""
     values: dict[str, Expected] = {}
@@ -112,13 +117,27 @@ class Wanted(BaseModel):
             return Kind.RESPONSE
         return Kind.DEVICE_ALERT if self.device_alert is not None else Kind.DCC_ALERT
 
-    def fits(self, stage: "Stage", message: Seen, user: Eui64, device: Eui64 | None) -> bool:
-        """Whether a message is one that the row means, whatever it holds."""
+    def is_kind_of(self, stage: "Stage", message: Seen, user: Eui64, device: Eui64 | None) -> bool:
+        """Whether a message is of the kind and about the device that the row means, whatever it holds."""
         if message.to != user or message.kind is not self.kind or (device is not None and device not in message.about):
             return False
         if self.answers and all(sent.request_id != message.request_id for sent in stage.sent.get(self.answers, [])):
             return False
+        if self.dcc_alert is not None and message.body is not None and message.body.name == self.dcc_alert:
+            return True
         return message.code == (self.response or self.device_alert or self.dcc_alert)
+
+    def holds(self, stage: "Stage") -> dict[str, object]:
+        """What the row says of the inside of a message."""
+        return {**self.body, **{name: value_of(stage, value) for name, value in self.values.items()}}
+
+    async def held(self, stage: "Stage", message: Seen) -> dict[str, object]:
+        """The same of a message that came."""
+        body = {path: plain(None if message.body is None else message.body.value(*path.split("/"))) for path in self.body}
+        if not self.values:
+            return body
+        decoded = await stage.decode(message)
+        return {**body, **{name: plain(None if decoded is None else decoded.values.get(name)) for name in self.values}}
 
     def __str__(self) -> str:
         code = self.response or self.device_alert or self.dcc_alert
@@ -134,7 +153,7 @@ class ExpectMessages(Step):
     def check(self, names: Names) -> None:
         """Every row."""
         for number, row in enumerate(self.messages, 1):
-            row.check(names, f"messages row {number}")
+            row.check(names, f"messages.{number}")
 
     async def run(self, stage: "Stage") -> None:
         """Compare row by row."""
@@ -142,47 +161,43 @@ class ExpectMessages(Step):
             await self._compare(stage, row)
 
     async def _compare(self, stage: "Stage", row: Wanted) -> None:
-        names = stage.names
+        names, wanted = stage.names, row.holds(stage)
         devices: tuple[Eui64 | None, ...] = names.devices_of(row.device, "device") or (None,)
         matched: dict[int, Seen] = {}
         for user in names.users_of(row.to, "to"):
             for device in devices:
-                found = [message for message in stage.pending if row.fits(stage, message, user, device)]
+                kind = [
+                    (each, await row.held(stage, each)) for each in stage.pending if row.is_kind_of(stage, each, user, device)
+                ]
+                found = [message for message, held in kind if held == wanted]
                 matched |= {id(message): message for message in found}
                 if len(found) != row.count:
-                    self._miscounted(stage, row, user, device, found)
+                    near = next((held for _, held in reversed(kind) if held != wanted), None)
+                    self._miscounted(stage, row, len(found), near, (user, device))
         stage.pending[:] = [message for message in stage.pending if id(message) not in matched]
         for message in sorted(matched.values(), key=lambda message: message.order):
-            await self._look_into(stage, row, message)
+            await self._check_further(stage, row, message)
 
-    def _miscounted(self, stage: "Stage", row: Wanted, user: Eui64, device: Eui64 | None, found: list[Seen]) -> None:
-        shown = stage.names.shown
-        about = f" about {shown(device)}" if device is not None else ""
-        others = [message for message in stage.pending if message.to == user and message not in found]
-        near = [message for message in others if device is None or device in message.about] or others
-        seen = [stage.line(message) for message in sorted(found or near, key=lambda message: message.order)]
-        stage.fail(
-            f"{row} to {shown(user)}{about}",
-            f"{row.count} of them",
-            [f"{len(found)} of them", *([] if found or not near else ["instead:"]), *seen[:10]],
-            about=device if device is not None else user,
-        )
+    def _miscounted(
+        self, stage: "Stage", row: Wanted, count: int, near: dict[str, object] | None, who: tuple[Eui64, Eui64 | None]
+    ) -> None:
+        """Too few or too many; what the nearest message held where one was of the kind."""
+        user, device = who
+        about = f" about {stage.names.shown(device)}" if device is not None else ""
+        expected: dict[str, object] = {"count": row.count}
+        seen: dict[str, object] = {"count": count}
+        if near is not None and count < row.count:
+            expected |= row.holds(stage)
+            seen |= near
+        stage.fail(f"{row} to {stage.names.shown(user)}{about}", expected, seen, about=user if device is None else device)
 
-    async def _look_into(self, stage: "Stage", row: Wanted, message: Seen) -> None:
+    async def _check_further(self, stage: "Stage", row: Wanted, message: Seen) -> None:
         what = f"{row} to {stage.names.shown(message.to)} of {format_datetime(message.at_ms)}"
-        about = next(iter(message.about), None)
-        if row.body:
-            seen = {path: None if message.body is None else message.body.value(*path.split("/")) for path in row.body}
-            stage.verify(f"body of {what}", row.body, seen, about=about)
         decoded = await stage.decode(message)
-        if row.values:
-            expected = {name: value_of(stage, value) for name, value in row.values.items()}
-            held = {} if decoded is None else decoded.values
-            stage.verify(f"GBCS values of {what}", expected, {name: plain(held.get(name)) for name in expected}, about=about)
         if decoded is not None:
             verdicts = {decoded.signature, decoded.mac}
             holds = Verdict.VALID in verdicts and verdicts <= {Verdict.VALID, Verdict.ABSENT}
-            stage.verify(f"protection of {what} holds", row.protected, holds, about=about)
+            stage.verify(f"protection of {what} holds", row.protected, holds, about=next(iter(message.about), None))
         if row.after:
             self._on_time(stage, row, message, what)
 
@@ -214,7 +229,7 @@ class ExpectDevice(Step):
     inventory: dict[str, Expected] = {}
     """What the DCC believes, by name: `status`, `firmware_version`, `gbcs_version`, `import_mpxn` …"""
     state: dict[str, Expected] = {}
-    """What the device is, by path: `running_version`, `firmware`, `held_image.hash`, `on_han` …"""
+    """What the device is, by path: `running_version`, `firmware`, `held_image.hash`, `on_han` …; `none` for what is not there."""
     job: str = ""
     """State of its newest firmware job, or `none`."""
 
@@ -225,7 +240,7 @@ class ExpectDevice(Step):
             raise Malformed("nothing is expected of it", where="inventory", expected="inventory, state or job")
         check_values(names, self.inventory.values(), "inventory")
         check_values(names, self.state.values(), "state")
-        if self.job and self.job != "none":
+        if self.job and self.job != NONE:
             check_job_states([self.job], "job")
 
     def title(self, names: Names) -> str:
@@ -238,12 +253,12 @@ class ExpectDevice(Step):
             found = await stage.look(f"devices/{format_eui(eui)}")
             for part, expected in (("inventory", self.inventory), ("state", self.state)):
                 if expected:
-                    seen = {path: _at(found[part], path, part) for path in expected}
+                    seen = {path: plain(_at(found[part], path, part)) for path in expected}
                     wanted = {path: value_of(stage, value) for path, value in expected.items()}
                     stage.verify(f"{part} of {stage.names.shown(eui)}", wanted, seen, about=eui)
             if self.job:
                 job = found["job"]
-                state = "none" if job is None else job["state"]
+                state = NONE if job is None else job["state"]
                 stage.verify(f"job of {stage.names.shown(eui)}", self.job, state, about=eui)
 
 
