@@ -68,6 +68,14 @@ class Csp:
         """
         return self._wan.premises.images.hold(image)
 
+    def keep_image(self, image_key: str) -> None:
+        """Count as a user of a held image, so that it stays until :meth:`release_image` although no job needs it yet."""
+        self._wan.premises.images.use(image_key)
+
+    def release_image(self, image_key: str) -> None:
+        """Need an image no longer; the jobs that got it meanwhile keep it."""
+        self._wan.premises.images.release(image_key)
+
     def distribute(self, job_key: str, hub: Eui64, target: Eui64, image_key: str, now_ms: int) -> None:
         """Queue an image for one device; ``dsp.delivery`` tells the outcome. A ``job_key`` is used once.
 

@@ -198,6 +198,8 @@ def _accept(context: Context, case: Case, devices: list[InventoryEntry], octets:
         request_id=request.request_id,
         data={"image_hash": image_hash, "devices": len(devices)},
     )
+    # A job may end while others of the request are still to be handed over: the request itself needs the image until then.
+    context.csp.keep_image(request.image_key)
     context.agenda.schedule(context.now_ms, "dsp.hand_over", request.key)
     _tell_other_suppliers(context, case, devices, version)
 
@@ -226,6 +228,7 @@ def hand_over(context: Context, key: int) -> None:
         job = context.state.jobs[number]
         if advance_job(context, job, "handed_over"):
             context.csp.distribute(str(job.key), job.hub, job.device, request.image_key, context.now_ms)
+    context.csp.release_image(request.image_key)
 
 
 def advance_job(context: Context, job: Job, event: str, reason: str = "") -> bool:

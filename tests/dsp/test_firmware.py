@@ -167,3 +167,13 @@ def test_activation_has_four_outcomes(bench: Bench, fault: str | None, image_has
     expected = "00010100" if code == 0 else "00010000"
     assert result["firmware_version"] == expected
     assert version_in_inventory(bench, eui) == expected
+
+
+def test_a_request_goes_on_when_the_first_of_its_devices_fails_at_once(bench: Bench) -> None:
+    """The image stays for the others, although nobody used it yet when the first job ended."""
+    devices = [device(home, PPMID) for home in range(3)]
+    bench.control("fault.add", kind="hub.store_full", device=format_eui(device(0, CHF)))
+    assert bench.distribute("11.4", "PPMID", devices).code == "I99"
+    fresh = bench.run_until_idle()
+    assert [alert.body.value("TargetDeviceID") for alert in dcc_alerts(fresh, "N61")] == [format_eui(devices[0])]
+    assert {alert.body.value("TargetDeviceID") for alert in dcc_alerts(fresh, "N60")} == {format_eui(eui) for eui in devices[1:]}
