@@ -147,7 +147,7 @@ def test_nobody_there_ends_with_3(run: Run) -> None:
         ("journal",),
         ("outbox", "list"),
         ("users", "list"),
-        ("send", "11.2", "-d", ESME),
+        ("send", "11.2", "-d", ESME, "--duis", "http://127.0.0.1:1"),
     ):
         done = run(*verb, "--server", "http://127.0.0.1:1")
         assert (done.code, done.err.startswith("error: http://127.0.0.1")) == (3, True), done.err

@@ -58,7 +58,7 @@ def test_gbcs_test_data(reference: Path, store: KeyStore) -> None:
 @pytest.fixture(scope="module")
 def tools() -> OfficialTools:
     try:
-        return OfficialTools.open()
+        return OfficialTools.open(install=True)
     except Unavailable as reason:
         absent("interop", f"the DCC's own tools are not here: {reason}")
         raise
