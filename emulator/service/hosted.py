@@ -98,6 +98,8 @@ class HostedWorld:
 
     def __init__(self, name: str, shared: Shared, metrics: WorldMetrics) -> None:
         self.name = name
+        self.changing = asyncio.Lock()
+        """Held while the world is made, begun anew or dropped: one of these at a time."""
         self.state = WorldState.STARTING
         self.metrics = metrics
         self.shared = shared
@@ -224,13 +226,16 @@ class HostedWorld:
     async def reset(self, origin: Origin) -> None:
         """Forget everything and begin again from ``origin``; raise :class:`Malformed`, and change nothing, when it is no good."""
         recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, self._keys_folder()))  # refused at once
-        await self.stop(keep=False)
-        self.state = WorldState.STARTING
-        try:
-            await self.start(origin)
-        except BaseException as error:
-            self.state, self.problem = WorldState.STOPPED, str(error)
-            raise
+        async with self.changing:
+            if self.state is not WorldState.READY:
+                raise Unavailable(f"world {self.name} is {self.state.value}")
+            await self.stop(keep=False)
+            self.state = WorldState.STARTING
+            try:
+                await self.start(origin)
+            except BaseException as error:
+                self.state, self.problem = WorldState.STOPPED, str(error)
+                raise
 
     async def snapshot(self) -> int:
         """Write a snapshot of now and drop what is no longer needed; the number of the input it follows."""

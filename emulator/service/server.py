@@ -102,7 +102,8 @@ class Server:
         world = HostedWorld(check_world_name(name), self._shared, self.metrics.world(name))
         self._worlds[name] = world
         try:
-            await world.start(origin)
+            async with world.changing:
+                await world.start(origin)
         except BaseException:
             del self._worlds[name]
             raise
@@ -121,10 +122,15 @@ class Server:
         """End a world and delete what is kept of it; raise :class:`ControlRefused` for one that the settings name."""
         if name in self.settings.worlds.names:
             raise ControlRefused(409, f"world {name} is one of the settings", where="world", expected="a world made by a call")
-        world = self._worlds.pop(name)
-        await world.stop(keep=False)
-        if self._folder is not None:
-            await asyncio.to_thread(self._folder.drop_world, name)
+        world = self._worlds[name]
+        async with world.changing:
+            if self._worlds.get(name) is not world:
+                raise ControlRefused(404, f"there is no world {name!r}", where="world")
+            if world.state is not WorldState.STOPPED:
+                await world.stop(keep=False)
+            if self._folder is not None:
+                await asyncio.to_thread(self._folder.drop_world, name)
+            del self._worlds[name]  # not before: until then its folder is in use and its name is taken
 
     async def stop(self) -> None:
         """Refuse new requests, finish those under way, stop the worlds, let go of everything."""
@@ -135,7 +141,7 @@ class Server:
             await runner.cleanup()
         self._runners.clear()
         for world in list(self._worlds.values()):
-            if world.state is WorldState.DRAINING:
+            if world.state in (WorldState.DRAINING, WorldState.READY):  # ready: a reset ended while the listeners closed
                 await world.stop()
         if self._warming is not None:
             await asyncio.gather(self._warming, return_exceptions=True)

@@ -22,7 +22,7 @@ QUICK: dict[str, object] = {
     "outbox.retry_initial_ms": 20,
     "outbox.retry_cap_ms": 80,
     "outbox.timeout_ms": 500,
-    "duis.body_timeout_ms": 400,
+    "duis.body_timeout_ms": 1_000,
     "worlds.limit": 100,
     "log.format": "json",
 }
@@ -78,9 +78,13 @@ def emulator_process(folder: Path, **settings: object) -> Iterator[Emulator]:
         try:
             yield emulator
         finally:
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()
+            try:
                 process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
     assert process.returncode in (0, -signal.SIGKILL)
     assert "Traceback" not in emulator.log
     assert '"level": "error"' not in emulator.log

@@ -275,7 +275,7 @@ async def test_never_before_the_acknowledgement_could_be_processed(side: Side) -
         for request_id in asked:
             await receiver.answer_to(request_id)
     for request_id, before in asked.items():
-        assert 0.6 <= arrivals[request_id] - before < 3
+        assert arrivals[request_id] - before >= 0.6
 
 
 @pytest.mark.parametrize(
