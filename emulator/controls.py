@@ -5,40 +5,93 @@ A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it an
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
-from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
+from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole, UserRole
 from emulator.dsp.effects import ControlAnswer
-from emulator.dsp.firmware import cancel_jobs
 from emulator.dsp.inputs import ControlInput
-from emulator.dsp.inventory import suspend_or_restore
+from emulator.dsp.jobs import cancel_jobs, is_open
 from emulator.dsp.state import User
+from emulator.dsp.versions import suspend_or_restore
 from emulator.engine import Engine
 from emulator.estate.model import CplEntry, DeviceDefinition, Registration
+from emulator.gbcs.usecases import parse_version
+from emulator.simulation.clock import MAX_INSTANT_MS
 
 Params = Mapping[str, Any]
+_HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
+_SUPPLIER = RemotePartyRole.SUPPLIER
 Verb = Callable[[Engine, Params], dict[str, Any]]
 
 
+_MAX_URL = 2_000
+_MAX_TEXT = 200
+"""Longest text parameter but an endpoint; far above every text of the inventory."""
+
+
 def _take(params: Params, name: str, kind: type, default: Any = ...) -> Any:
-    value = params.get(name, default)
-    if value is ...:
+    """One parameter; an absent or null one is ``default`` where there is one."""
+    value = params.get(name)
+    if value is None and default is not ...:
+        return default
+    if value is None:
         raise Malformed(f"{name} is missing", where=name, expected=f"a value of type {kind.__name__}")
-    if value is not default and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Malformed(f"{name} is {str(value)[:60]!r}", where=name, expected=f"a value of type {kind.__name__}")
     return value
+
+
+def _text(params: Params, name: str, default: Any = ...) -> Any:
+    """A text that can be shown and sent: printable, and not endless."""
+    value = _take(params, name, str, default)
+    if isinstance(value, str) and not (value.isprintable() and len(value) <= _MAX_TEXT):
+        raise Malformed(f"{name} is {value[:60]!r}", where=name, expected=f"at most {_MAX_TEXT} printable characters")
+    return value
+
+
+def _word(params: Params, name: str, vocabulary: type[StrEnum], default: Any = ...) -> Any:
+    value = _take(params, name, str, default)
+    try:
+        return vocabulary(value)
+    except ValueError:
+        raise Malformed(f"there is no {name} {value[:60]!r}", where=name, expected=f"one of {', '.join(vocabulary)}") from None
+
+
+def _hex(params: Params, name: str, digits: int, default: Any = ...) -> Any:
+    value = _take(params, name, str, default)
+    if value and (len(value) != digits or not set(value) <= _HEX_DIGITS):
+        raise Malformed(f"{name} is {value[:80]!r}", where=name, expected=f"{digits} hexadecimal digits")
+    return value
+
+
+def _instant(params: Params, name: str, default: Any = ...) -> Any:
+    value = _take(params, name, int, default)
+    if value is not None and not 0 <= value <= MAX_INSTANT_MS:
+        raise Malformed(f"{name} is {value}", where=name, expected=f"0 to {MAX_INSTANT_MS} milliseconds of UTC")
+    return value
+
+
+def _eui(params: Params, name: str, default: Any = ...) -> Any:
+    value = _take(params, name, str, default)
+    if value is None:
+        return None
+    try:
+        return parse_eui(value)
+    except Malformed as error:
+        raise Malformed(error.detail, where=name, expected=error.expected) from None
 
 
 def _only(params: Params, *names: str) -> None:
     for name in params:
         if name not in names:
-            raise Malformed(f"{name!r} is not a parameter", where=name, expected=f"one of {', '.join(names)}")
+            raise Malformed(f"{name!r} is not a parameter", where=str(name), expected=f"one of {', '.join(names)}")
 
 
 def _user(engine: Engine, params: Params) -> User:
-    eui = parse_eui(_take(params, "user", str))
+    eui = _eui(params, "user")
     user = engine.state.dsp.users.get(eui)
     if user is None:
         known = ", ".join(format_eui(each) for each in sorted(engine.state.dsp.users))
@@ -47,7 +100,7 @@ def _user(engine: Engine, params: Params) -> User:
 
 
 def _device(engine: Engine, params: Params) -> Eui64:
-    eui = parse_eui(_take(params, "device", str))
+    eui: Eui64 = _eui(params, "device")
     if engine.premises.describe(eui, engine.now_ms) is None:
         raise Malformed(f"{format_eui(eui)} is in no home", where="device", expected="the EUI of a device of the estate")
     return eui
@@ -57,7 +110,10 @@ def user_endpoint(engine: Engine, params: Params) -> dict[str, Any]:
     """Set where a user's pushes go; an empty ``url`` holds them back."""
     _only(params, "user", "url")
     user = _user(engine, params)
-    user.endpoint = _take(params, "url", str)
+    url = _take(params, "url", str)
+    if not (url.isprintable() and len(url) <= _MAX_URL):
+        raise Malformed(f"url is {url[:60]!r}", where="url", expected=f"at most {_MAX_URL} printable characters")
+    user.endpoint = url
     return {"user": format_eui(user.eui), "url": user.endpoint}
 
 
@@ -72,54 +128,58 @@ def user_status(engine: Engine, params: Params) -> dict[str, Any]:
 def registration_put(engine: Engine, params: Params) -> dict[str, Any]:
     """Register a party for an MPxN and role from an instant on; whoever held it until then ends there."""
     _only(params, "mpxn", "role", "party", "from_ms")
-    mpxn, party = _take(params, "mpxn", str), _take(params, "party", str)
-    try:
-        role = UserRole(_take(params, "role", str))
-    except ValueError:
-        raise Malformed("there is no such role", where="role", expected=", ".join(UserRole)) from None
-    from_ms = _take(params, "from_ms", int, engine.now_ms)
-    if party not in {user.party for user in engine.state.dsp.users.values()}:
-        raise Malformed(f"{party!r} is not a party", where="party", expected="the party of a user")
-    registrations = engine.state.dsp.registrations
-    for position, entry in enumerate(registrations):
-        if entry.mpxn == mpxn and entry.role is role and (entry.to_ms is None or entry.to_ms > from_ms):
-            registrations[position] = replace(entry, to_ms=max(entry.from_ms, from_ms))
-    registrations.append(Registration(mpxn, role, party, from_ms))
+    mpxn, party, role = _text(params, "mpxn"), _text(params, "party"), _word(params, "role", UserRole)
+    from_ms = _instant(params, "from_ms", engine.now_ms)
+    if not 1 <= len(mpxn) <= 13:
+        raise Malformed(f"mpxn is {mpxn[:60]!r}", where="mpxn", expected="1 to 13 characters")
+    companies = sorted({user.party for user in engine.state.dsp.users.values()})
+    if party not in companies:
+        raise Malformed(f"{party!r} is not a party", where="party", expected=f"one of {', '.join(companies)}")
+    earlier = engine.state.dsp.registrations.get((mpxn, role), [])
+    kept = [
+        entry if entry.to_ms is not None and entry.to_ms <= from_ms else replace(entry, to_ms=from_ms)
+        for entry in earlier
+        if entry.from_ms < from_ms
+    ]
+    engine.state.dsp.registrations[mpxn, role] = [*kept, Registration(mpxn, role, party, from_ms)]
+    engine.state.agenda.schedule(max(from_ms, engine.now_ms), "dsp.registration", mpxn)
     return {"mpxn": mpxn, "role": role.value, "party": party, "from_ms": from_ms}
 
 
 def cpl_put(engine: Engine, params: Params) -> dict[str, Any]:
     """Add a row to the Central Products List or change its status; devices are suspended or restored accordingly."""
     _only(params, "type", "manufacturer", "model", "firmware_version", "status", "image_hash", "gbcs_version")
-    try:
-        entry = CplEntry(
-            device_type=DeviceType(_take(params, "type", str)),
-            manufacturer=_take(params, "manufacturer", str),
-            model=_take(params, "model", str),
-            firmware_version=_take(params, "firmware_version", str).upper(),
-            status=CplStatus(_take(params, "status", str, "Active")),
-            image_hash=_take(params, "image_hash", str, "").lower(),
-            gbcs_version=_take(params, "gbcs_version", str, "4.2"),
+    entry = CplEntry(
+        device_type=_word(params, "type", DeviceType),
+        manufacturer=_hex(params, "manufacturer", 4).upper(),
+        model=_hex(params, "model", 8).upper(),
+        firmware_version=_hex(params, "firmware_version", 8).upper(),
+        status=_word(params, "status", CplStatus, CplStatus.ACTIVE.value),
+        image_hash=_hex(params, "image_hash", 64, "").lower(),
+        gbcs_version=_gbcs_version(params),
+    )
+    for name in ("manufacturer", "model", "firmware_version"):
+        if not params[name]:
+            raise Malformed(f"{name} is empty", where=name, expected="hexadecimal digits")
+    known = engine.state.dsp.cpl.get((entry.device_type, entry.manufacturer, entry.model, entry.firmware_version))
+    if known is not None:
+        entry = replace(
+            known,
+            status=entry.status,
+            image_hash=entry.image_hash or known.image_hash,
+            gbcs_version=entry.gbcs_version if params.get("gbcs_version") else known.gbcs_version,
         )
-    except ValueError as error:
-        if isinstance(error, Malformed):
-            raise
-        raise Malformed(
-            str(error), expected=f"status one of {', '.join(CplStatus)}, type one of {', '.join(DeviceType)}"
-        ) from None
-    rows = engine.state.dsp.cpl
-    same = [(row.device_type, row.manufacturer, row.model, row.firmware_version) for row in rows]
-    key = (entry.device_type, entry.manufacturer, entry.model, entry.firmware_version)
-    if key in same:
-        position = same.index(key)
-        known = rows[position]
-        rows[position] = replace(known, status=entry.status, image_hash=entry.image_hash or known.image_hash)
-    else:
-        rows.append(entry)
-    for device in list(engine.state.dsp.inventory.values()):
-        if (device.device_type, device.manufacturer, device.model) == key[:3]:
-            suspend_or_restore(engine.context, device)
+    engine.context.lookup.put_product(entry)
+    for device in engine.context.lookup.of_model(entry.device_type, entry.manufacturer, entry.model):
+        suspend_or_restore(engine.context, device)
     return {"firmware_version": entry.firmware_version, "status": entry.status.value}
+
+
+def _gbcs_version(params: Params) -> str:
+    value = _text(params, "gbcs_version", "4.2")
+    if not parse_version(value):
+        raise Malformed(f"gbcs_version is {value!r}", where="gbcs_version", expected="numbers and dots such as 4.2")
+    return str(value)
 
 
 def device_power(engine: Engine, params: Params) -> dict[str, Any]:
@@ -134,13 +194,17 @@ def device_power(engine: Engine, params: Params) -> dict[str, Any]:
 def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
     """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it."""
     _only(params, "device", "hub", "supplier")
-    eui, hub = parse_eui(_take(params, "device", str)), parse_eui(_take(params, "hub", str))
+    eui, hub, supplier = _eui(params, "device"), _eui(params, "hub"), _eui(params, "supplier", None)
     entry, home = engine.state.dsp.inventory.get(eui), engine.state.dsp.premises.get(hub)
     if entry is None:
         raise Malformed(f"{format_eui(eui)} is not in the inventory", where="device", expected="a device notified by 12.2")
+    if entry.device_type in (DeviceType.CHF, DeviceType.GPF):
+        raise Malformed(f"a {entry.device_type} is not fitted into a home", where="device", expected="a device other than a hub")
     if home is None:
         raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF of the estate")
-    supplier = _take(params, "supplier", str, None)
+    if supplier is not None and supplier not in {p.eui for p in engine.state.estate.parties if p.remote_party_role is _SUPPLIER}:
+        raise Malformed(f"{format_eui(supplier)} is not a supplier", where="supplier", expected="the EUI of a supplier")
+    version = entry.firmware_version or "00000000"
     definition = DeviceDefinition(
         eui=eui,
         device_type=entry.device_type,
@@ -148,12 +212,13 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
         manufacturer=entry.manufacturer,
         model=entry.model,
         hardware_version=0x0101,
-        firmware_version=entry.firmware_version or "00000000",
+        # The versions of Type 2 devices are free text, which nothing runs.
+        firmware_version=version if len(version) == 8 and set(version) <= _HEX_DIGITS else "00000000",
         smets_version=entry.smets_version,
         gbcs_version=entry.gbcs_version,
         status=entry.status,
         esme_variant=entry.esme_variant,
-        supplier=None if supplier is None else parse_eui(supplier),
+        supplier=supplier,
     )
     engine.premises.add_device(definition, engine.now_ms)
     entry.supplier = definition.supplier
@@ -163,14 +228,17 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
 def fault_add(engine: Engine, params: Params) -> dict[str, Any]:
     """Plan a fault; ``device`` limits it to one hub or device."""
     _only(params, "kind", "device", "from_ms", "to_ms", "times", "params")
-    device = _take(params, "device", str, None)
+    settings = _take(params, "params", dict, {})
+    for name, value in settings.items():
+        if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, int | str):
+            raise Malformed(f"{str(name)[:40]} is {str(value)[:60]!r}", where="params", expected="names with numbers or texts")
     number = engine.faults.add(
         _take(params, "kind", str),
-        None if device is None else parse_eui(device),
-        from_ms=_take(params, "from_ms", int, 0),
-        to_ms=_take(params, "to_ms", int, None),
+        _eui(params, "device", None),
+        from_ms=_instant(params, "from_ms", 0),
+        to_ms=_instant(params, "to_ms", None),
         times=_take(params, "times", int, None),
-        params=_take(params, "params", dict, {}),
+        params=settings,
     )
     return {"fault": number}
 
@@ -190,7 +258,7 @@ def job_cancel(engine: Engine, params: Params) -> dict[str, Any]:
     """Give up the firmware job that is open for a device."""
     _only(params, "device")
     eui = _device(engine, params)
-    if eui not in engine.state.dsp.open_job:
+    if not any(is_open(job) for job in engine.context.lookup.jobs_of(eui)):
         raise Malformed(f"{format_eui(eui)} has no open firmware job", where="device", expected="a device with an open job")
     cancel_jobs(engine.context, eui, "given up by the operator")
     return {"device": format_eui(eui)}

@@ -166,8 +166,13 @@ def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
         )
         for device in home.devices:
             state.dsp.inventory[device.eui] = _entry(device)
-    state.dsp.registrations.extend(estate.registrations)
-    state.dsp.cpl.extend(estate.cpl)
+    for registration in estate.registrations:
+        state.dsp.registrations.setdefault((registration.mpxn, registration.role), []).append(registration)
+        for change_ms in (registration.from_ms, registration.to_ms):
+            if change_ms is not None and change_ms > state.now_ms:
+                state.agenda.schedule(change_ms, "dsp.registration", registration.mpxn)
+    for row in estate.cpl:
+        state.dsp.cpl[(row.device_type, row.manufacturer, row.model, row.firmware_version)] = row
     return state
 
 

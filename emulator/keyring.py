@@ -41,12 +41,10 @@ class KeyRing(Keys):
         """The Access Control Broker's signing key, for critical Commands it originates."""
         return self._own(Usage.DIGITAL_SIGNATURE)
 
-    def device_key_agreement(self, device: int) -> EllipticCurvePublicKey:
-        """A device's public key agreement key, from its certificate."""
+    def device_key_agreement(self, device: int) -> EllipticCurvePublicKey | None:
+        """A device's public key agreement key, from its certificate; None when it has none."""
         record = self.store.device(Eui64(device), Usage.KEY_AGREEMENT)
-        if record is None:
-            raise Broken(f"device {device:016X} has no key agreement certificate")
-        return record.public_key
+        return None if record is None else record.public_key
 
     def user_digital_signature(self, user: int) -> EllipticCurvePublicKey | None:
         """The public key of the certificate with which a user signs GBCS."""

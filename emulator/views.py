@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp import job_states
+from emulator.dsp.jobs import job_of
 from emulator.dsp.state import InventoryEntry, Job, Transaction
 from emulator.engine import Engine
 
@@ -64,12 +65,12 @@ class Views:
         real = self._engine.premises.describe(Eui64(eui), self._engine.now_ms)
         if entry is None and real is None:
             return None
-        key = self._engine.state.dsp.latest_job.get(Eui64(eui))
+        job = job_of(self._engine.context, eui)
         return {
             "device": format_eui(eui),
             "inventory": None if entry is None else self._inventory(entry),
             "state": real,
-            "job": None if key is None else self._job(self._engine.state.dsp.jobs[key]),
+            "job": None if job is None else self._job(job),
         }
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -94,11 +95,11 @@ class Views:
 
     def registrations(self) -> list[dict[str, Any]]:
         """Who is registered for what."""
-        return [asdict(entry) for entry in self._engine.state.dsp.registrations]
+        return [asdict(entry) for entries in self._engine.state.dsp.registrations.values() for entry in entries]
 
     def firmware_list(self) -> list[dict[str, Any]]:
         """The Central Products List."""
-        return [asdict(entry) for entry in self._engine.state.dsp.cpl]
+        return [asdict(entry) for entry in self._engine.state.dsp.cpl.values()]
 
     def faults(self) -> list[dict[str, Any]]:
         """The fault plan."""

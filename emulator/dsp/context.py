@@ -1,7 +1,7 @@
 """What every part of the DSP shares: state, settings, neighbours, and the way messages leave."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -10,6 +10,7 @@ from emulator.csp.csp import Csp
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui
 from emulator.domain.tables import CheckCodes, alert_by_purpose
 from emulator.dsp.effects import Delivery, Effect, JournalEntry
+from emulator.dsp.lookup import Lookup
 from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState
 from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, ServiceResponse
@@ -25,8 +26,8 @@ class PartyKeys(Protocol):
     def acb_digital_signature(self) -> EllipticCurvePrivateKey:
         """The Access Control Broker's signing key, for critical Commands it originates."""
 
-    def device_key_agreement(self, device: int) -> EllipticCurvePublicKey:
-        """A device's public key agreement key, from its certificate."""
+    def device_key_agreement(self, device: int) -> EllipticCurvePublicKey | None:
+        """A device's public key agreement key, from its certificate; None when it has none."""
 
     def user_digital_signature(self, user: int) -> EllipticCurvePublicKey | None:
         """The public key of the certificate with which a user signs GBCS, or None."""
@@ -49,6 +50,11 @@ class Context:
     numbers: dict[str, int]
     """Running numbers of deliveries and journal entries; part of the snapshot."""
     now_ms: int = 0
+    lookup: Lookup = field(init=False)
+    """Indices over ``state``."""
+
+    def __post_init__(self) -> None:
+        self.lookup = Lookup(self.state)
 
     def key(self) -> int:
         """A number not used before for a transaction, request or job."""
@@ -56,10 +62,12 @@ class Context:
         self.state.next_key += 1
         return key
 
-    def acb_counter(self) -> int:
-        """The Access Control Broker's next originator counter: above all before it and near the clock in milliseconds."""
-        self.state.acb_counter = max(self.state.acb_counter + 1, self.now_ms)
-        return self.state.acb_counter
+    def next_acb_counter(self) -> int:
+        """The Access Control Broker's next originator counter: above all before it and near the clock in milliseconds.
+
+        It is taken by setting ``state.acb_counter``, once the command that carries it is certain to go.
+        """
+        return max(self.state.acb_counter + 1, self.now_ms)
 
     def journal(
         self,
@@ -96,21 +104,22 @@ class Context:
         self.deliver(user, device, None, DeviceAlert(self.now_ms, response_id, alert_code, gbcs))
 
     def dcc_alert(
-        self, users: list[Eui64], purpose: str, body: Element, *, device: int | None, request_id: str | None = None
+        self, users: Iterable[Eui64], purpose: str, body: Element, *, device: int | None, request_id: str | None = None
     ) -> None:
-        """Queue a DCC Alert for each user; the number belongs to the table, logic names the purpose (ota.md 5.3).
+        """Queue a DCC Alert for each user, by EUI; the number belongs to the table, logic names the purpose (ota.md 5.3).
 
         ResponseID starts with the DCC's EUI and names each recipient (duis.md 1.10, medium).
         """
         row = alert_by_purpose()[purpose]
-        for user in users:
+        recipients = sorted(users)
+        for user in recipients:
             self.state.alert_counter = max(self.state.alert_counter + 1, self.now_ms)
             response_id = f"{format_eui(ACCESS_CONTROL_BROKER)}:{format_eui(user)}:{self.state.alert_counter}"
             self.deliver(user, device, None, DccAlert(self.now_ms, response_id, row.code, body))
         self.journal(
             "dcc_alert",
-            f"{row.code} {body.name} to {len(users)} user(s)",
+            f"{row.code} {body.name} to {len(recipients)} user(s)",
             request_id=request_id,
             device=device,
-            data={"code": row.code, "recipients": [format_eui(user) for user in users]},
+            data={"code": row.code, "recipients": [format_eui(user) for user in recipients]},
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS
-from emulator.dsp import commands, firmware, inventory, lifecycle, upstream
+from emulator.dsp import commands, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
 from emulator.dsp.context import Context
 from emulator.dsp.effects import Answer
 from emulator.dsp.gate import Case, pass_gate
@@ -18,14 +18,20 @@ Service = Callable[[Context, Case], Outcome]
 NON_DEVICE_SERVICES: Mapping[str, Service] = {
     "8.2": inventory.read_inventory,
     "8.3": lifecycle.decommission,
-    "8.4": inventory.update_inventory,
+    "8.4": notification.update_inventory,
     "11.1": firmware.update_firmware,
     "11.4": firmware.update_firmware,
-    "12.2": inventory.prenotify,
+    "12.2": notification.prenotify,
 }
 """Services the DCC answers itself, by Service Reference Variant."""
 
-SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {"8.11": lifecycle.check_device_log_update}
+SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {
+    "8.11": lifecycle.check_device_log_update,
+    "8.7.1": lifecycle.check_join,
+    "8.7.2": lifecycle.check_join,
+    "8.8.1": lifecycle.check_unjoin,
+    "8.8.2": lifecycle.check_unjoin,
+}
 """What a device service asks beyond the gate."""
 
 WARNING_PAYLOADS = frozenset({"DSPUpdateFirmwareWarning", "DSPUpdatePPMIDFirmwareWarning"})
@@ -109,11 +115,14 @@ class Dsp:
 
 _HANDLERS: Mapping[str, Callable[..., None]] = {
     "dsp.upstream": lambda context, hub, message: upstream.receive(context, message),
-    "dsp.delivery": lambda context, job, success, reason: firmware.delivered(context, job, bool(success), reason),
-    "dsp.undeliverable": lambda context, hub, target, message: commands.undeliverable(context, message),
-    "dsp.hand_over": firmware.hand_over,
-    "dsp.silence": firmware.silence,
-    "dsp.timeout": commands.timed_out,
+    "dsp.delivery": lambda context, job, success, reason: jobs.delivered(context, job, bool(success), reason),
+    "dsp.undeliverable": lambda context, hub, target, message: transactions.undeliverable(context, message),
+    "dsp.hand_over": jobs.hand_over,
+    "dsp.distribution_failure": jobs.tell_undistributed,
+    "dsp.silence": jobs.silence,
+    "dsp.registration": lifecycle.registration_changed,
+    "dsp.timeout": transactions.timed_out,
+    "dsp.execution_overdue": transactions.execution_overdue,
     "dsp.due": commands.send_held,
     "dsp.device_log_window": lifecycle.device_log_window_ended,
 }

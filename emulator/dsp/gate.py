@@ -5,6 +5,7 @@ by its own module after the gate.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from emulator.domain.errors import Malformed, Refusal
@@ -20,6 +21,7 @@ from emulator.domain.tables import (
 from emulator.domain.vocabulary import DeviceStatus, UserRole, WebService
 from emulator.dsp.context import Context
 from emulator.dsp.registration import responsible
+from emulator.dsp.retention import raise_counter, use_request_id
 from emulator.dsp.state import InventoryEntry, User
 from emulator.duis.datetimes import parse_datetime_ms
 from emulator.duis.messages import Request
@@ -64,7 +66,9 @@ class Case:
     """The role in which the user may act: eligible for the variant and responsible for the device."""
     device: InventoryEntry | None = None
     execution_ms: int | None = None
-    """ExecutionDateTime of the body; None for at once."""
+    """When it is to be executed: ExecutionDateTime of the body, for a Signed Pre-Command that of its Transform; None for at
+    once. A Signed Pre-Command's own ExecutionDateTime has no known purpose (duis.md section 9, item 11) and counts for nothing.
+    """
     verdicts: list[Verdict] = field(default_factory=list)
 
     @property
@@ -92,6 +96,11 @@ class Case:
         return self.role
 
     @property
+    def signed(self) -> bool:
+        """Whether it is a Signed Pre-Command."""
+        return self.request.command_variant in SIGNED_PRE_COMMAND_VARIANTS
+
+    @property
     def stage(self) -> str:
         """Transform and its Signed Pre-Command share one RequestID and are counted apart (wire_contract.md 0.5)."""
         return "transform" if self.request.command_variant == 4 else "command"
@@ -108,23 +117,18 @@ Finding = str | None
 
 def _request_id_used(context: Context, case: Case) -> Finding:
     request_id = case.request.request_id
-    key = (request_id.originator, request_id.target, request_id.counter, case.stage)
-    if key in context.state.request_ids:
-        return f"RequestID {request_id} was used before at stage {case.stage}"
-    context.state.request_ids.add(key)
-    return None
+    if use_request_id(context, (request_id.originator, request_id.target, request_id.counter, case.stage)):
+        return None
+    return f"RequestID {request_id} was used before at stage {case.stage}"
 
 
 def _counter_not_greater(context: Context, case: Case) -> Finding:
-    request_id = case.request.request_id
-    key = (request_id.originator, request_id.target)
-    highest = context.state.highest_counter.get(key, -1)
     # A Signed Pre-Command repeats the counter of its Transform, so it is not held against itself.
-    repeats = case.request.command_variant in SIGNED_PRE_COMMAND_VARIANTS
-    if context.settings.strict_counter and not repeats and request_id.counter <= highest:
-        return f"counter {request_id.counter} is not above {highest}"
-    context.state.highest_counter[key] = max(highest, request_id.counter)
-    return None
+    if not context.settings.strict_counter or case.signed:
+        return None
+    request_id = case.request.request_id
+    highest = raise_counter(context, (request_id.originator, request_id.target), request_id.counter)
+    return None if request_id.counter > highest else f"counter {request_id.counter} is not above {highest}"
 
 
 def _web_service(context: Context, case: Case) -> Finding:
@@ -147,8 +151,7 @@ def _service_consistency(context: Context, case: Case) -> Finding:
         return (
             f"ServiceReference {request.service_reference} does not go with variant {row.srv}; expected {row.service_reference}"
         )
-    signed = request.command_variant in SIGNED_PRE_COMMAND_VARIANTS
-    wanted = "SignedPreCommand" if signed else row.body_element
+    wanted = "SignedPreCommand" if case.signed else row.body_element
     if request.body.name != wanted:
         got = f"body {request.body.name} does not go with variant {row.srv}, Command Variant {request.command_variant}"
         return f"{got}; expected {wanted}"
@@ -181,8 +184,14 @@ def _user_status(context: Context, case: Case) -> Finding:
     return None if case.sender.active else f"user {case.sender.name} is suspended"
 
 
+def eligible_roles(case: Case) -> list[UserRole]:
+    """Roles of the sender that may send the variant; that of an Other User, who needs no registration, comes last."""
+    roles = [role for role in case.sender.roles if role in case.row.roles]
+    return sorted(roles, key=lambda role: role is UserRole.OU)
+
+
 def _role_not_eligible(context: Context, case: Case) -> Finding:
-    eligible = [role for role in case.sender.roles if role in case.row.roles]
+    eligible = eligible_roles(case)
     if not eligible:
         held = ", ".join(case.sender.roles) or "none"
         wanted = ", ".join(case.row.roles) or "no role"
@@ -209,31 +218,44 @@ def _device_type(context: Context, case: Case) -> Finding:
     return None
 
 
-def _future_date(context: Context, case: Case) -> Finding:
-    text = case.request.body.value("ExecutionDateTime")
-    if text is None:
-        return None
-    case.execution_ms = parse_datetime_ms(text)
-    if case.cancels or case.request.command_variant in SIGNED_PRE_COMMAND_VARIANTS:
-        return None
-    if case.row.future_dated is FutureDated.NO:
-        return f"{case.row.srv} cannot be future dated"
-    latest = case.at_ms + context.settings.future_date_limit_ms
-    if not case.at_ms < case.execution_ms <= latest:
-        return f"ExecutionDateTime {text} is not within the next {context.settings.future_date_limit_ms // 86_400_000} days"
-    return None
+def _required_time_ms(context: Context, case: Case) -> int:
+    """When the user must be entitled: at the date of a dated request, else now (duis.md 3.3 E4, high)."""
+    if case.signed:
+        request_id = case.request.request_id
+        known = context.state.pre_commands.get((request_id.originator, request_id.target, request_id.counter))
+        case.execution_ms = None if known is None else known.execution_ms
+    elif (text := case.request.body.value("ExecutionDateTime")) is not None:
+        case.execution_ms = parse_datetime_ms(text)
+    return case.at_ms if case.execution_ms is None or case.cancels else case.execution_ms
 
 
 def _not_responsible(context: Context, case: Case) -> Finding:
     if case.row.non_device:
         return None
-    eligible = [role for role in case.sender.roles if role in case.row.roles]
-    when = case.at_ms if case.execution_ms is None or case.cancels else case.execution_ms
+    eligible, when_ms = eligible_roles(case), case.at_ms
+    with suppress(Malformed):  # a later check tells what is wrong with the date
+        when_ms = _required_time_ms(context, case)
     for role in eligible:
-        if responsible(context.state, case.sender, role, case.target, when):
+        if responsible(context, case.sender, role, case.target, when_ms):
             case.role = role
             return None
     return f"{case.sender.name} ({', '.join(eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
+
+
+def _future_date(context: Context, case: Case) -> Finding:
+    """The date of a request lies within the window; that of a Signed Pre-Command was looked at with its Transform."""
+    text = case.request.body.value("ExecutionDateTime")
+    if text is None or case.signed:
+        return None
+    date_ms = parse_datetime_ms(text)
+    if case.row.future_dated is FutureDated.NO:
+        return f"{case.row.srv} cannot be future dated"
+    if case.cancels:
+        return None
+    latest_ms = case.at_ms + context.settings.future_date_limit_ms
+    if not case.at_ms < date_ms <= latest_ms:
+        return f"ExecutionDateTime {text} is not within the next {context.settings.future_date_limit_ms // 86_400_000} days"
+    return None
 
 
 def _device_status(context: Context, case: Case) -> Finding:
@@ -264,10 +286,10 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("role_not_eligible", _role_not_eligible),
     ("device_unknown", _device_unknown),
     ("device_type", _device_type),
-    ("future_date_out_of_window", _future_date),
     ("not_responsible", _not_responsible),
     ("device_status", _device_status),
     ("local_delivery", _local_delivery),
+    ("future_date_out_of_window", _future_date),
 )
 """Name of the check, as in ``check_codes.toml``, and the check; first failure wins."""
 

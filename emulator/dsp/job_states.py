@@ -12,6 +12,7 @@ VERIFIED = "VERIFIED"
 ACTIVATED = "ACTIVATED"
 CONFIRMED = "CONFIRMED"
 MISMATCH = "MISMATCH"
+ORPHANED = "ORPHANED"
 FAILED_CSP = "FAILED_CSP"
 FAILED_HAN = "FAILED_HAN"
 FAILED_VERIFY = "FAILED_VERIFY"
@@ -26,33 +27,52 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (WITH_CSP, "csp_failed"): FAILED_CSP,
     (AT_CH, "transferred"): DOWNLOADED,
     (AT_CH, "transfer_failed"): FAILED_HAN,
+    # The hub left service with the image (F44).
+    (AT_CH, "hub_gone"): FAILED_HAN,
     (AT_CH, "verified"): VERIFIED,
     (AT_CH, "verify_failed"): FAILED_VERIFY,
     (AT_CH, "activated"): ACTIVATED,
     (AT_CH, "activate_failed"): FAILED_ACTIVATE,
+    (AT_CH, "silence"): UNKNOWN,
     (DOWNLOADED, "transferred"): DOWNLOADED,
     (DOWNLOADED, "verified"): VERIFIED,
     (DOWNLOADED, "verify_failed"): FAILED_VERIFY,
     (DOWNLOADED, "activated"): ACTIVATED,
     (DOWNLOADED, "activate_failed"): FAILED_ACTIVATE,
     (DOWNLOADED, "silence"): UNKNOWN,
-    (AT_CH, "silence"): UNKNOWN,
     (VERIFIED, "activated"): ACTIVATED,
     (VERIFIED, "transferred"): VERIFIED,
+    (VERIFIED, "change_of_supplier"): ORPHANED,
+    (ORPHANED, "activated"): ACTIVATED,
+    # What was lost or late on the WAN and arrives after all.
+    (UNKNOWN, "transfer_failed"): FAILED_HAN,
+    (UNKNOWN, "verified"): VERIFIED,
+    (UNKNOWN, "verify_failed"): FAILED_VERIFY,
     (UNKNOWN, "activated"): ACTIVATED,
-    (UNKNOWN, "version_equal"): CONFIRMED,
+    (UNKNOWN, "activate_failed"): FAILED_ACTIVATE,
     (UNKNOWN, "version_differs"): MISMATCH,
-    (DOWNLOADED, "version_equal"): CONFIRMED,
     (ACTIVATED, "version_equal"): CONFIRMED,
     (ACTIVATED, "version_differs"): MISMATCH,
-    (VERIFIED, "version_equal"): CONFIRMED,
-    (AT_CH, "version_equal"): CONFIRMED,
-} | {(state, "cancelled"): CANCELLED for state in (QUEUED, WITH_CSP, AT_CH, DOWNLOADED, VERIFIED)}
+    (MISMATCH, "activated"): ACTIVATED,
+    # The inventory had another version until this read: the activation happened and its report was lost (F35).
+    **{(state, "version_new"): CONFIRMED for state in (AT_CH, DOWNLOADED, VERIFIED, ORPHANED, UNKNOWN, MISMATCH)},
+    **{(state, "cancelled"): CANCELLED for state in (QUEUED, WITH_CSP, AT_CH, DOWNLOADED)},
+}
 
 TERMINAL = frozenset(
-    {VERIFIED, ACTIVATED, CONFIRMED, MISMATCH, FAILED_CSP, FAILED_HAN, FAILED_VERIFY, FAILED_ACTIVATE, UNKNOWN, CANCELLED}
-)
-"""States in which a job no longer blocks another firmware request for its device (ota.md 11.2)."""
+    {
+        VERIFIED, ACTIVATED, CONFIRMED, MISMATCH, ORPHANED,
+        FAILED_CSP, FAILED_HAN, FAILED_VERIFY, FAILED_ACTIVATE, UNKNOWN, CANCELLED,
+    }
+)  # fmt: skip
+"""States in which nothing more is awaited for a job (ota.md 11.2); a user's 11.3 and reads may still move it."""
+
+IN_PROGRESS: dict[str, frozenset[str]] = {
+    "csp": frozenset({QUEUED, WITH_CSP}),
+    "ch": frozenset({QUEUED, WITH_CSP, AT_CH}),
+    "device": frozenset({QUEUED, WITH_CSP, AT_CH, DOWNLOADED}),
+}
+"""States in which a job blocks another firmware request for its device, by the setting ``in_progress_until``."""
 
 
 def transition(state: str, event: str) -> str | None:

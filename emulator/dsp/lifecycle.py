@@ -6,18 +6,23 @@ from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
-from emulator.dsp.firmware import cancel_jobs
-from emulator.dsp.gate import Case
-from emulator.dsp.inventory import meter_commissioned, mpxns, set_status
-from emulator.dsp.registration import network_operators, registered, responsible, responsible_suppliers
-from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction, TransactionState
+from emulator.dsp.gate import Case, eligible_roles
+from emulator.dsp.inventory import meter_commissioned, mpxns, registered_parties, set_status, tell_status, whole_number
+from emulator.dsp.jobs import cancel_jobs, hub_gone, supplier_changed
+from emulator.dsp.registration import METERS, other_parties, registered, responsible, responsible_suppliers
+from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction
+from emulator.dsp.transactions import drop_held
 from emulator.duis.messages import Element, element
 
 DEVICE_LOG_ENTRIES = 16
 """Devices a hub's log holds beside the hub (limits.csv L045, medium)."""
 
-METERS = (DeviceType.ESME, DeviceType.GSME)
 TYPE_1 = (DeviceType.PPMID, DeviceType.HCALCS)
+IN_SERVICE = (DeviceStatus.COMMISSIONED, DeviceStatus.SUSPENDED, DeviceStatus.INSTALLED_NOT_COMMISSIONED)
+"""Statuses from which a device is decommissioned (duis.md 7.7, high)."""
+MAX_ASSOCIATED = 7
+"""Type 1 devices that N1 lists at most (duis.md section 4, certain)."""
+OUT_OF_SERVICE = (DeviceStatus.DECOMMISSIONED, DeviceStatus.WITHDRAWN)
 
 
 def check_device_log_update(context: Context, case: Case) -> Refusal | None:
@@ -40,11 +45,13 @@ def check_device_log_update(context: Context, case: Case) -> Refusal | None:
         return None
     if details is None:
         return refuse("device_log_add_without_details", "Add needs AddDeviceToCHFWhitelist")
+    if entry.device_type in (DeviceType.CHF, DeviceType.GPF):
+        return refuse("device_log_device_status", f"a {entry.device_type} is part of a hub and not in its device log")
     if entry.hub not in (None, case.target.eui):
         return refuse("device_log_on_another_hub", f"{format_eui(entry.eui)} is on another hub")
     if entry.status not in (DeviceStatus.PENDING, DeviceStatus.WHITELISTED, None):
         return refuse("device_log_device_status", f"{format_eui(entry.eui)} is {entry.status}; expected Pending or Whitelisted")
-    listed = sum(e.hub == case.target.eui and e.device_type is not DeviceType.CHF for e in context.state.inventory.values())
+    listed = sum(each.device_type is not DeviceType.CHF for each in context.lookup.on_hub(case.target.eui))
     if entry.hub is None and listed >= DEVICE_LOG_ENTRIES:
         return refuse("device_log_hub_full", f"the hub lists {listed} devices")
     if entry.device_type in METERS:
@@ -53,23 +60,51 @@ def check_device_log_update(context: Context, case: Case) -> Refusal | None:
 
 
 def _check_mpxn(context: Context, case: Case, entry: InventoryEntry, details: Element) -> Refusal | None:
+    def refuse(check: str, detail: str) -> Refusal:
+        return Refusal(context.codes.code(check, "8.11"), detail, where=check)
+
     mpxn = details.value("ImportMPxN") or entry.import_mpxn
     if not mpxn:
-        return Refusal(context.codes.code("device_log_mpxn_missing", "8.11"), "a meter is added with its ImportMPxN")
+        return refuse("device_log_mpxn_missing", "a meter is added with its ImportMPxN")
     role = UserRole.IS if entry.device_type is DeviceType.ESME else UserRole.GS
-    if not registered(context.state, mpxn, role, case.sender.party, case.at_ms):
-        code = context.codes.code("device_log_mpxn_not_registered", "8.11")
-        return Refusal(code, f"{mpxn} is not registered to {case.sender.party} as {role}")
+    if not registered(context, mpxn, role, case.sender.party, case.at_ms):
+        return refuse("device_log_mpxn_not_registered", f"{mpxn} is not registered to {case.sender.party} as {role}")
     return None
+
+
+def check_join(context: Context, case: Case) -> Refusal | None:
+    """What 8.7.x asks of the other device: in the device log of the same hub, and in use (duis.md 3.4, checks low)."""
+    missing, wrong_status = {
+        "8.7.1": ("join_other_device", "join_other_device"),
+        "8.7.2": ("join_not_whitelisted", "join_status"),
+    }[case.row.srv]
+    other_id = case.request.body.required("OtherDeviceID")
+    other = context.state.inventory.get(parse_eui(other_id))
+    if other is None or other.hub is None or other.hub != case.target.hub:
+        detail = f"OtherDeviceID {other_id} is not on the hub of {format_eui(case.target.eui)}"
+        return Refusal(context.codes.code(missing, "8.7"), detail, where=missing)
+    if other.status in (DeviceStatus.PENDING, *OUT_OF_SERVICE):
+        detail = f"OtherDeviceID {other_id} is {other.status}"
+        return Refusal(context.codes.code(wrong_status, "8.7"), detail, where=wrong_status)
+    return None
+
+
+def check_unjoin(context: Context, case: Case) -> Refusal | None:
+    """8.8.x needs a device that is known; whether the two are joined is for them to say (duis.md 3.4 citing MP178)."""
+    other_id = case.request.body.required("OtherDeviceID")
+    if parse_eui(other_id) in context.state.inventory:
+        return None
+    check = "unjoin_type_pair" if case.row.critical else "unjoin_non_critical_device"
+    return Refusal(context.codes.code(check, "8.8"), f"OtherDeviceID {other_id} is not in the inventory", where=check)
 
 
 def device_log_answered(context: Context, transaction: Transaction, hub: InventoryEntry, result: Mapping[str, object]) -> None:
     """The hub took CCS01 or CCS02; its alert tells whether the device log changed (duis.md 7.6)."""
     if not result.get("ok"):
         return
-    body = transaction.request.body
+    body = transaction.asked
     details = body.find("AddDeviceToCHFWhitelist")
-    window_ms = int(details.required("JoinTimePeriod")) * 1000 if details is not None else 0
+    window_ms = whole_number(details.required("JoinTimePeriod"), "JoinTimePeriod") * 1000 if details is not None else 0
     update = PendingLogUpdate(
         request_id=str(transaction.request.request_id),
         user=transaction.user,
@@ -113,22 +148,25 @@ def _tell(context: Context, update: PendingLogUpdate, purpose: str) -> None:
 
 def _apply(context: Context, update: PendingLogUpdate, entry: InventoryEntry) -> None:
     if update.adding:
-        entry.hub = update.hub
-        for name in ("import_mpxn", "secondary_import_mpan", "export_mpan"):
-            setattr(entry, name, getattr(update, name) or getattr(entry, name))
+        with context.lookup.changing(entry):
+            entry.hub = update.hub
+            for name in ("import_mpxn", "secondary_import_mpan", "export_mpan"):
+                setattr(entry, name, getattr(update, name) or getattr(entry, name))
         if entry.status is not None:
             set_status(context, entry, DeviceStatus.WHITELISTED)
         return
-    others = set(responsible_suppliers(context.state, entry, context.now_ms)) - {update.user}
-    entry.hub, entry.joined_to = None, ()
+    others = other_parties(context, responsible_suppliers(context, entry, context.now_ms), update.user)
     cancel_jobs(context, entry.eui, "removed from the hub's device log")
+    context.lookup.unjoin_all(entry)
+    with context.lookup.changing(entry):
+        entry.hub = None
     if entry.device_type is DeviceType.PPMID and others:
         body = element(
             "PPMIDRemoval",
             element("PPMIDDeviceID", format_eui(entry.eui)),
             element("CHFDeviceID", format_eui(update.hub)),
         )
-        context.dcc_alert(sorted(others), "ppmid_removed", body, device=entry.eui, request_id=update.request_id)
+        context.dcc_alert(others, "ppmid_removed", body, device=entry.eui, request_id=update.request_id)
 
 
 def heard_from(context: Context, device: InventoryEntry) -> None:
@@ -146,7 +184,7 @@ def clock_synchronised(context: Context, transaction: Transaction, device: Inven
 
 def joined(context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]) -> None:
     """8.7.x answered: both ends know each other; a Type 1 device or GPF joined with a commissioned meter is commissioned."""
-    other = context.state.inventory.get(parse_eui(transaction.request.body.required("OtherDeviceID")))
+    other = _other(context, transaction)
     if not result.get("ok") or other is None:
         return
     for one, two in ((device, other), (other, device)):
@@ -159,68 +197,71 @@ def joined(context: Context, transaction: Transaction, device: InventoryEntry, r
 
 
 def unjoined(context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]) -> None:
-    """8.8.x answered: the two no longer know each other."""
-    other = context.state.inventory.get(parse_eui(transaction.request.body.required("OtherDeviceID")))
-    if result.get("ok") and other is not None:
-        device.joined_to = tuple(eui for eui in device.joined_to if eui != other.eui)
-        other.joined_to = tuple(eui for eui in other.joined_to if eui != device.eui)
+    """8.8.x answered: the two no longer know each other; what has no meter left gets no more firmware (ota.md 11.2)."""
+    other = _other(context, transaction)
+    if not result.get("ok") or other is None:
+        return
+    device.joined_to = tuple(eui for eui in device.joined_to if eui != other.eui)
+    other.joined_to = tuple(eui for eui in other.joined_to if eui != device.eui)
+    for entry in (device, other):
+        joined = [context.state.inventory[eui] for eui in entry.joined_to if eui in context.state.inventory]
+        if entry.device_type in TYPE_1 and not any(each.device_type in (*METERS, DeviceType.GPF) for each in joined):
+            cancel_jobs(context, entry.eui, "joined with no meter any more")
+
+
+def _other(context: Context, transaction: Transaction) -> InventoryEntry | None:
+    return context.state.inventory.get(parse_eui(transaction.asked.required("OtherDeviceID")))
+
+
+def registration_changed(context: Context, mpxn: str) -> None:
+    """A registration for the MPxN begins or ends now: what was distributed may have lost its supplier (access.md section 5)."""
+    for meter in context.lookup.with_mpxn(mpxn):
+        for device in context.lookup.on_hub(meter.hub) or [meter]:
+            supplier_changed(context, device)
 
 
 def decommission(context: Context, case: Case) -> Refusal | None:
     """8.3: the device leaves; held requests and jobs end and the other parties are told (duis.md 7.5)."""
     entry = context.state.inventory.get(parse_eui(case.request.body.required("DeviceID")))
 
-    def refuse(check: str, reference: str, detail: str) -> Refusal:
+    def refuse(check: str, detail: str, reference: str = "") -> Refusal:
         return Refusal(context.codes.code(check, reference), detail, where=check)
 
     if entry is None:
-        return refuse("device_unknown", "", f"{case.request.body.value('DeviceID')} is not in the inventory")
-    roles = [role for role in case.sender.roles if role in case.row.roles]
-    if not any(responsible(context.state, case.sender, role, entry, case.at_ms) for role in roles):
-        return refuse("not_responsible", "", f"{case.sender.name} is not registered for {format_eui(entry.eui)}")
-    permitted = (DeviceStatus.COMMISSIONED, DeviceStatus.SUSPENDED, DeviceStatus.INSTALLED_NOT_COMMISSIONED)
-    if entry.status not in permitted:
-        return refuse("decommission_status", "8.3", f"a device that is {entry.status or 'of Type 2'} cannot be decommissioned")
-    in_home = [e for e in context.state.inventory.values() if e.hub == entry.hub]
-    if entry.device_type is DeviceType.CHF and any(e.device_type in METERS and e.status in permitted for e in in_home):
-        return refuse("decommission_hub_has_meters", "8.3", "meters of the hub are in service")
-    _drop_held(context, entry)
+        return refuse("device_unknown", f"{case.request.body.value('DeviceID')} is not in the inventory")
+    if not any(responsible(context, case.sender, role, entry, case.at_ms) for role in eligible_roles(case)):
+        return refuse("not_responsible", f"{case.sender.name} is not registered for {format_eui(entry.eui)}")
+    if entry.status not in IN_SERVICE:
+        return refuse("decommission_status", f"a device that is {entry.status or 'of Type 2'} cannot be decommissioned", "8.3")
+    in_home = context.lookup.on_hub(entry.hub)
+    is_hub = entry.device_type is DeviceType.CHF
+    if is_hub and any(each.device_type in METERS and each.status in IN_SERVICE for each in in_home):
+        return refuse("decommission_hub_has_meters", "meters of the hub are in service", "8.3")
+    drop_held(context, entry, "held_request_dropped_decommissioned")
     cancel_jobs(context, entry.eui, "decommissioned")
+    if is_hub:
+        hub_gone(context, entry)
     _tell_decommissioned(context, case.sender.eui, entry, in_home)
     set_status(context, entry, DeviceStatus.DECOMMISSIONED)
     return None
 
 
-def _drop_held(context: Context, entry: InventoryEntry) -> None:
-    for transaction in context.state.transactions.values():
-        if transaction.device != entry.eui or transaction.state is not TransactionState.HELD:
-            continue
-        context.agenda.cancel(transaction.deadline)
-        transaction.state = TransactionState.CANCELLED
-        request_id = str(transaction.request.request_id)
-        body = element("CommandFailure", element("CommandRequestID", request_id), element("DeviceID", format_eui(entry.eui)))
-        purpose = "held_request_dropped_decommissioned"
-        context.dcc_alert([transaction.user], purpose, body, device=entry.eui, request_id=request_id)
-
-
 def _tell_decommissioned(context: Context, by: Eui64, entry: InventoryEntry, in_home: list[InventoryEntry]) -> None:
+    """The other registered parties of a meter, and the other suppliers on a hub, are told (N1, N8; low-medium)."""
     if entry.device_type in METERS:
-        others = set(network_operators(context.state, entry, context.now_ms))
-        others |= set(responsible_suppliers(context.state, entry, context.now_ms))
-        associated = [e for e in in_home if e.device_type in TYPE_1 and entry.eui in e.joined_to]
+        associated = [each for each in in_home if each.device_type in TYPE_1 and entry.eui in each.joined_to]
         change = element(
             "MeterDecommissioningOrWithdrawal",
             mpxns("MeterDecommissionOrWithdrawal", entry),
             *(
-                element("AssociatedType1Device", element("DeviceID", format_eui(e.eui)), element("DeviceType", e.device_type))
-                for e in associated[:7]
+                element(
+                    "AssociatedType1Device", element("DeviceID", format_eui(each.eui)), element("DeviceType", each.device_type)
+                )
+                for each in associated[:MAX_ASSOCIATED]
             ),
         )
-        purpose = "meter_decommissioned"
+        others = other_parties(context, registered_parties(context, entry), by)
+        tell_status(context, others, "meter_decommissioned", entry, change)
     elif entry.device_type is DeviceType.CHF:
-        others = set(responsible_suppliers(context.state, entry, context.now_ms))
-        change, purpose = element("CHFDecommissioning"), "hub_decommissioned"
-    else:
-        return
-    body = element("DeviceStatusChangeEvent", element("DeviceID", format_eui(entry.eui)), element("DeviceStatusChange", change))
-    context.dcc_alert(sorted(others - {by}), purpose, body, device=entry.eui)
+        others = other_parties(context, responsible_suppliers(context, entry, context.now_ms), by)
+        tell_status(context, others, "hub_decommissioned", entry, element("CHFDecommissioning"))

@@ -1,10 +1,19 @@
-"""Who is responsible for a device at an instant (source: reference ota/access.md section 3)."""
+"""Who is responsible for a device at an instant (source: reference ota/access.md section 3).
 
-from collections.abc import Iterator
+A device belongs to somebody through *claims*: pairs of an MPxN and a role whose registration decides.
+"""
+
+from collections.abc import Iterable, Iterator
 
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceType, UserRole
-from emulator.dsp.state import DspState, InventoryEntry, User
+from emulator.dsp.context import Context
+from emulator.dsp.state import InventoryEntry, User
+from emulator.estate.model import Registration
+
+METERS = (DeviceType.ESME, DeviceType.GSME)
+SUPPLIERS = (UserRole.IS, UserRole.GS)
+"""Roles of the responsible suppliers."""
 
 _METER_ROLES: dict[DeviceType, tuple[tuple[str, tuple[UserRole, ...]], ...]] = {
     DeviceType.ESME: (
@@ -26,75 +35,91 @@ _SHARED_ROLES: dict[DeviceType, tuple[UserRole, ...]] = {
 }
 """Devices without an MPxN of their own take responsibility from the meters they belong to."""
 
+Claim = tuple[str, UserRole]
 
-def meters_of(state: DspState, device: InventoryEntry) -> Iterator[InventoryEntry]:
-    """The meters through which a device without MPxN belongs to somebody."""
+
+def meters_of(context: Context, device: InventoryEntry) -> list[InventoryEntry]:
+    """The meters through which a device belongs to somebody; a meter is its own.
+
+    A hub and a GPF serve the whole home, the GPF its gas meters alone. A PPMID or HCALCS belongs to what it is joined with,
+    where a GPF stands for the gas meters of its home, and to its home while it is joined with no meter.
+    """
     if device.device_type in _METER_ROLES:
-        yield device
-        return
-    joined = [state.inventory[eui] for eui in device.joined_to if eui in state.inventory]
-    in_home = [entry for entry in state.inventory.values() if entry.hub is not None and entry.hub == device.hub]
-    if device.device_type is DeviceType.HCALCS:
-        wanted = {DeviceType.ESME}
-    elif device.device_type is DeviceType.GPF:
-        wanted = {DeviceType.GSME}
-    else:
-        wanted = {DeviceType.ESME, DeviceType.GSME}
-    # A hub or GPF serves the whole home; a PPMID or HCALCS only what it is joined to, and before it is joined, its home.
-    shared_by_home = device.device_type in (DeviceType.CHF, DeviceType.GPF) or not joined
-    for entry in in_home if shared_by_home else joined:
-        if entry.device_type in wanted:
-            yield entry
+        return [device]
+    wanted = _meter_types(context, device)
+    in_home = [entry for entry in context.lookup.on_hub(device.hub) if entry.device_type in wanted]
+    if device.device_type in (DeviceType.CHF, DeviceType.GPF):
+        return in_home
+    joined = {eui: context.state.inventory[eui] for eui in device.joined_to if eui in context.state.inventory}
+    through_gpf = any(entry.device_type is DeviceType.GPF for entry in joined.values())
+    if through_gpf:
+        joined |= {entry.eui: entry for entry in in_home if entry.device_type is DeviceType.GSME}
+    return [entry for entry in joined.values() if entry.device_type in wanted] or in_home
 
 
-def registered(state: DspState, mpxn: str, role: UserRole, party: str, at_ms: int) -> bool:
+def _meter_types(context: Context, device: InventoryEntry) -> tuple[DeviceType, ...]:
+    if device.device_type is DeviceType.GPF:
+        return (DeviceType.GSME,)
+    if device.device_type is DeviceType.HCALCS and context.settings.hcalcs_responsible == "esme":
+        return (DeviceType.ESME,)
+    return METERS
+
+
+def claims(context: Context, device: InventoryEntry) -> Iterator[Claim]:
+    """The MPxNs and roles through which parties belong to a device."""
+    shared = _SHARED_ROLES.get(device.device_type)
+    if device.device_type is DeviceType.HCALCS and context.settings.hcalcs_responsible == "meters":
+        shared = _SHARED_ROLES[DeviceType.PPMID]
+    for meter in meters_of(context, device):
+        for field, roles in _METER_ROLES[meter.device_type]:
+            mpxn = getattr(meter, field)
+            for role in roles:
+                if mpxn and (shared is None or role in shared):
+                    yield mpxn, role
+
+
+def _holds(entry: Registration, at_ms: int) -> bool:
+    return entry.from_ms <= at_ms and (entry.to_ms is None or at_ms < entry.to_ms)
+
+
+def registered(context: Context, mpxn: str, role: UserRole, party: str, at_ms: int) -> bool:
     """Whether the party holds this role for the MPxN at that instant."""
-    return any(
-        entry.mpxn == mpxn
-        and entry.role is role
-        and entry.party == party
-        and entry.from_ms <= at_ms
-        and (entry.to_ms is None or at_ms < entry.to_ms)
-        for entry in state.registrations
-    )
+    return any(entry.party == party and _holds(entry, at_ms) for entry in context.state.registrations.get((mpxn, role), ()))
 
 
-def responsible(state: DspState, user: User, role: UserRole, device: InventoryEntry, at_ms: int) -> bool:
+def responsible(context: Context, user: User, role: UserRole, device: InventoryEntry, at_ms: int) -> bool:
     """Whether the user, acting in this role, may act on the device at that instant.
 
     Other Users are not checked against registration (duis.md 3.1, E4 exceptions).
     """
-    if role is UserRole.OU:
+    if role is UserRole.OU or not context.settings.check_responsibility:
         return True
-    shared = _SHARED_ROLES.get(device.device_type)
-    if shared is not None and role not in shared:
-        return False
-    meters = list(meters_of(state, device))
-    if not meters and device.device_type in (DeviceType.CHF, DeviceType.GPF):
+    if device.device_type is DeviceType.CHF and not meters_of(context, device):
         # A hub without meters belongs to nobody yet: the supplier that installs it acts on it first (our decision).
-        return role in (UserRole.IS, UserRole.GS)
-    for meter in meters:
-        for field, roles in _METER_ROLES[meter.device_type]:
-            mpxn = getattr(meter, field)
-            if mpxn and role in roles and registered(state, mpxn, role, user.party, at_ms):
-                return True
-    return False
+        return role in SUPPLIERS
+    return any(wanted is role and registered(context, mpxn, role, user.party, at_ms) for mpxn, wanted in claims(context, device))
 
 
-def responsible_suppliers(state: DspState, device: InventoryEntry, at_ms: int) -> list[Eui64]:
-    """User IDs of the import and gas suppliers responsible for the device, in the order of their EUIs."""
-    found = [
+def holders(context: Context, device: InventoryEntry, roles: Iterable[UserRole], at_ms: int) -> list[Eui64]:
+    """User IDs of the parties that hold one of the roles for the device, by EUI; all of a party that may act in that role."""
+    found = {
         user.eui
-        for user in state.users.values()
-        if any(role in user.roles and responsible(state, user, role, device, at_ms) for role in (UserRole.IS, UserRole.GS))
-    ]
+        for mpxn, role in claims(context, device)
+        if role in roles
+        for entry in context.state.registrations.get((mpxn, role), ())
+        if _holds(entry, at_ms)
+        for user in context.lookup.users_of(entry.party)
+        if role in user.roles
+    }
     return sorted(found)
 
 
-def network_operators(state: DspState, device: InventoryEntry, at_ms: int) -> list[Eui64]:
-    """User IDs of the distributor or transporter for the device, in the order of their EUIs."""
-    return sorted(
-        user.eui
-        for user in state.users.values()
-        if any(role in user.roles and responsible(state, user, role, device, at_ms) for role in (UserRole.ED, UserRole.GT))
-    )
+def responsible_suppliers(context: Context, device: InventoryEntry, at_ms: int) -> list[Eui64]:
+    """User IDs of the import and gas suppliers responsible for the device, by EUI."""
+    return holders(context, device, SUPPLIERS, at_ms)
+
+
+def other_parties(context: Context, users: Iterable[Eui64], acting: Eui64) -> list[Eui64]:
+    """The users that belong to another company than the acting one: a company need not be told what it does itself."""
+    party = context.state.users[acting].party
+    return [user for user in users if context.state.users[user].party != party]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from emulator.domain.limits import MAX_FIRMWARE_IMAGE_BYTES
 from emulator.domain.settings import DAY_MS, HOUR_MS, MINUTE_MS, setting
 
 
@@ -11,33 +12,70 @@ class DspSettings:
 
     strict_counter: bool = setting(False, "wire_contract.md 0.6", "high")
     """Refuse a RequestID counter that is not above the last; off because stock clients overtake one another."""
-    non_device_success_code: str = setting("I99", "duis.md 1.6", "medium")
+    non_device_success_code: str = setting("I99", "duis.md 1.6", "medium", choices=("I99", "I0"))
     """Code of a Non-Device request that succeeds without data: I99 or I0."""
-    version_agreement: str = setting("warn", "ota.md 3.1", "medium")
+    check_responsibility: bool = setting(True, "ota.md 3.2", "high")
+    """Whether a device may only be reached by who is registered for it. Off: the device is the only gate left."""
+    check_products_list: bool = setting(True, "ota.md 3.2", "high")
+    """Whether an image must be on the Central Products List, in use, and for the model of the device."""
+    check_image_hash: bool = setting(True, "ota.md 3.2", "high")
+    """Whether the Manufacturer Image must hash to what the Central Products List says."""
+    max_image_bytes: int = setting(MAX_FIRMWARE_IMAGE_BYTES, "L004; ota.md 3.2", "low")
+    """Largest OTA file that the DSP takes. Hubs take less."""
+    version_agreement: str = setting("warn", "ota.md 3.1", "medium", choices=("off", "warn", "refuse"))
     """``off``, ``warn`` or ``refuse`` when FirmwareVersion and the OTA header differ; the published sample does."""
     same_version_applicable: bool = setting(True, "ota.md 5.2", "low")
     """Whether an image of the version the inventory shows may be sent again."""
     in_progress_guard: bool = setting(True, "ota.md 11.2", "medium")
     """One distribution per device at a time."""
+    in_progress_until: str = setting("device", "ota.md 11.2", "low", choices=("csp", "ch", "device"))
+    """What ends a distribution for that guard: the CSP's leg (``csp``), the hub's (``ch``), or what the device made of it."""
     ppmid_hub_gbcs_version: str = setting("4.0", "ota.md fact 10; the number is ours", "low")
     """Lowest GBCS version of a hub that can distribute to PPMIDs and HCALCSs."""
+    hcalcs_responsible: str = setting("esme", "access.md 3 and 6", "medium", choices=("esme", "meters"))
+    """Through which meters an HCALCS belongs to a supplier: its ESME, or as a PPMID through any."""
     on_demand_validity_ms: int = setting(DAY_MS + HOUR_MS, "L023 and an hour for the way", "low")
     """How long the DSP waits for a device's answer; longer than the csp tries to deliver, so that E20 and E21 stay apart."""
+    late_responses: str = setting("drop", "EMU: the sources are silent", "low", choices=("drop", "deliver"))
+    """What becomes of a Response after its request was reported as failed."""
+    command_failure_on_demand: bool = setting(True, "ota.md 5.3 and F35; duis.md 1.6 names held requests only", "low")
+    """Whether a CommandFailure alert goes with E20 and E21 of a request that was not dated either."""
     future_date_limit_ms: int = setting(30 * DAY_MS, "duis.md 1.8", "medium")
     """How far ahead a date may lie."""
+    future_dated_grace_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
+    """How long after its date the outcome of a command that the device holds is waited for."""
     pre_command_validity_ms: int = setting(DAY_MS, "EMU", "low")
     """How long after Transform a Pre-Command may come back signed."""
+    hand_over_jobs: int = setting(500, "EMU", "low", minimum=1)
+    """Firmware jobs given to the csp in one step, so that a large request does not hold up everybody else."""
+    distribution_failure_collect_ms: int = setting(MINUTE_MS, "EMU", "low")
+    """Failures of one request within this time are told in one FirmwareDistributionFailure."""
+    devices_per_alert: int = setting(3_500, "wire_contract.md 0.10: the stock client takes 100 kB", "high", minimum=1)
+    """Most device identities in one DCC Alert."""
     distribution_deadline_ms: int = setting(5 * DAY_MS, "L013", "medium")
     """Service time of a distribution to the hub; later it counts as overdue."""
     silence_ms: int = setting(15 * DAY_MS, "EMU: a day more than L036", "low")
     """How long a job may hear nothing after its image reached the hub before it counts as UNKNOWN."""
+    receipt_silence_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
+    """The same for a meter or HCALCS that took its image and has not reported on it (ota.md F30)."""
     ppmid_silence_ms: int = setting(60 * MINUTE_MS, "L038", "low")
     """The same for a PPMID that took its image and has not reported its activation."""
     update_inventory_on_read: bool = setting(True, "duis.md 3.1 citing SR112", "medium")
     """An 11.2 Response corrects the inventory when the version is on the CPL."""
-    mismatch_alert: bool = setting(True, "ota.md F38", "low-medium")
-    """FirmwareVersionMismatch when a read shows a version that no request explains."""
+    mismatch_alert: str = setting("any", "ota.md 5.3, F38", "low-medium", choices=("off", "unexplained", "any"))
+    """When a read shows another version than the inventory: no FirmwareVersionMismatch, one only when no firmware request
+    explains it, or always."""
     comms_hub_alert_to_requester: bool = setting(True, "access.md 9", "low")
     """The requester of a distribution gets the hub's transfer alerts too."""
     hub_log_window_grace_ms: int = setting(60_000, "EMU", "low")
     """Added to JoinTimePeriod before N25 is raised."""
+    keep_request_ids: int = setting(200_000, "EMU; retention is duis.md 9.5", "low", minimum=1)
+    """RequestIDs remembered as used; a repetition of an older one is not recognised any more."""
+    keep_counters: int = setting(200_000, "EMU", "low", minimum=1)
+    """Pairs of user and target whose highest counter is remembered for ``strict_counter``."""
+    keep_pre_commands: int = setting(20_000, "EMU", "low", minimum=1)
+    """Pre-Commands that may still come back signed; older ones are unknown then."""
+    keep_transactions: int = setting(20_000, "EMU", "low", minimum=1)
+    """Finished requests to devices that can be looked at; those under way are always kept."""
+    keep_jobs: int = setting(200_000, "EMU", "low", minimum=1)
+    """Firmware jobs of finished requests that are remembered; the newest request is always kept."""

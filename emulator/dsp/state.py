@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, RemotePartyRole, UserRole
-from emulator.duis.messages import Request
+from emulator.duis.messages import Element, Request
 from emulator.estate.model import CplEntry, Registration
 
 
@@ -97,7 +97,13 @@ class Transaction:
     """Order number of the time-out in the agenda, -1 for none."""
     due_ms: int | None = None
     """When a held request is sent or a dated command is executed."""
-    signed_pre_command: bytes = b""
+    transformed: Element | None = None
+    """Body of the Transform request that a Signed Pre-Command answers to; None for everything else."""
+
+    @property
+    def asked(self) -> Element:
+        """The body that says what was asked for; a Signed Pre-Command says it in GBCS only."""
+        return self.request.body if self.transformed is None else self.transformed
 
 
 @dataclass(slots=True)
@@ -110,7 +116,8 @@ class PreCommand:
     made_at_ms: int
     execution_ms: int | None
     """When the device is to execute it; None for at once."""
-    parameters: dict[str, int | str | bytes | None] = field(default_factory=dict)
+    body: Element
+    """What was asked for."""
 
 
 @dataclass(slots=True)
@@ -124,10 +131,16 @@ class FirmwareRequest:
     firmware_version: str
     image_hash: str
     """SHA-256 of the Manufacturer Image, hexadecimal."""
+    file_version: str
+    """Version in the OTA header, which devices and hubs report; FirmwareVersion may differ."""
     image_key: str
     """SHA-256 of the whole OTA file, under which the csp keeps it."""
     accepted_ms: int
     jobs: list[int] = field(default_factory=list)
+    open_jobs: int = 0
+    """Jobs that have not ended."""
+    untold: list[int] = field(default_factory=list)
+    """Jobs whose failure the next FirmwareDistributionFailure tells."""
 
 
 @dataclass(slots=True)
@@ -141,6 +154,8 @@ class Job:
     state: str
     reason: str = ""
     since_ms: int = 0
+    deadline: int = -1
+    """Order number in the agenda of the end of its patience in this state, -1 for none."""
 
 
 @dataclass(slots=True)
@@ -159,6 +174,10 @@ class PendingLogUpdate:
     export_mpan: str = ""
 
 
+ProductKey = tuple[DeviceType, str, str, str]
+"""Device type, manufacturer, model and firmware version of a row of the Central Products List."""
+
+
 @dataclass(slots=True)
 class DspState:
     """The DSP's memory."""
@@ -167,24 +186,28 @@ class DspState:
     inventory: dict[Eui64, InventoryEntry] = field(default_factory=dict)
     premises: dict[Eui64, Premises] = field(default_factory=dict)
     """By hub."""
-    registrations: list[Registration] = field(default_factory=list)
-    cpl: list[CplEntry] = field(default_factory=list)
-    request_ids: set[tuple[int, int, int, str]] = field(default_factory=set)
-    """(originator, target, counter, stage) of every authenticated request."""
+    registrations: dict[tuple[str, UserRole], list[Registration]] = field(default_factory=dict)
+    """By MPxN and role."""
+    cpl: dict[ProductKey, CplEntry] = field(default_factory=dict)
+    request_ids: dict[tuple[int, int, int, str], None] = field(default_factory=dict)
+    """(originator, target, counter, stage) of authenticated requests, oldest first; bounded by ``keep_request_ids``."""
     highest_counter: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Per originator and target, for ``strict_counter``."""
+    """Per originator and target, for ``strict_counter``; bounded by ``keep_counters``."""
     pre_commands: dict[tuple[int, int, int], PreCommand] = field(default_factory=dict)
+    """Oldest first; bounded by their validity and ``keep_pre_commands``."""
     transactions: dict[int, Transaction] = field(default_factory=dict)
-    awaiting_response: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
-    """(device, message code, recipient of the Response, counter) → transaction key."""
-    dated: dict[tuple[int, int], int] = field(default_factory=dict)
-    """(device, counter of the Command) → transaction of a command the device will execute later."""
+    finished: dict[int, None] = field(default_factory=dict)
+    """Keys of transactions that are over, in that order; bounded by ``keep_transactions``."""
+    commands: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
+    """(device, message code, recipient of the Response, counter) → key of the transaction that sent the Command."""
+    dated: dict[Eui64, int] = field(default_factory=dict)
+    """Device → transaction of the command that it will execute at its date; a device holds one at a time."""
     firmware_requests: dict[int, FirmwareRequest] = field(default_factory=dict)
+    completed_requests: dict[int, None] = field(default_factory=dict)
+    """Keys of firmware requests without open jobs, in that order; bounded by ``keep_jobs``."""
+    completed_jobs: int = 0
+    """Jobs of those requests."""
     jobs: dict[int, Job] = field(default_factory=dict)
-    open_job: dict[Eui64, int] = field(default_factory=dict)
-    """Device → job that blocks further firmware requests."""
-    latest_job: dict[Eui64, int] = field(default_factory=dict)
-    """Device → its newest job, terminal or not."""
     log_updates: list[PendingLogUpdate] = field(default_factory=list)
     next_key: int = 1
     acb_counter: int = 0

@@ -1,121 +1,158 @@
-"""What comes up from the homes: Responses, device alerts, and alerts addressed to the DCC that become DCC Alerts."""
+"""What comes up from the homes: Responses, device alerts, and alerts addressed to the DCC that become DCC Alerts.
+
+Devices are peers: whatever they send is read before anything is changed, and what cannot be read is noted and dropped.
+"""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
-from emulator.dsp import commands, firmware, lifecycle
+from emulator.dsp import lifecycle
 from emulator.dsp.context import Context
-from emulator.dsp.gate import CANCELLATION_YEAR_MS
-from emulator.dsp.inventory import suspend_or_restore
+from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
-from emulator.dsp.state import InventoryEntry, Transaction, TransactionState
+from emulator.dsp.state import InventoryEntry, Job, Transaction, TransactionState
+from emulator.dsp.transactions import answer, await_execution, close, end_dated, takes_date
+from emulator.dsp.versions import version_activated, version_read
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import element
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.results import read_result
 
+ACTIVATE_FIRMWARE = 0x0012
 FUTURE_DATED_ACTIVATION = 0x00CA
 FIRMWARE_TRANSFER = 0x0128
 PPMID_ACTIVATION = 0x012B
 DEVICE_LOG_CHANGED = 0x0018
+"""Message codes (ota.md section 4; gbcs.md section 8)."""
+
 FIRMWARE_VERIFIED = 0x8F72
 FIRMWARE_NOT_VERIFIED = 0x8F1C
-FUTURE_DATED_DONE = 0x8F66
+"""Alert codes of the receipt of an image (ota.md section 4)."""
+
+Result = Mapping[str, object]
 
 
 def receive(context: Context, octets: bytes) -> None:
     """Take one GBCS message from a hub."""
-    message = decode_message(octets)
+    try:
+        message = decode_message(octets)
+    except Malformed as error:
+        context.journal("dropped", f"a message that cannot be read: {error}", data={"gbcs": octets.hex()})
+        return
     device = context.state.inventory.get(message.originator)
     if device is None:
-        context.journal(
-            "dropped", f"message of {format_eui(message.originator)}, which is not in the inventory", data={"gbcs": octets.hex()}
-        )
+        _drop(context, message.originator, f"message of {format_eui(message.originator)}, which is not in the inventory", octets)
         return
-    lifecycle.heard_from(context, device)
     try:
         result = read_result(message)
     except Malformed as error:
         # What only the recipient can read (encrypted or new to us) is passed on all the same.
         result = {"unreadable": str(error)}
-    if message.cra is Cra.RESPONSE:
-        _response(context, device, message, octets, result)
-    else:
-        _alert(context, device, message, octets, result)
+    lifecycle.heard_from(context, device)
+    try:
+        if message.cra is Cra.RESPONSE:
+            _response(context, device, message, octets, result)
+        elif message.cra is Cra.ALERT:
+            _alert(context, device, message, octets, result)
+        else:
+            _drop(context, device.eui, f"a Command, {message.message_code:04X}, from a device", octets)
+    except Malformed as error:
+        _drop(context, device.eui, f"{message.message_code:04X} says what it should not: {error}", octets)
 
 
-def _number(result: Mapping[str, object], name: str) -> int:
+def _drop(context: Context, device: int, why: str, octets: bytes) -> None:
+    context.journal("dropped", why, device=device, data={"gbcs": octets.hex()})
+
+
+def _number(result: Result, name: str) -> int:
     value = result.get(name)
     if not isinstance(value, int):
-        raise Malformed(f"{name} is not a number in {dict(result)}", where="GBCS alert")
+        raise Malformed(f"{name} is not a number", where="GBCS content", expected=f"a number, not {value!r}")
     return value
 
 
-def _response(
-    context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Mapping[str, object]
-) -> None:
-    key = context.state.awaiting_response.get((device.eui, message.message_code, message.recipient, message.counter))
-    if key is None:
-        summary = f"Response {message.message_code:04X} that nobody waits for"
-        context.journal("dropped", summary, device=device.eui, data={"gbcs": octets.hex()})
+def _text(result: Result, name: str) -> str:
+    value = result.get(name)
+    if not isinstance(value, str):
+        raise Malformed(f"{name} is missing", where="GBCS content", expected=f"octets, not {value!r}")
+    return value
+
+
+def _time(result: Result) -> str:
+    """When an alert was made, as DUIS writes it."""
+    try:
+        return format_datetime(_number(result, "time_ms"))
+    except OverflowError:
+        raise Malformed("the time is beyond the year 9999", where="GBCS content") from None
+
+
+# Responses
+
+
+def _response(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Result) -> None:
+    key = context.state.commands.get((device.eui, message.message_code, message.recipient, message.counter))
+    transaction = None if key is None else context.state.transactions[key]
+    if transaction is None:
+        _drop(context, device.eui, f"Response {message.message_code:04X} that nobody waits for", octets)
         return
-    transaction = context.state.transactions[key]
-    commands.close(context, transaction, TransactionState.ANSWERED)
-    request = transaction.request
+    late = transaction.state is TransactionState.FAILED and context.settings.late_responses == "deliver"
+    if transaction.state is not TransactionState.SENT and not late:
+        _drop(context, device.eui, f"Response {message.message_code:04X} to a request that is {transaction.state}", octets)
+        return
+    close(context, transaction, TransactionState.ANSWERED)
     context.journal(
         "gbcs.response",
         f"{message.message_code:04X} from {device.device_type} {format_eui(device.eui)}",
-        request_id=str(request.request_id),
+        request_id=str(transaction.request.request_id),
         device=device.eui,
         data={"gbcs": octets.hex()},
     )
-    references = (request.service_reference, request.service_reference_variant)
-    payload = element("GBCSPayload", base64.b64encode(octets).decode())
-    context.respond(transaction.user, device.eui, request.request_id, references, context.codes.code("done"), payload)
-    outcome = _OUTCOMES.get(request.service_reference_variant)
+    answer(context, transaction, context.codes.code("done"), element("GBCSPayload", base64.b64encode(octets).decode()))
+    outcome = _OUTCOMES.get(transaction.request.service_reference_variant)
     if outcome is not None:
         outcome(context, transaction, device, result)
 
 
-def _version_read(context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]) -> None:
-    version = result.get("firmware_version")
-    if result.get("ok") and isinstance(version, str):
-        firmware.version_proved(context, device, version, by_activation=False)
-        suspend_or_restore(context, device)
+def _version_read(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
+    if result.get("ok"):
+        version_read(context, device, _text(result, "firmware_version"))
 
 
-def _activation_answered(
-    context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]
-) -> None:
-    if "activate_image_code" in result:
-        _activated(context, device, result)
+def _activation_answered(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
+    if "unreadable" in result:
         return
-    # NULL: the device took the date, or the cancellation, and whatever it held before is replaced (gbcs.md 4).
-    for key, other in list(context.state.dated.items()):
-        if key[0] == device.eui:
-            context.state.transactions[other].state = TransactionState.CANCELLED
-            del context.state.dated[key]
-    if transaction.due_ms is not None and transaction.due_ms < CANCELLATION_YEAR_MS:
-        transaction.state = TransactionState.ACCEPTED_BY_DEVICE
-        context.state.dated[(device.eui, transaction.counter)] = transaction.key
+    # Whatever CS06 the device held before is replaced by this one (gbcs.md 4).
+    replaced = context.state.dated.get(device.eui)
+    if replaced is not None:
+        end_dated(context, context.state.transactions[replaced], TransactionState.CANCELLED)
+    if "activate_image_code" in result:
+        _activated(context, device, result, transaction)
+    elif takes_date(transaction):
+        await_execution(context, transaction)
 
 
-def _activated(context: Context, device: InventoryEntry, result: Mapping[str, object]) -> None:
-    job = firmware.latest_job(context, device.eui)
-    code, version = result["activate_image_code"], result.get("firmware_version")
-    if code == 0 and isinstance(version, str):
-        if job is not None and context.state.firmware_requests[job.request].firmware_version == version:
-            firmware.advance_job(context, job, "activated", f"runs {version}")
-        firmware.version_proved(context, device, version, by_activation=True)
-        suspend_or_restore(context, device)
-    elif job is not None:
+def _activated(context: Context, device: InventoryEntry, result: Result, transaction: Transaction | None) -> None:
+    """CS06 was executed: the job whose image it named is activated, or keeps its state and the reason (ota.md 11.2)."""
+    code = _number(result, "activate_image_code")
+    image_hash = (transaction.asked.value("FirmwareHash") or "").lower() if transaction is not None else ""
+    named = job_of(context, device.eui, image_hash=image_hash) if image_hash else None
+    if code == 0:
+        version = _text(result, "firmware_version")
+        job = named or job_of(context, device.eui, file_version=version)
+        if job is not None:
+            advance_job(context, job, "activated", f"runs {version}")
+        version_activated(context, device, version)
+        return
+    job = named or job_of(context, device.eui)
+    if job is not None:
         job.reason = f"activation refused with code {code}"
+        context.journal("job", f"{format_eui(device.eui)}: {job.reason}", device=device.eui, data={"state": job.state})
 
 
-_OUTCOMES = {
+_OUTCOMES: Mapping[str, Callable[[Context, Transaction, InventoryEntry, Result], None]] = {
     "11.2": _version_read,
     "11.3": _activation_answered,
     "8.1.1": lifecycle.clock_synchronised,
@@ -128,7 +165,10 @@ _OUTCOMES = {
 """What a Response changes at the DSP, by Service Reference Variant; all others only go to the user."""
 
 
-def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Mapping[str, object]) -> None:
+# Alerts
+
+
+def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Result) -> None:
     code = result.get("alert_code")
     context.journal(
         "gbcs.alert",
@@ -138,110 +178,129 @@ def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octet
         device=device.eui,
         data={"gbcs": octets.hex()},
     )
-    if message.recipient == ACCESS_CONTROL_BROKER:
+    if device.status in lifecycle.OUT_OF_SERVICE:
+        _drop(context, device.eui, f"alert of a device that is {device.status} (F43)", octets)
+    elif message.recipient == ACCESS_CONTROL_BROKER:
         convert = _FOR_DCC.get(message.message_code)
         if convert is not None:
             convert(context, device, result)
-        return
-    if message.recipient not in context.state.users:
-        context.journal("dropped", f"alert for {format_eui(message.recipient)}, who is not a user", device=device.eui)
-        return
-    if message.message_code == FUTURE_DATED_ACTIVATION and _future_dated(context, device, message, octets, result):
-        return
-    job = firmware.latest_job(context, device.eui)
-    if job is not None and code in (FIRMWARE_VERIFIED, FIRMWARE_NOT_VERIFIED):
-        firmware.advance_job(context, job, "verified" if code == FIRMWARE_VERIFIED else "verify_failed")
-    if isinstance(code, int):
+    elif message.recipient not in context.state.users:
+        _drop(context, device.eui, f"alert for {format_eui(message.recipient)}, who is not a user", octets)
+    elif message.message_code == FUTURE_DATED_ACTIVATION:
+        _executed(context, device, message, octets, result)
+    else:
+        if code in (FIRMWARE_VERIFIED, FIRMWARE_NOT_VERIFIED):
+            _receipt(context, device, code == FIRMWARE_VERIFIED, result)
+        context.device_alert(message.recipient, device.eui, message.counter, _number(result, "alert_code"), octets)
+
+
+def _receipt(context: Context, device: InventoryEntry, good: bool, result: Result) -> None:
+    """A device checked the image with this hash."""
+    image_hash = result.get("hash")
+    job = job_of(context, device.eui, image_hash=image_hash) if isinstance(image_hash, str) else None
+    if job is not None:
+        advance_job(context, job, "verified" if good else "verify_failed")
+
+
+def _dated(context: Context, device: InventoryEntry, recipient: Eui64, counter: int) -> Transaction | None:
+    """The request whose command the device held, by the counter that the outcome names."""
+    transactions = context.state.transactions
+    key = context.state.dated.get(device.eui)
+    if key is not None and transactions[key].counter == counter:
+        return transactions[key]
+    # The device may have taken the date in a Response that was lost on its way.
+    key = context.state.commands.get((device.eui, ACTIVATE_FIRMWARE, recipient, counter))
+    return None if key is None else transactions[key]
+
+
+def _executed(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Result) -> None:
+    """A dated command was executed: a ResponseMessage for the request it belongs to (duis.md 1.8, certain).
+
+    Whoever the device now trusts as its supplier gets it; what is not the request of that user goes as a Device Alert.
+    """
+    code, counter = _number(result, "alert_code"), _number(result, "originator_counter")
+    transaction = _dated(context, device, message.recipient, counter)
+    if transaction is not None and transaction.state is TransactionState.SENT:
+        close(context, transaction, TransactionState.ANSWERED)
+    elif transaction is not None:
+        end_dated(context, transaction, TransactionState.ANSWERED)
+    if transaction is not None and transaction.user == message.recipient:
+        payload = element(
+            "FutureDatedDeviceAlertMessage",
+            element("FutureDatedAlertCode", f"{code:04X}"),
+            element("GBCSPayload", base64.b64encode(octets).decode()),
+            element("InstructionNumber", "1"),
+            element("TotalCommandInstructions", "1"),
+        )
+        answer(context, transaction, context.codes.code("done"), payload)
+    else:
         context.device_alert(message.recipient, device.eui, message.counter, code, octets)
+    _activated(context, device, result, transaction)
 
 
-def _future_dated(
-    context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Mapping[str, object]
-) -> bool:
-    """A dated command was executed: a ResponseMessage for the request it belongs to (duis.md 1.8, certain)."""
-    counter = result.get("originator_counter")
-    key = context.state.dated.pop((device.eui, counter), None) if isinstance(counter, int) else None
-    if key is None:
-        return False
-    transaction = context.state.transactions[key]
-    transaction.state = TransactionState.ANSWERED
-    request = transaction.request
-    code = result["alert_code"]
-    payload = element(
-        "FutureDatedDeviceAlertMessage",
-        element("FutureDatedAlertCode", f"{code:04X}"),
-        element("GBCSPayload", base64.b64encode(octets).decode()),
-        element("InstructionNumber", "1"),
-        element("TotalCommandInstructions", "1"),
-    )
-    references = (request.service_reference, request.service_reference_variant)
-    context.respond(transaction.user, device.eui, request.request_id, references, context.codes.code("done"), payload)
-    _activated(context, device, result)
-    return True
+# Alerts for the DCC
 
 
-def _firmware_transfer(context: Context, hub: InventoryEntry, result: Mapping[str, object]) -> None:
+def _firmware_transfer(context: Context, hub: InventoryEntry, result: Result) -> None:
     """CCS08 becomes CommsHubAlert (duis.md 6.4; ota.md C5)."""
-    device = context.state.inventory.get(Eui64(_number(result, "device")))
-    if device is None:
+    eui, version, time = Eui64(_number(result, "device")), _text(result, "firmware_version"), _time(result)
+    alert_code, number = _number(result, "alert_code"), _number(result, "transfer_code")
+    if number not in list(FirmwareTransferCode):
+        raise Malformed(f"transfer code {number}", where="CCS08", expected="0 to 3")
+    code, device = FirmwareTransferCode(number), context.state.inventory.get(eui)
+    if device is None or device.status in lifecycle.OUT_OF_SERVICE:
+        context.journal("dropped", f"report on {format_eui(eui)}, which left service (F43)", device=hub.eui)
         return
-    code = FirmwareTransferCode(_number(result, "transfer_code"))
-    job = firmware.latest_job(context, device.eui)
+    job = job_of(context, device.eui, file_version=version)
     request = context.state.firmware_requests[job.request] if job is not None else None
     body = element(
         "CommsHubAlert",
         element("CommsHubDeviceID", format_eui(hub.eui)),
-        element("AlertCode", f"{result['alert_code']:04X}"),
-        element("TimeStamp", format_datetime(_number(result, "time_ms"))),
+        element("AlertCode", f"{alert_code:04X}"),
+        element("TimeStamp", time),
         element(
             "FirmwareTransferAlert",
             element("UpdateFirmwareRequestID", request.request_id) if request else None,
             element("OtherDeviceID", format_eui(device.eui)),
-            element("FirmwareVersion", str(result["firmware_version"])),
+            element("FirmwareVersion", version),
             element("TransferResponseCode", code.name),
         ),
     )
-    users = set(responsible_suppliers(context.state, device, context.now_ms))
+    users = set(responsible_suppliers(context, device, context.now_ms))
     if request is not None and context.settings.comms_hub_alert_to_requester:
         users.add(request.user)
-    context.dcc_alert(sorted(users), "comms_hub_firmware_transfer", body, device=device.eui)
-    if job is None:
-        return
-    succeeded = code is FirmwareTransferCode.FileTransferSuccess
-    advanced = firmware.advance_job(
-        context, job, "transferred" if succeeded else "transfer_failed", "" if succeeded else code.name
-    )
-    if advanced and device.device_type is DeviceType.PPMID and succeeded:
-        context.agenda.schedule(context.now_ms + context.settings.ppmid_silence_ms, "dsp.silence", job.key, job.state)
+    context.dcc_alert(users, "comms_hub_firmware_transfer", body, device=device.eui)
+    if job is not None:
+        succeeded = code is FirmwareTransferCode.FileTransferSuccess
+        advance_job(context, job, "transferred" if succeeded else "transfer_failed", "" if succeeded else code.name)
 
 
-def _ppmid_activation(context: Context, device: InventoryEntry, result: Mapping[str, object]) -> None:
-    """CS09 becomes PPMIDAlert (duis.md 6.4; ota.md C7)."""
-    succeeded, version = result["activate_code"] == 0, str(result["firmware_version"])
+def _ppmid_activation(context: Context, device: InventoryEntry, result: Result) -> None:
+    """CS09 becomes PPMIDAlert for the responsible suppliers (duis.md 6.4; ota.md C7; access.md 9)."""
+    version, time = _text(result, "firmware_version"), _time(result)
+    alert_code, succeeded = _number(result, "alert_code"), _number(result, "activate_code") == 0
+    if device.device_type is not DeviceType.PPMID:
+        raise Malformed(f"CS09 of a {device.device_type}", where="CS09", expected="a PPMID")
     body = element(
         "PPMIDAlert",
         element("DeviceID", format_eui(device.eui)),
-        element("DeviceAlertCode", f"{result['alert_code']:04X}"),
-        element("Timestamp", format_datetime(_number(result, "time_ms"))),
+        element("DeviceAlertCode", f"{alert_code:04X}"),
+        element("Timestamp", time),
         element(
             "PPMIDFirmwareUpgradeAlert",
             element("FirmwareVersion", version),
             element("ActivateImageResultCode", "ActivationSuccess" if succeeded else "ActivationFailure"),
         ),
     )
-    job = firmware.latest_job(context, device.eui)
-    users = set(responsible_suppliers(context.state, device, context.now_ms))
+    context.dcc_alert(responsible_suppliers(context, device, context.now_ms), "ppmid_alert", body, device=device.eui)
+    job: Job | None = job_of(context, device.eui, file_version=version if succeeded else "")
     if job is not None:
-        users.add(context.state.firmware_requests[job.request].user)
-    context.dcc_alert(sorted(users), "ppmid_alert", body, device=device.eui)
-    if job is not None:
-        firmware.advance_job(context, job, "activated" if succeeded else "activate_failed")
+        advance_job(context, job, "activated" if succeeded else "activate_failed")
     if succeeded:
-        firmware.version_proved(context, device, version, by_activation=True)
-        suspend_or_restore(context, device)
+        version_activated(context, device, version)
 
 
-_FOR_DCC = {
+_FOR_DCC: Mapping[int, Callable[[Context, InventoryEntry, Result], None]] = {
     FIRMWARE_TRANSFER: _firmware_transfer,
     PPMID_ACTIVATION: _ppmid_activation,
     DEVICE_LOG_CHANGED: lifecycle.device_log_changed,

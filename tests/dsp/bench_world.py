@@ -1,6 +1,7 @@
 """A world driven without wire or storage: requests go in as typed messages, time moves by hand."""
 
 import base64
+import json
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -11,7 +12,7 @@ from emulator.domain.vocabulary import WebService
 from emulator.dsp.effects import Delivery, JournalEntry
 from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.duis.messages import DccAlert, DeviceAlert, Element, Request, ServiceResponse, Signer, element
-from emulator.estate.declaration import generated_manufacturer_image
+from emulator.estate.declaration import default_estate_toml, generated_manufacturer_image
 from emulator.gbcs.message import decode_message
 from emulator.gbcs.protect import sign
 from emulator.ota.image import build
@@ -150,6 +151,12 @@ class Bench:
     def send_signed(self, to: int, signed: bytes, *, user: int = SUPPLIER, counter: int | None = None) -> ServiceResponse:
         body = element("SignedPreCommand", element("GBCSPayload", base64.b64encode(signed).decode()))
         return self.submit("11.3", body, to=to, user=user, variant=5, counter=counter or self.counter)
+
+
+def bench_with(part: str = "dsp", **settings: int | str) -> Bench:
+    """A bench whose world has these settings of one part."""
+    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+    return Bench(create_world(estate_toml=f"{default_estate_toml()}\n[settings.{part}]\n{lines}\n"))
 
 
 def firmware_body(srv: str, image: bytes, version: str, devices: list[int]) -> Element:

@@ -1,0 +1,197 @@
+"""Firmware jobs on their way: hand-over to the csp, outcomes, silence, and who hears of them (reference ota/ota.md 11.2)."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from emulator.domain.identifiers import format_eui
+from emulator.domain.vocabulary import DeviceType
+from emulator.dsp import job_states
+from emulator.dsp.context import Context
+from emulator.dsp.registration import SUPPLIERS, responsible
+from emulator.dsp.retention import complete_request
+from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job
+from emulator.duis.datetimes import format_datetime
+from emulator.duis.messages import element
+
+T = TypeVar("T")
+
+UNDISTRIBUTABLE = frozenset({"unknown hub", "unknown device", "image rejected", "image malformed"})
+"""Reasons of the csp that are told as FirmwareDistributionFailure: the CSP does not know the device or finds the file damaged
+(ota.md F12 and F13, body medium). All others mean that the hub did not get the image: CSPFirmwareDeliveryStatus (F14 to F18)."""
+
+
+def portions(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in order, at most ``size`` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def is_open(job: Job) -> bool:
+    """Whether something is still awaited for it."""
+    return job.state not in job_states.TERMINAL
+
+
+def in_progress(context: Context, device: InventoryEntry) -> bool:
+    """Whether another distribution for the device has not ended (OtherRequestInProgressList)."""
+    blocking = job_states.IN_PROGRESS[context.settings.in_progress_until]
+    return any(job.state in blocking for job in context.lookup.jobs_of(device.eui))
+
+
+def job_of(context: Context, device: int, *, image_hash: str = "", file_version: str = "") -> Job | None:
+    """The newest job of a device, or the newest whose image has this hash or this version; None when there is none."""
+    for job in context.lookup.jobs_of(device):
+        request = context.state.firmware_requests[job.request]
+        if image_hash in ("", request.image_hash) and file_version in ("", request.file_version):
+            return job
+    return None
+
+
+def add_job(context: Context, request: FirmwareRequest, device: InventoryEntry) -> None:
+    """A device is to get the image of a request."""
+    assert device.hub is not None
+    job = Job(context.key(), request.key, device.eui, device.hub, job_states.QUEUED, since_ms=context.now_ms)
+    context.state.jobs[job.key] = job
+    context.lookup.add_job(job)
+    context.state.open_jobs += 1
+    request.jobs.append(job.key)
+    request.open_jobs += 1
+
+
+def hand_over(context: Context, key: int, begin: int) -> None:
+    """Give the jobs of an accepted request to the csp, some at a time: from position ``begin`` on."""
+    request = context.state.firmware_requests.get(key)
+    if request is None:
+        return
+    end = begin + context.settings.hand_over_jobs
+    for number in islice(request.jobs, begin, end):
+        job = context.state.jobs[number]
+        if advance_job(context, job, "handed_over"):
+            context.csp.distribute(str(job.key), job.hub, job.device, request.image_key, context.now_ms)
+    if end < len(request.jobs):
+        context.agenda.schedule(context.now_ms, "dsp.hand_over", key, end)
+    else:
+        context.csp.release_image(request.image_key)
+
+
+def advance_job(context: Context, job: Job, event: str, reason: str = "") -> bool:
+    """Apply an event to a job; False, and nothing changes, when its state does not know the event."""
+    state = job_states.transition(job.state, event)
+    if state is None:
+        return False
+    request, was_open = context.state.firmware_requests[job.request], is_open(job)
+    entered = state != job.state
+    job.reason = reason or job.reason
+    if entered:
+        job.state, job.since_ms = state, context.now_ms
+        _watch(context, job)
+    context.journal(
+        "job",
+        f"{format_eui(job.device)}: {event} → {state}" + (f" ({reason})" if reason else ""),
+        request_id=request.request_id,
+        device=job.device,
+        data={"state": state, "event": event, "reason": reason},
+    )
+    if was_open and not is_open(job):
+        context.state.open_jobs -= 1
+        request.open_jobs -= 1
+        if request.open_jobs == 0:
+            complete_request(context, request)
+    return True
+
+
+def _watch(context: Context, job: Job) -> None:
+    """Limit how long nothing may be heard of a job in its new state."""
+    if job.deadline >= 0:
+        context.agenda.cancel(job.deadline)
+        job.deadline = -1
+    settings, device = context.settings, context.state.inventory.get(job.device)
+    if job.state == job_states.AT_CH:
+        patience_ms = settings.silence_ms
+    elif job.state == job_states.DOWNLOADED:
+        activates_itself = device is not None and device.device_type is DeviceType.PPMID
+        patience_ms = settings.ppmid_silence_ms if activates_itself else settings.receipt_silence_ms
+    else:
+        return
+    job.deadline = context.agenda.schedule(context.now_ms + patience_ms, "dsp.silence", job.key)
+
+
+def silence(context: Context, key: int) -> None:
+    """Nothing more was heard of a job for as long as its state allows."""
+    job = context.state.jobs.get(key)
+    if job is not None:
+        job.deadline = -1
+        advance_job(context, job, "silence", "nothing heard")
+
+
+def delivered(context: Context, job_key: str, success: bool, reason: str) -> None:
+    """The csp's leg ended; the requester hears of it (duis.md 6.4, N60 and N61 medium-high)."""
+    job = context.state.jobs.get(int(job_key))
+    if job is None or not advance_job(context, job, "delivered" if success else "csp_failed", reason):
+        return
+    request = context.state.firmware_requests[job.request]
+    if reason in UNDISTRIBUTABLE:
+        _tell_undistributed_later(context, request, job)
+        return
+    body = element(
+        "CSPFirmwareDeliveryStatus",
+        element("UpdateFirmwareRequestID", request.request_id),
+        element("CommsHubDeviceID", format_eui(job.hub)),
+        element("TargetDeviceID", format_eui(job.device)),
+        element("FirmwareVersion", request.firmware_version),
+        element("TimeStamp", format_datetime(context.now_ms)),
+        element("CommsHubTransferStatus", "Success" if success else "Failure"),
+    )
+    purpose = "firmware_delivered" if success else "firmware_not_delivered"
+    context.dcc_alert([request.user], purpose, body, device=job.device, request_id=request.request_id)
+
+
+def _tell_undistributed_later(context: Context, request: FirmwareRequest, job: Job) -> None:
+    if not request.untold:
+        due_ms = context.now_ms + context.settings.distribution_failure_collect_ms
+        context.agenda.schedule(due_ms, "dsp.distribution_failure", request.key)
+    request.untold.append(job.key)
+
+
+def tell_undistributed(context: Context, key: int) -> None:
+    """FirmwareDistributionFailure to the requester, for all devices that failed since the first of them (ota.md F12, F13)."""
+    request = context.state.firmware_requests.get(key)
+    if request is None:
+        return
+    for some in portions(request.untold, context.settings.devices_per_alert):
+        devices = [context.state.jobs[number].device for number in some]
+        body = element(
+            "FirmwareDistributionFailure",
+            element("UpdateFirmwareRequestID", request.request_id),
+            element("MeterIDs", ",".join(format_eui(device) for device in devices)),
+        )
+        one = devices[0] if len(devices) == 1 else None
+        context.dcc_alert([request.user], "distribution_failure", body, device=one, request_id=request.request_id)
+    request.untold.clear()
+
+
+def cancel_jobs(context: Context, device: int, reason: str) -> None:
+    """End what is open for a device that left (ota.md F43)."""
+    for job in context.lookup.jobs_of(device):
+        if is_open(job):
+            context.csp.cancel(str(job.key), context.now_ms)
+            advance_job(context, job, "cancelled", reason)
+
+
+def hub_gone(context: Context, hub: InventoryEntry) -> None:
+    """A hub left service: images on the way to it cannot be delivered, those in its store are lost (ota.md F13, F44)."""
+    for device in context.lookup.on_hub(hub.eui):
+        for job in context.lookup.jobs_of(device.eui):
+            if job.hub != hub.eui or not is_open(job):
+                continue
+            context.csp.cancel(str(job.key), context.now_ms)
+            delivered(context, str(job.key), False, "unknown hub")
+            advance_job(context, job, "hub_gone", "the hub left service")
+
+
+def supplier_changed(context: Context, device: InventoryEntry) -> None:
+    """The registration of a device changed: verified images of who is no longer responsible are orphaned (ota.md 11.2)."""
+    for job in context.lookup.jobs_of(device.eui):
+        user = context.state.users[context.state.firmware_requests[job.request].user]
+        if not any(role in user.roles and responsible(context, user, role, device, context.now_ms) for role in SUPPLIERS):
+            advance_job(context, job, "change_of_supplier", "the requester is no longer responsible")

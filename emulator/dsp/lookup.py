@@ -1,0 +1,176 @@
+"""Ways into the DSP's state that would otherwise mean looking through all of it.
+
+Everything here follows from the state: it is built when a world is made or restored and is never part of a snapshot. Whoever
+changes what an index is made of does it through this module. Answers come in an order that follows from the state, so that a
+restored world goes on like one that was never stopped.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from emulator.domain.identifiers import Eui64
+from emulator.domain.vocabulary import DeviceType
+from emulator.dsp.state import DspState, InventoryEntry, Job, Transaction, TransactionState, User
+from emulator.estate.model import CplEntry
+
+Index = dict[Any, set[int]]
+"""From a key to the EUIs or numbers that have it."""
+
+
+class Lookup:
+    """Indices over one :class:`DspState`."""
+
+    def __init__(self, state: DspState) -> None:
+        """Build them all."""
+        self._state = state
+        self._on_hub: Index = {}
+        self._with_mpxn: Index = {}
+        self._of_model: Index = {}
+        self._at_uprn: Index = {}
+        self._at_address: Index = {}
+        self._held: Index = {}
+        self._jobs: Index = {}
+        self._users: dict[str, list[User]] = {}
+        self._products: dict[tuple[str, str], list[CplEntry]] = {}
+        for entry in state.inventory.values():
+            self._each(entry, _put)
+        for premises in state.premises.values():
+            if premises.uprn is not None:
+                _put(self._at_uprn, premises.uprn, premises.hub)
+            if premises.post_code:
+                _put(self._at_address, _address(premises.post_code, premises.address_identifier), premises.hub)
+        for user in sorted(state.users.values(), key=lambda user: user.eui):
+            self._users.setdefault(user.party, []).append(user)
+        for transaction in state.transactions.values():
+            if transaction.state is TransactionState.HELD:
+                self.add_held(transaction)
+        for job in state.jobs.values():
+            self.add_job(job)
+        for product in state.cpl.values():
+            self._products.setdefault((product.manufacturer, product.firmware_version), []).append(product)
+
+    # Devices
+
+    def on_hub(self, hub: int | None) -> list[InventoryEntry]:
+        """Devices of a hub's home, the hub itself among them, by EUI; none for no hub."""
+        return [] if hub is None else self._entries(self._on_hub.get(hub, ()))
+
+    def with_mpxn(self, mpxn: str) -> list[InventoryEntry]:
+        """Devices that carry an MPxN as any of their three, by EUI."""
+        return self._entries(self._with_mpxn.get(mpxn, ()))
+
+    def of_model(self, device_type: DeviceType, manufacturer: str, model: str) -> list[InventoryEntry]:
+        """All devices of a model, by EUI."""
+        return self._entries(self._of_model.get((device_type, manufacturer, model), ()))
+
+    def add_device(self, entry: InventoryEntry) -> None:
+        """Take a device into the inventory."""
+        self._state.inventory[entry.eui] = entry
+        self._each(entry, _put)
+
+    def drop_device(self, entry: InventoryEntry) -> None:
+        """Take a device out of the inventory, and out of the devices that are joined with it."""
+        self._each(entry, _take)
+        del self._state.inventory[entry.eui]
+        self.unjoin_all(entry)
+
+    @contextmanager
+    def changing(self, entry: InventoryEntry) -> Iterator[None]:
+        """While inside, hub, MPxNs, manufacturer and model of a device may change."""
+        self._each(entry, _take)
+        try:
+            yield
+        finally:
+            self._each(entry, _put)
+
+    def unjoin_all(self, entry: InventoryEntry) -> None:
+        """A device and those joined with it no longer know each other."""
+        for eui in entry.joined_to:
+            other = self._state.inventory.get(eui)
+            if other is not None:
+                other.joined_to = tuple(each for each in other.joined_to if each != entry.eui)
+        entry.joined_to = ()
+
+    def _each(self, entry: InventoryEntry, act: Callable[[Index, Any, int], None]) -> None:
+        act(self._of_model, (entry.device_type, entry.manufacturer, entry.model), entry.eui)
+        if entry.hub is not None:
+            act(self._on_hub, entry.hub, entry.eui)
+        for mpxn in {entry.import_mpxn, entry.secondary_import_mpan, entry.export_mpan} - {""}:
+            act(self._with_mpxn, mpxn, entry.eui)
+
+    def _entries(self, euis: Iterable[int]) -> list[InventoryEntry]:
+        return [self._state.inventory[Eui64(eui)] for eui in sorted(euis)]
+
+    # Places, parties, products
+
+    def hubs_at_uprn(self, uprn: int) -> list[int]:
+        """Hubs of the premises with this number."""
+        return sorted(self._at_uprn.get(uprn, ()))
+
+    def hubs_at_address(self, post_code: str, address_identifier: str) -> list[int]:
+        """Hubs at an address, without regard to case and to spaces of the post code."""
+        return sorted(self._at_address.get(_address(post_code, address_identifier), ()))
+
+    def users_of(self, party: str) -> list[User]:
+        """User IDs of a company, by EUI."""
+        return self._users.get(party, [])
+
+    def products(self, manufacturer: str, firmware_version: str) -> list[CplEntry]:
+        """Rows of the Central Products List for a version of a manufacturer, in the order of the list."""
+        return self._products.get((manufacturer, firmware_version), [])
+
+    def put_product(self, product: CplEntry) -> None:
+        """Add a row to the Central Products List or replace it."""
+        key = (product.device_type, product.manufacturer, product.model, product.firmware_version)
+        known, rows = self._state.cpl.get(key), self._products.setdefault((product.manufacturer, product.firmware_version), [])
+        self._state.cpl[key] = product
+        if known is None:
+            rows.append(product)
+        else:
+            rows[rows.index(known)] = product
+
+    # What waits
+
+    def held(self, device: int) -> list[Transaction]:
+        """Requests to a device that the DSP holds until their date, oldest first."""
+        return [self._state.transactions[key] for key in sorted(self._held.get(device, ()))]
+
+    def add_held(self, transaction: Transaction) -> None:
+        """A request is held from now on."""
+        _put(self._held, transaction.device, transaction.key)
+
+    def drop_held(self, transaction: Transaction) -> None:
+        """A request is held no longer."""
+        _take(self._held, transaction.device, transaction.key)
+
+    def jobs_of(self, device: int) -> list[Job]:
+        """Firmware jobs of a device, newest first."""
+        return [self._state.jobs[key] for key in sorted(self._jobs.get(device, ()), reverse=True)]
+
+    def add_job(self, job: Job) -> None:
+        """A device has a new job."""
+        _put(self._jobs, job.device, job.key)
+
+    def drop_job(self, job: Job) -> None:
+        """A job is forgotten."""
+        _take(self._jobs, job.device, job.key)
+
+    def differences(self, other: "Lookup") -> list[str]:
+        """Names of the indices in which two lookups differ; for tests of their upkeep."""
+        return [name for name, value in vars(self).items() if name != "_state" and value != getattr(other, name)]
+
+
+def _address(post_code: str, address_identifier: str) -> tuple[str, str]:
+    return post_code.replace(" ", "").upper(), address_identifier.strip().upper()
+
+
+def _put(index: Index, key: Any, number: int) -> None:
+    index.setdefault(key, set()).add(number)
+
+
+def _take(index: Index, key: Any, number: int) -> None:
+    kept = index.get(key, set())
+    kept.discard(number)
+    if not kept:
+        index.pop(key, None)

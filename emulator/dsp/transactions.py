@@ -1,0 +1,171 @@
+"""The life of a request to a device: held, sent, answered or failed, and how the user hears of it.
+
+Source: reference duis/duis.md 1.6 and 1.8. Every function that an event calls takes it calmly when the transaction is over or
+forgotten.
+"""
+
+from emulator.domain.identifiers import format_eui
+from emulator.dsp.context import Context
+from emulator.dsp.gate import CANCELLATION_YEAR_MS, Case
+from emulator.dsp.retention import command_key, finish
+from emulator.dsp.state import InventoryEntry, Transaction, TransactionState
+from emulator.duis.messages import Element, element
+from emulator.gbcs.message import GbcsMessage, decode_message
+
+
+def open_transaction(context: Context, case: Case, state: TransactionState, transformed: Element | None = None) -> Transaction:
+    """Begin to keep track of an accepted request; ``transformed`` is what its Transform request asked for."""
+    transaction = Transaction(
+        key=context.key(),
+        request=case.request,
+        user=case.sender.eui,
+        role=case.acting_role,
+        device=case.target.eui,
+        state=state,
+        transformed=transformed,
+        due_ms=case.execution_ms,
+    )
+    context.state.transactions[transaction.key] = transaction
+    return transaction
+
+
+def hold(context: Context, case: Case) -> None:
+    """Keep a request that the DSP dates ahead. A newer one of the same user, variant and device replaces what is held for them,
+    and a cancellation only removes it (duis.md 1.8, medium)."""
+    for transaction in context.lookup.held(case.target.eui):
+        if (transaction.user, transaction.request.service_reference_variant) == (case.sender.eui, case.row.srv):
+            release(context, transaction, TransactionState.CANCELLED)
+    if case.cancels:
+        # The acknowledgement promised a result, and no device will give one (our decision).
+        transaction = open_transaction(context, case, TransactionState.SENT)
+        finish(context, transaction, TransactionState.ANSWERED)
+        answer(context, transaction, context.codes.code("done"), None)
+        return
+    assert case.execution_ms is not None
+    transaction = open_transaction(context, case, TransactionState.HELD)
+    context.lookup.add_held(transaction)
+    transaction.deadline = context.agenda.schedule(case.execution_ms, "dsp.due", transaction.key)
+
+
+def release(context: Context, transaction: Transaction, outcome: TransactionState | None = None) -> None:
+    """A held request is held no longer: it goes now, or ends with ``outcome``."""
+    context.lookup.drop_held(transaction)
+    if outcome is not None:
+        context.agenda.cancel(transaction.deadline)
+        finish(context, transaction, outcome)
+    transaction.deadline = -1
+
+
+def drop_held(context: Context, entry: InventoryEntry, purpose: str) -> None:
+    """End everything that is held for a device, and tell who asked for it."""
+    for transaction in context.lookup.held(entry.eui):
+        release(context, transaction, TransactionState.CANCELLED)
+        command_failure(context, transaction, purpose)
+
+
+def transmit(context: Context, device: InventoryEntry, transaction: Transaction, message: GbcsMessage, command: bytes) -> None:
+    """Hand the Command to the csp and start waiting. ``command`` is ``message`` with the ACB's MAC."""
+    transaction.message_code = message.message_code
+    transaction.originator = message.originator
+    transaction.counter = message.counter
+    transaction.state = TransactionState.SENT
+    context.state.commands[command_key(transaction)] = transaction.key
+    context.state.open_transactions += 1
+    valid_until_ms = context.now_ms + context.settings.on_demand_validity_ms
+    transaction.deadline = context.agenda.schedule(valid_until_ms, "dsp.timeout", transaction.key)
+    context.journal(
+        "gbcs.command",
+        f"{message.message_code:04X} to {device.device_type} {format_eui(device.eui)}",
+        request_id=str(transaction.request.request_id),
+        device=device.eui,
+        data={"gbcs": command.hex()},
+    )
+    hub = device.hub if device.hub is not None else device.eui
+    context.csp.send_command(hub, device.eui, command, context.now_ms)
+
+
+def close(context: Context, transaction: Transaction, outcome: TransactionState) -> None:
+    """End the wait of a transaction that was sent."""
+    if transaction.state is TransactionState.SENT:
+        context.state.open_transactions -= 1
+        if transaction.deadline >= 0:
+            context.agenda.cancel(transaction.deadline)
+            transaction.deadline = -1
+    finish(context, transaction, outcome)
+
+
+def await_execution(context: Context, transaction: Transaction) -> None:
+    """The device took the date of a command and will report its execution (duis.md 1.8)."""
+    assert transaction.due_ms is not None
+    context.state.finished.pop(transaction.key, None)
+    transaction.state = TransactionState.ACCEPTED_BY_DEVICE
+    context.state.dated[transaction.device] = transaction.key
+    late_ms = max(context.now_ms, transaction.due_ms) + context.settings.future_dated_grace_ms
+    transaction.deadline = context.agenda.schedule(late_ms, "dsp.execution_overdue", transaction.key)
+
+
+def end_dated(context: Context, transaction: Transaction, outcome: TransactionState) -> None:
+    """A command that a device held is executed, replaced or given up."""
+    if context.state.dated.get(transaction.device) == transaction.key:
+        del context.state.dated[transaction.device]
+    if transaction.deadline >= 0:
+        context.agenda.cancel(transaction.deadline)
+        transaction.deadline = -1
+    finish(context, transaction, outcome)
+
+
+def takes_date(transaction: Transaction) -> bool:
+    """Whether the device is to execute it at a date that does not mean cancellation."""
+    return transaction.due_ms is not None and transaction.due_ms < CANCELLATION_YEAR_MS
+
+
+def timed_out(context: Context, key: int) -> None:
+    """No Response within the validity: E21 (duis.md 3.3, high)."""
+    transaction = context.state.transactions.get(key)
+    if transaction is None or transaction.state is not TransactionState.SENT:
+        return
+    transaction.deadline = -1
+    close(context, transaction, TransactionState.FAILED)
+    fail(context, transaction, context.codes.code("no_response"), "no_response")
+
+
+def execution_overdue(context: Context, key: int) -> None:
+    """A device took a date and did not report the execution in time: E30 (duis.md 3.3, medium-high)."""
+    transaction = context.state.transactions.get(key)
+    if transaction is None or transaction.state is not TransactionState.ACCEPTED_BY_DEVICE:
+        return
+    transaction.deadline = -1
+    end_dated(context, transaction, TransactionState.FAILED)
+    fail(context, transaction, context.codes.code("future_dated_timeout"), "no_response")
+
+
+def undeliverable(context: Context, command: bytes) -> None:
+    """The csp gave up on a Command: E20 (duis.md 1.6)."""
+    message = decode_message(command)
+    key = context.state.commands.get((message.recipient, message.message_code, message.originator, message.counter))
+    transaction = None if key is None else context.state.transactions[key]
+    if transaction is None or transaction.state is not TransactionState.SENT:
+        return
+    close(context, transaction, TransactionState.FAILED)
+    fail(context, transaction, context.codes.code("no_contact"), "command_not_delivered")
+
+
+def answer(context: Context, transaction: Transaction, code: str, payload: Element | None) -> None:
+    """Push a result of the request to the user."""
+    request = transaction.request
+    references = (request.service_reference, request.service_reference_variant)
+    context.respond(transaction.user, transaction.device, request.request_id, references, code, payload)
+
+
+def fail(context: Context, transaction: Transaction, code: str, purpose: str) -> None:
+    """Tell the user of a failure: a Response with this code, and a CommandFailure alert (duis.md 1.6, ota.md 5.3)."""
+    answer(context, transaction, code, None)
+    if transaction.due_ms is not None or context.settings.command_failure_on_demand:
+        command_failure(context, transaction, purpose)
+
+
+def command_failure(context: Context, transaction: Transaction, purpose: str) -> None:
+    """CommandFailure to who asked (duis.md section 4)."""
+    request_id = str(transaction.request.request_id)
+    body = element("CommandFailure", element("CommandRequestID", request_id), element("DeviceID", format_eui(transaction.device)))
+    context.dcc_alert([transaction.user], purpose, body, device=transaction.device, request_id=request_id)

@@ -1,0 +1,83 @@
+"""What devices run: proofs of a version, the inventory that follows them, suspension and restoration.
+
+Source: reference ota/ota.md A11, F38 and F39; duis/duis.md 3.1, 6.3 and 7.7.
+"""
+
+from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType
+from emulator.dsp.context import Context
+from emulator.dsp.inventory import cpl_entry, set_status, tell_status
+from emulator.dsp.jobs import advance_job, job_of
+from emulator.dsp.registration import responsible_suppliers
+from emulator.dsp.state import InventoryEntry
+from emulator.duis.messages import element
+from emulator.estate.model import CplEntry
+
+
+def version_activated(context: Context, device: InventoryEntry, version: str) -> None:
+    """A device reported that it now runs a version: the inventory follows. One that is not listed is told, not believed."""
+    listed = cpl_entry(context, device, version)
+    if listed is None and version != device.firmware_version:
+        _tell_mismatch(context, device, version)
+    _follow(context, device, version, listed)
+
+
+def version_read(context: Context, device: InventoryEntry, version: str) -> None:
+    """A device answered which version it runs: jobs are confirmed by it, a stale inventory is told and corrected."""
+    job = job_of(context, device.eui)
+    expected = job is not None and context.state.firmware_requests[job.request].file_version == version
+    differs = version != device.firmware_version
+    if job is not None:
+        events = ("version_equal", "version_new" if differs else "") if expected else ("version_differs",)
+        any(advance_job(context, job, event, f"runs {version}") for event in events)
+    listed = cpl_entry(context, device, version)
+    told = context.settings.mismatch_alert
+    if differs and (told == "any" or (told == "unexplained" and not (expected and listed is not None))):
+        _tell_mismatch(context, device, version)
+    if context.settings.update_inventory_on_read:
+        _follow(context, device, version, listed)
+
+
+def _tell_mismatch(context: Context, device: InventoryEntry, version: str) -> None:
+    """FirmwareVersionMismatch to the responsible suppliers (duis.md 6.4, body high)."""
+    if context.settings.mismatch_alert == "off":
+        return
+    body = element(
+        "FirmwareVersionMismatch",
+        element("DeviceID", format_eui(device.eui)),
+        element("DeviceType", device.device_type),
+        element("FirmwareVersionSMI", device.firmware_version),
+        element("FirmwareVersionDevice", version),
+    )
+    context.dcc_alert(_suppliers(context, device), "firmware_version_mismatch", body, device=device.eui)
+
+
+def _follow(context: Context, device: InventoryEntry, version: str, listed: CplEntry | None) -> None:
+    """Let the inventory show a proven version; a GPF shows what its hub runs (duis.md 7.3, captured)."""
+    if listed is not None and version != device.firmware_version:
+        device.firmware_version, device.gbcs_version = version, listed.gbcs_version
+        data = {"firmware_version": version}
+        context.journal("inventory", f"{format_eui(device.eui)}: firmware {version}", device=device.eui, data=data)
+        if device.device_type is DeviceType.CHF:
+            for entry in context.lookup.on_hub(device.eui):
+                if entry.device_type is DeviceType.GPF:
+                    entry.firmware_version, entry.gbcs_version = version, listed.gbcs_version
+    suspend_or_restore(context, device)
+
+
+def suspend_or_restore(context: Context, entry: InventoryEntry) -> None:
+    """Bring the status in line with the CPL: off the list suspends, back on it restores (duis.md 7.7, high)."""
+    listed = cpl_entry(context, entry, entry.firmware_version)
+    usable = listed is not None and listed.status is CplStatus.ACTIVE
+    if entry.status is DeviceStatus.COMMISSIONED and not usable:
+        entry.status_before_suspension = entry.status
+        set_status(context, entry, DeviceStatus.SUSPENDED)
+        tell_status(context, _suppliers(context, entry), "device_suspended", entry, element("DeviceSuspended"))
+    elif entry.status is DeviceStatus.SUSPENDED and usable:
+        set_status(context, entry, entry.status_before_suspension or DeviceStatus.COMMISSIONED)
+        entry.status_before_suspension = None
+        tell_status(context, _suppliers(context, entry), "device_restored", entry, element("DeviceRestored"))
+
+
+def _suppliers(context: Context, entry: InventoryEntry) -> list[Eui64]:
+    return responsible_suppliers(context, entry, context.now_ms)
