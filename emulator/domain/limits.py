@@ -57,6 +57,9 @@ MAX_FIRMWARE_VERSION_CHARACTERS: Final = 8
 MAX_INVENTORY_DEVICES_PER_ANSWER: Final = 17
 """Most devices of one DSPInventory (source: limits.csv L007, exact)."""
 
+MAX_OPERATOR_CHARACTERS: Final = 64
+"""Longest name of the human who acts under a User ID, in the header DCC-Operator (chosen: a name or staff number)."""
+
 # What the stock client takes
 
 STOCK_CLIENT_ANSWER_MS: Final = 3_000

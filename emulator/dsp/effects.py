@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.domain.identifiers import Eui64
+from emulator.dsp.audit import Record
 from emulator.duis.messages import Message, ServiceResponse
 
 
@@ -57,4 +58,13 @@ class JournalEntry:
     """JSON values; GBCS octets as hexadecimal text under ``gbcs``."""
 
 
-Effect = Delivery | JournalEntry
+@dataclass(frozen=True, slots=True)
+class AuditEffect:
+    """A record of the audit trail. They are made in the order of the chain."""
+
+    record: Record
+    devices: tuple[str, ...] = ()
+    """Where the record names a list by digest: its EUIs with hyphens, sorted, each once."""
+
+
+Effect = Delivery | JournalEntry | AuditEffect

@@ -14,6 +14,8 @@ class DuisInput:
     web_service: WebService
     request: Request
     signer: Signer
+    operator: str = ""
+    """The human who acts under the User ID, as the sender names them; printable ASCII, at most 64 characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ class Reply:
     content_type: str = "application/xml"
 
 
-async def answer(world: HostedWorld, service: WebService, body: bytes) -> Reply:
-    """Answer one request. The answer is given when the request is durable, and only then."""
+async def answer(world: HostedWorld, service: WebService, body: bytes, operator: str = "") -> Reply:
+    """Answer one request; ``operator`` is the human whom the sender named. The answer is given when the request is durable."""
     started_s = time.perf_counter()
     problem = world.unavailable()
     if problem is not None:
@@ -38,7 +38,7 @@ async def answer(world: HostedWorld, service: WebService, body: bytes) -> Reply:
     problem = world.unavailable()  # a large body took its time
     if problem is not None:
         return plain(503, problem)
-    item = DuisInput(service, reading.request, reading.signer)
+    item = DuisInput(service, reading.request, reading.signer, operator)
     turn = world.pump.submit(item)
     writing, durable = world.recorder.duis(turn, item, kept)
     try:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from aiohttp import web
 
+from emulator.domain.limits import MAX_OPERATOR_CHARACTERS
 from emulator.domain.vocabulary import WebService
 from emulator.service.answering import answer, plain
 from emulator.service.config import Duis
@@ -18,6 +19,8 @@ from emulator.service.hosted import HostedWorld
 _log = structlog.get_logger("duis")
 
 Worlds = Mapping[str, HostedWorld]
+OPERATOR_HEADER = "DCC-Operator"
+"""Optional header, ours: which human of the sender's acts under its User ID. It goes into the audit trail, and nowhere else."""
 DEFAULT_WORLD = "default"
 """The world whose paths have no prefix, unless there is only another one."""
 
@@ -25,7 +28,7 @@ _PATHS = ", ".join(f"/api/v1/service{service.value}" for service in WebService)
 
 
 class BodyRefused(Exception):
-    """A body that is not read; ``reply`` says why."""
+    """A request whose body is not read; ``reply`` says why."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -50,11 +53,12 @@ def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[w
         if world is None:
             return web.Response(status=404, text=f"there is no world {request.match_info.get('world')!r}\n")
         try:
+            operator = read_operator(request)
             body = await read_body(request, ("application/xml",), settings.body_limit_bytes, settings.body_timeout_ms)
         except BodyRefused as refused:
             return refused.reply
         try:
-            reply = await answer(world, service, body)
+            reply = await answer(world, service, body, operator)
         except Exception:
             _log.exception("a request could not be answered", world=world.name, service=service.value)
             reply = plain(500, "the emulator failed on this request; its log on stderr says where")
@@ -70,6 +74,15 @@ def find_world(worlds: Worlds, request: web.Request) -> HostedWorld | None:
         return worlds.get(name)
     found = worlds.get(DEFAULT_WORLD)
     return next(iter(worlds.values())) if found is None and len(worlds) == 1 else found
+
+
+def read_operator(request: web.Request) -> str:
+    """The human whom a sender names as acting under its User ID, or ""; raise :class:`BodyRefused` for what cannot be a name."""
+    given = request.headers.getall(OPERATOR_HEADER, [])
+    operator = "".join(given)
+    if len(given) > 1 or len(operator) > MAX_OPERATOR_CHARACTERS or not all(" " <= letter <= "~" for letter in operator):
+        raise BodyRefused(400, f"{OPERATOR_HEADER} takes one name of at most {MAX_OPERATOR_CHARACTERS} printable ASCII characters")
+    return operator
 
 
 async def read_body(request: web.Request, media_types: tuple[str, ...], limit_bytes: int, timeout_ms: int) -> bytes:

@@ -11,9 +11,9 @@ import structlog
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64, eui_hex, format_eui
 from emulator.domain.vocabulary import WebService
-from emulator.dsp.effects import ControlAnswer, Delivery
+from emulator.dsp.effects import ControlAnswer, Delivery, JournalEntry
 from emulator.dsp.inputs import ControlInput, DuisInput
-from emulator.duis.messages import DccAlert, DeviceAlert, Message, Signer
+from emulator.duis.messages import DccAlert, DeviceAlert, Message, Request, Signer
 from emulator.service.edge import Edge, Writing, fault_digest
 from emulator.service.persistence.contract import Body, DeliveryRow, InputKind, InputRow, JournalRow, LastNumbers, Log, Step
 from emulator.service.pump import Turn
@@ -43,7 +43,7 @@ class Recorder:
         row = self._input(
             turn,
             InputKind.DUIS,
-            duis_verdict(item.web_service, item.signer),
+            duis_verdict(item),
             fault_digest(fault) if writing is None else writing.digest,
             body,
             b"" if writing is None else writing.xml,
@@ -65,6 +65,7 @@ class Recorder:
                 "body": request.body.name,
                 "code": code,
                 "signer_serial": f"{item.signer.serial:x}",
+                **({"operator": item.operator} if item.operator else {}),
             },
             seq=row.seq,
         )
@@ -130,7 +131,7 @@ class Recorder:
                 row = self._delivery(effect, seq, wall_ms)
                 deliveries.append(row)
                 journal.append(_queued(row))
-            else:
+            elif isinstance(effect, JournalEntry):
                 journal.append(
                     JournalRow(
                         *(effect.at_ms, wall_ms, effect.kind, effect.request_id, effect.device, effect.summary, effect.data),
@@ -194,20 +195,22 @@ def describe(message: Message) -> tuple[str, str]:
     return "response", message.code
 
 
-def duis_verdict(service: WebService, signer: Signer) -> str:
-    """What the edge established, as the log keeps it."""
+def duis_verdict(item: DuisInput) -> str:
+    """What the edge established about a request, as the log keeps it beside the body."""
+    signer = item.signer
+    operator = f',"operator":{json.dumps(item.operator)}' if item.operator else ""
     return (
-        f'{{"service":"{service.value}","eui":"{eui_hex(signer.eui)}","role":{signer.role},'
-        f'"serial":"{signer.serial:x}","issuer":{json.dumps(signer.issuer)}}}'
+        f'{{"service":"{item.web_service.value}","eui":"{eui_hex(signer.eui)}","role":{signer.role},'
+        f'"serial":"{signer.serial:x}","issuer":{json.dumps(signer.issuer)}{operator}}}'
     )
 
 
-def read_duis_verdict(verdict: str) -> tuple[WebService, Signer]:
-    """The reverse of :func:`duis_verdict`; raise :class:`Broken` for anything else."""
+def read_duis_verdict(verdict: str, request: Request) -> DuisInput:
+    """The input that was logged with a verdict; raise :class:`Broken` for what is no verdict."""
     try:
         found = json.loads(verdict)
         signer = Signer(Eui64(int(found["eui"], 16)), int(found["role"]), int(found["serial"], 16), str(found["issuer"]))
-        return WebService(found["service"]), signer
+        return DuisInput(WebService(found["service"]), request, signer, str(found.get("operator", "")))
     except (ValueError, KeyError, TypeError) as error:
         raise Broken(f"a logged verdict cannot be read: {error}") from None
 

@@ -15,8 +15,8 @@ import structlog
 
 from emulator import __version__
 from emulator.domain.errors import Broken, Malformed
-from emulator.dsp.effects import Delivery, Effect
-from emulator.dsp.inputs import ControlInput, DuisInput
+from emulator.dsp.effects import Delivery, Effect, JournalEntry
+from emulator.dsp.inputs import ControlInput
 from emulator.pki import storage as key_storage
 from emulator.pki.formats import read_key_store
 from emulator.pki.reports import ImportEntry, ImportReport
@@ -206,12 +206,11 @@ class _Replay:
             self._compare(row, self._duis(row, body))
 
     def _duis(self, row: InputRow, body: bytes) -> bytes:
-        service, signer = read_duis_verdict(row.verdict)
         try:
             request = self._edge.read_again(body)
         except Malformed as error:
             raise self._differs(f"input {row.seq} cannot be read any more: {error}") from None
-        turn = run_submit(self._world.engine, DuisInput(service, request, signer), row.at_ms)
+        turn = run_submit(self._world.engine, read_duis_verdict(row.verdict, request), row.at_ms)
         self._take(turn)
         if turn.response is None:
             return fault_digest(turn.fault)
@@ -231,9 +230,9 @@ class _Replay:
     def _take(self, turn: Turn) -> None:
         """Hold messages against the stored ones; keep what was never stored."""
         for effect in turn.effects:
+            if isinstance(effect, JournalEntry) and effect.number > self._numbers.effect:
+                self._surplus.append(effect)
             if not isinstance(effect, Delivery):
-                if effect.number > self._numbers.effect:
-                    self._surplus.append(effect)
                 continue
             stored = self._stored.pop(effect.number, None)
             if stored is not None:
