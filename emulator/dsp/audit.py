@@ -108,24 +108,41 @@ def read_record(values: Mapping[str, object]) -> Record:
         raise Malformed(f"not an audit record: {error}", where="audit", expected="what as_json() gives") from None
 
 
-def verify(records: Iterable[Record], *, expected_end: tuple[int, str] | None = None) -> str:
-    """Walk the chain from its beginning; what is wrong with it first, empty when it is whole.
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a chain is broken first."""
 
-    ``expected_end`` is number and digest of the last record as the engine knows them, so that a cut-off end is found too.
+    number: int
+    """The record that is wrong or missing."""
+    problem: str
+
+
+Place = tuple[int, str]
+"""Number and digest of a record."""
+BEGINNING: Place = (0, GENESIS)
+"""What the first record follows."""
+
+
+def verify(records: Iterable[Record], *, start: Place = BEGINNING, expected_end: Place | None = None) -> Break | None:
+    """Walk a chain, or the part of it after ``start``; None when it is whole.
+
+    ``expected_end`` is the last record as the engine knows it, so that a cut-off end is found too.
     """
-    previous, number = GENESIS, 0
+    number, previous = start
     for record in records:
         number += 1
         if record.number != number:
-            return f"record {number} is missing; found {record.number} in its place"
+            return Break(number, f"record {number} is missing; found {record.number} in its place")
         if record.previous != previous:
-            return f"record {number} does not follow the one before it: a record was edited, dropped or put in"
+            return Break(number, f"record {number} does not follow the one before it: a record was edited, dropped or put in")
         if record.digest != _digest(record.number, record.at_ms, record.previous, record.entry):
-            return f"record {number} was edited: its content does not have its digest"
+            return Break(number, f"record {number} was edited: its content does not have its digest")
         previous = record.digest
-    if expected_end is not None and expected_end != (number, previous):
-        return f"the chain ends at record {number}; the world's last record is {expected_end[0]}"
-    return ""
+    if expected_end is None or expected_end == (number, previous):
+        return None
+    if expected_end[0] > number:
+        return Break(number + 1, f"the chain ends at record {number}; the world's last record is {expected_end[0]}")
+    return Break(number, f"the chain ends at record {number} with another digest than the world's record {expected_end[0]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +152,7 @@ class Query:
     device: str = ""
     user: str = ""
     request_id: str = ""
+    """Compared without regard to case (wire_contract.md section 0 item 4)."""
     kind: str = ""
     variant: str = ""
     image_hash: str = ""
@@ -156,7 +174,7 @@ def select(records: Iterable[Record], query: Query, lists: Mapping[str, frozense
             continue
         wanted = (
             (query.user, entry.user),
-            (query.request_id, entry.request_id),
+            (query.request_id.lower(), entry.request_id.lower()),
             (query.kind, entry.kind),
             (query.variant, entry.variant),
             (query.image_hash, entry.image_hash),

@@ -81,7 +81,8 @@ def read_operator(request: web.Request) -> str:
     given = request.headers.getall(OPERATOR_HEADER, [])
     operator = "".join(given)
     if len(given) > 1 or len(operator) > MAX_OPERATOR_CHARACTERS or not all(" " <= letter <= "~" for letter in operator):
-        raise BodyRefused(400, f"{OPERATOR_HEADER} takes one name of at most {MAX_OPERATOR_CHARACTERS} printable ASCII characters")
+        allowed = f"one name of at most {MAX_OPERATOR_CHARACTERS} printable ASCII characters"
+        raise BodyRefused(400, f"{OPERATOR_HEADER} takes {allowed}")
     return operator
 
 
