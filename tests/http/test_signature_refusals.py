@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -153,6 +154,42 @@ async def test_the_switches_let_them_pass(emulators: Callable[..., Emulator], si
     assert (unknown.code, unknown.words) == ("E1", f"user_unknown: {format_eui(RECOVERY)} is not a User ID")
     assert "signed by" in await refusal(late, late.party(NETWORK_OPERATOR).sign(unsigned(late)))
     assert "is not signed" in await refusal(late, unsigned(late))
+
+
+@pytest.fixture
+async def foreign_keys(emulator: Emulator, sides: MakeSide, tmp_path: Path) -> Path:
+    """A key store of another PKI, as a file to import."""
+    foreign = await sides(emulator, "foreign", seed=7)
+    file = tmp_path / "keystore.json"
+    file.write_bytes(await foreign.control.call("GET", "/control/v1/worlds/foreign/keys/keystore.json"))
+    return file
+
+
+async def with_imported_keys(side: Side) -> Side:
+    """The user's side with the keys that the emulator has."""
+    keys = await side.control.key_store()
+    return replace(side, keys=keys, reader=replace(side.reader, keys=keys))
+
+
+async def test_imported_keys_switch_the_checks_off(
+    emulators: Callable[..., Emulator], sides: MakeSide, foreign_keys: Path
+) -> None:
+    """Their certificates do not satisfy roles, dates and chains (wire_contract.md section 4.1)."""
+    side = await with_imported_keys(await sides(emulators(keys__import_from=foreign_keys)))
+    assert (await side.ask(read_inventory(SUPPLIER, ESME))).code == "I0"
+    assert (await side.ask(side.gbcs_party().sign(unsigned(side)))).code == "I0"
+    assert "is not signed" in await refusal(side, unsigned(side))
+
+
+async def test_imported_keys_under_an_authority_that_is_not_trusted(
+    emulators: Callable[..., Emulator], sides: MakeSide, foreign_keys: Path
+) -> None:
+    strict = emulators(keys__import_from=foreign_keys, signatures__check_chain="true", signatures__check_role="true")
+    side = await with_imported_keys(await sides(strict))
+    text = await refusal(side, signed(side))
+    assert "the certificate was not issued under a trusted authority" in text
+    assert "expected: a trusted chain\n" in text
+    assert "the certificate has role 2" in await refusal(side, side.gbcs_party().sign(unsigned(side)))
 
 
 # number, place and wrapping
