@@ -29,6 +29,7 @@ from emulator.dsp.settings import DspSettings  # noqa: E402
 from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
 from emulator.premises import device_states, hub_states  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
+from emulator.scenarios.reference import scenario_page  # noqa: E402
 from emulator.service.config import Settings, load_settings  # noqa: E402
 from emulator.service.control_app import control_routes  # noqa: E402
 from emulator.service.server import Server  # noqa: E402
@@ -358,6 +359,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "faults.md": faults,
     "control-api.md": control_api,
     "command-line.md": command_line,
+    "scenario.md": scenario_page,
 }
 
 

@@ -155,10 +155,15 @@ def _progress(scenario: Scenario, out: Console, *, quiet: bool) -> Iterator[Call
         yield show
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _print(report: Report, scenario: Scenario) -> None:
     out = console()
     mark, style = ("✔", "green") if report.passed else ("✘", "bold red")
-    what = f"{report.requests} requests, {report.messages} messages, {format_duration(report.simulated_ms)} of simulated time"
+    counts = f"{_many(report.requests, 'request')}, {_many(report.messages, 'message')}"
+    what = f"{counts}, {format_duration(report.simulated_ms)} of simulated time"
     out.print(Text.assemble((mark, style), f" {report.id} {report.title} ({what}, {report.wall_ms / 1000:.1f} s)"))
     for step in report.failed:
         out.print(Text(f"  step {step.number}, {step.do}: {step.title}", style="bold"))

@@ -30,7 +30,8 @@ class Seen:
     """Response code, alert code of the device in four digits, or number of the DCC Alert."""
     about: frozenset[Eui64]
     """Devices that it names: the one it comes from, or for a DCC Alert all in its body."""
-    request_id: RequestId | None
+    requests: frozenset[RequestId]
+    """The request that a response answers, or those that the body of a DCC Alert names."""
     body: Element | None
     """Payload of a response, or body of a DCC Alert."""
     push: Received
@@ -46,15 +47,16 @@ def seen(user: Eui64, push: Received) -> Seen:
     message = push.message
     if isinstance(message, DeviceAlert):
         about = _device_of(message.response_id)
-        return Seen(user, message.at_ms, Kind.DEVICE_ALERT, f"{message.alert_code:04X}", about, None, None, push)
+        return Seen(user, message.at_ms, Kind.DEVICE_ALERT, f"{message.alert_code:04X}", about, frozenset(), None, push)
     if isinstance(message, DccAlert):
-        about = frozenset(_euis_in(message.body))
-        return Seen(user, message.at_ms, Kind.DCC_ALERT, message.alert_code, about, None, message.body, push)
+        texts = list(_texts(message.body))
+        about = frozenset(eui for text in texts for eui in _euis(text))
+        named = frozenset(request for text in texts for request in _requests(text))
+        return Seen(user, message.at_ms, Kind.DCC_ALERT, message.alert_code, about, named, message.body, push)
     about = _device_of(message.response_id)
-    if push.request_id is not None:
-        about |= {push.request_id.target}
-    about -= {ACCESS_CONTROL_BROKER}
-    return Seen(user, message.at_ms, Kind.RESPONSE, message.code, about, push.request_id, message.payload, push)
+    answered: frozenset[RequestId] = frozenset() if push.request_id is None else frozenset({push.request_id})
+    about = (about | {request.target for request in answered}) - {ACCESS_CONTROL_BROKER}
+    return Seen(user, message.at_ms, Kind.RESPONSE, message.code, about, answered, message.payload, push)
 
 
 def _device_of(response_id: str | None) -> frozenset[Eui64]:
@@ -63,11 +65,23 @@ def _device_of(response_id: str | None) -> frozenset[Eui64]:
     return frozenset({parse_eui(response_id.partition(":")[0])})
 
 
-def _euis_in(body: Element) -> Iterator[Eui64]:
+def _texts(body: Element) -> Iterator[str]:
     for child in body.children:
-        yield from _euis_in(child)
-    for text in body.text.split(",") if body.text else ():
-        try:
-            yield parse_eui(text.strip())
-        except Malformed:
-            return
+        yield from _texts(child)
+    if body.text:
+        yield body.text
+
+
+def _euis(text: str) -> list[Eui64]:
+    """The devices of an element that holds nothing but EUIs."""
+    try:
+        return [parse_eui(part.strip()) for part in text.split(",")]
+    except Malformed:
+        return []
+
+
+def _requests(text: str) -> list[RequestId]:
+    try:
+        return [RequestId.parse(text)] if ":" in text else []
+    except Malformed:
+        return []

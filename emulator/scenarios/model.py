@@ -11,7 +11,7 @@ from emulator.estate.model import Estate
 from emulator.scenarios.estates import EstateSection
 from emulator.scenarios.names import Names
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.values import Moment, Name, References, RequirementId
+from emulator.scenarios.values import Moment, Name, References, RequirementId, ScenarioId
 
 MAX_STEPS = 10_000
 """Steps of one scenario."""
@@ -31,8 +31,8 @@ class About(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    id: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9-]{0,47}$")]
-    """Its name for `scenario run`; that of the file as well."""
+    id: ScenarioId
+    """Its name; the file of a shipped scenario is called the same."""
     title: Annotated[str, Field(min_length=1, max_length=120)]
     """One line."""
     shows: Annotated[str, Field(min_length=1)]
@@ -44,7 +44,7 @@ class About(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 1
     """Keys and chance follow from it."""
     start: Moment | None = None
-    """Simulated time at which it begins; that of the estate when not given."""
+    """Simulated time at which it begins, a date and time; that of the estate when not given."""
 
 
 class Document(BaseModel):

@@ -137,6 +137,6 @@ def _lines(value: object) -> Iterable[str]:
         for each in value:
             yield " ".join(_lines(each))
     elif isinstance(value, str):
-        yield value or '""'
+        yield from value.splitlines() or ['""']
     else:
         yield json.dumps(value, default=str)

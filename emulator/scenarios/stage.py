@@ -127,16 +127,16 @@ class Stage:
         if message.body is not None and message.body.name != "GBCSPayload":
             kind += f" {message.body.name}"
         about = ", ".join(sorted(self.names.shown(eui) for eui in message.about))
-        request = self.step_of(message.request_id)
+        request = self.step_of(message.requests)
         return (
             f"{format_datetime(message.at_ms)} to {self.names.shown(message.to)}: {kind}"
             + (f" about {about}" if about else "")
             + (f", for {request!r}" if request else "")
         )
 
-    def step_of(self, request_id: RequestId | None) -> str:
-        """The name of the step that sent a request; empty when none did."""
-        return next((name for name, all_sent in self.sent.items() for sent in all_sent if sent.request_id == request_id), "")
+    def step_of(self, requests: frozenset[RequestId]) -> str:
+        """The name of the step that sent one of the requests; empty when none did."""
+        return next((name for name, all_sent in self.sent.items() for sent in all_sent if sent.request_id in requests), "")
 
     # Time
 

@@ -32,6 +32,7 @@ _PART = re.compile(r"(\d+)\s*([a-z]+)\s*")
 _RELATIVE = re.compile(r"(start|now)(?:\s*([+-])\s*(.+))?")
 _REQUIREMENT = re.compile(r"S-\d\d|A\d{1,2}|(?:M7|Q7|T|C)-\d{2,3}")
 
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,47}")
 MAX_NAME = 60
 """Characters of a name made up in a file."""
 _UNITS_BYTES = {"B": 1, "kB": 1_000, "KiB": 1_024, "MB": 1_000_000, "MiB": 1_048_576}
@@ -135,6 +136,12 @@ def _requirement(value: object) -> str:
     raise Malformed(f"{str(value)[:40]!r} is not the id of a requirement", expected="such as S-10, A5, M7-26 or Q7-76")
 
 
+def _scenario_id(value: object) -> str:
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    raise Malformed(f"{str(value)[:80]!r} is not an id", expected="a letter, then letters, digits and hyphens, 48 at most")
+
+
 def _name(value: object) -> str:
     if isinstance(value, str) and value.isprintable() and value == value.strip() and 0 < len(value) <= MAX_NAME:
         return value
@@ -151,11 +158,11 @@ def _alert_code(value: object) -> str:
     raise Malformed(f"{str(value)[:40]!r} is not an alert code", expected="four hexadecimal digits in quotes, such as '8F72'")
 
 
-def _written(description: str, *examples: str) -> Any:
-    return WithJsonSchema({"type": "string", "description": description, "examples": list(examples)})
+def _written(description: str, *examples: str, **more: str) -> Any:
+    return WithJsonSchema({"type": "string", "description": description, "examples": list(examples), **more})
 
 
-Duration = Annotated[int, BeforeValidator(duration_ms), _written(DURATION_FORM, "90 min", "5 days")]
+Duration = Annotated[int, BeforeValidator(duration_ms), _written(DURATION_FORM, "90 min", "5 days", format="duration")]
 """Milliseconds, written with units."""
 Size = Annotated[int, BeforeValidator(size_bytes), _written(SIZE_FORM, "48 kB")]
 """Octets, written with units."""
@@ -167,9 +174,15 @@ AlertCode = Annotated[str, BeforeValidator(_alert_code), _written("alert code of
 """Of a device, four hexadecimal digits."""
 RequirementId = Annotated[str, BeforeValidator(_requirement), _written("what a scenario or step shows", "S-10", "M7-26", "A5")]
 """A scenario, access test or requirement of the reference."""
-Name = Annotated[str, BeforeValidator(_name), _written("a name made up in this file")]
+ScenarioId = Annotated[str, BeforeValidator(_scenario_id), _written("name of a scenario", "S-10-guard-on")]
+"""Names a scenario."""
+Name = Annotated[str, BeforeValidator(_name), _written("a name made up in this file", "v2")]
 """By which other steps of the file refer to something."""
-Reference = str
+Reference = Annotated[str, WithJsonSchema({"type": "string", "format": "name"})]
 """A name that must be known: of a user, device, image or step."""
-References = Annotated[list[str], BeforeValidator(_one_or_more)]
+References = Annotated[
+    list[str],
+    BeforeValidator(_one_or_more),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}], "format": "names"}),
+]
 """One name or selector, or a list of them."""

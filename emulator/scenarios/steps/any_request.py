@@ -12,7 +12,7 @@ from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import Element, Request, element
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.stage import Sent
-from emulator.scenarios.steps.sending import CriticalStep, RequestStep, answered
+from emulator.scenarios.steps.sending import CriticalStep, RequestStep, judged
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.values import Reference
 
@@ -98,8 +98,8 @@ class Template(RequestStep):
         """Sign it, post it, compare."""
         actor = stage.actors[stage.names.user(self.by, "by")]
         document = self.xml.encode() if self.xml else self._read(stage)
-        code, answer = await answered(actor.client.send_template(document, preserve_counter=self.preserve_counter))
-        stage.verify("answer to the template", self.answer, code)
+        sending = actor.client.send_template(document, preserve_counter=self.preserve_counter)
+        answer = await judged(stage, actor, "answer to the template", self.answer, sending)
         if answer is not None:
             if self.name and answer.request_id is not None:
                 stage.sent[self.name] = [Sent(RequestId.parse(answer.request_id), actor.eui, stage.now_ms)]

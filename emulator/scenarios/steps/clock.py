@@ -10,6 +10,7 @@ from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.messages import Kind
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.step import Step
+from emulator.scenarios.steps.wanted import Wanted
 from emulator.scenarios.values import DAY_MS, Duration, Moment, References, format_duration
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RunUntilIdle(Step):
 
 
 class Wait(Step):
-    """Go from event to event until requests are answered, or the firmware jobs of devices are in a state."""
+    """Go from event to event until requests are answered, firmware jobs are in a state, or messages have come."""
 
     answered: References = []
     """Steps whose requests must have their result; for future-dated ones the first message counts."""
@@ -77,42 +78,65 @@ class Wait(Step):
     """Devices whose newest firmware job must be in one of `job`."""
     job: list[str] = []
     """States; any in which a job has ended when not given."""
+    messages: list[Wanted] = []
+    """Messages, in the form of `expect-messages`: at least so many of each that no expectation has accounted for."""
     within: Duration = 30 * DAY_MS
     """Simulated time that it may take; more is a failure."""
 
     def check(self, names: Names) -> None:
         """Something to wait for."""
-        if bool(self.answered) == bool(self.device):
-            raise Malformed("exactly one of answered and device is needed", where="answered", expected="what to wait for")
+        if sum(map(bool, (self.answered, self.device, self.messages))) != 1:
+            remedy = "what to wait for"
+            raise Malformed("exactly one of answered, device and messages is needed", where="answered", expected=remedy)
         if self.job and not self.device:
             raise Malformed("nobody says whose job", where="device", expected="devices")
         for text in self.answered:
             names.known("request", text, names.requests, "answered")
         names.devices_of(self.device, "device")
         check_job_states(self.job, "job")
+        for number, row in enumerate(self.messages, 1):
+            row.check(names, f"messages.{number}")
+            if row.count == 0 or row.after:
+                remedy = "an expect-messages step for times and absence"
+                raise Malformed("is not a message to wait for", where=f"messages.{number}", expected=remedy)
 
     def title(self, names: Names) -> str:
         """For what."""
         if self.answered:
             return f"wait for the answer to {', '.join(self.answered)}"
+        if self.messages:
+            return f"wait for {', '.join(map(str, self.messages))}"
         return f"wait for the job of {', '.join(self.device)}" + (f" to be {' or '.join(self.job)}" if self.job else "")
 
     async def run(self, stage: "Stage") -> None:
         """Wait."""
-        missing: dict[str, str] = {}
+        missing: dict[str, object] = {}
 
         async def holds() -> bool:
             missing.clear()
-            missing.update(self._unanswered(stage) if self.answered else await self._unfinished(stage))
+            missing.update(await self._missing(stage))
             return not missing
 
         if not await stage.run_until(holds, stage.now_ms + self.within):
-            expected = "all answers" if self.answered else " or ".join(self.job or ["the end of its job"])
-            what = f"within {format_duration(self.within)}"
-            stage.fail(what, dict.fromkeys(missing, expected), dict(missing))
+            expected = "all" if self.answered or self.messages else " or ".join(self.job or ["the end of its job"])
+            stage.fail(f"within {format_duration(self.within)}", dict.fromkeys(missing, expected), dict(missing))
+
+    async def _missing(self, stage: "Stage") -> dict[str, str]:
+        if self.answered:
+            return self._unanswered(stage)
+        return await self._unsent(stage) if self.messages else await self._unfinished(stage)
+
+    async def _unsent(self, stage: "Stage") -> dict[str, str]:
+        found: dict[str, str] = {}
+        for row in self.messages:
+            for each in await row.found(stage):
+                if len(each.messages) < row.count:
+                    about = f" about {stage.names.shown(each.device)}" if each.device is not None else ""
+                    found[f"{row} to {stage.names.shown(each.user)}{about}"] = f"{len(each.messages)} of {row.count}"
+        return found
 
     def _unanswered(self, stage: "Stage") -> dict[str, str]:
-        answered = {message.request_id for message in stage.messages if message.kind is Kind.RESPONSE}
+        answered = {each for message in stage.messages if message.kind is Kind.RESPONSE for each in message.requests}
         found: dict[str, str] = {}
         for text in self.answered:
             sent = stage.sent.get(text, [])

@@ -113,15 +113,19 @@ class PutProduct(Step):
     image: Reference = ""
     """A built image: product, version and hash are its own."""
     type: DeviceType | None = None
+    """Of the product, where there is no `image`."""
     manufacturer: str = ""
+    """The same."""
     model: str = ""
+    """The same."""
     firmware_version: str = ""
-    """The product, where there is no `image`."""
+    """The same."""
     image_hash: str = ""
     """SHA-256 of the Manufacturer Image."""
     status: CplStatus = CplStatus.ACTIVE
     """Its status from now on."""
     gbcs_version: str = "4.2"
+    """The version of GBCS that it speaks."""
 
     def check(self, names: Names) -> None:
         """Either an image or a product."""

@@ -4,144 +4,24 @@ Messages are accounted for once: what an expectation has matched, no later one s
 nobody got anything beside.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from emulator.client.decode import Verdict
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, format_eui
-from emulator.domain.tables import dcc_alerts
+from emulator.domain.identifiers import format_eui
 from emulator.duis.datetimes import format_datetime
-from emulator.scenarios.messages import Kind, Seen
+from emulator.scenarios.messages import Seen
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.clock import check_job_states
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.values import AlertCode, Code, Duration, Reference, References, format_duration
+from emulator.scenarios.steps.wanted import NONE, Count, Expected, Found, Wanted, check_values, plain, value_of
+from emulator.scenarios.values import Duration, Reference, References, format_duration
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
-
-NONE = "none"
-"""How files write that there is no value, and no job."""
-Count = Annotated[int, Field(ge=0, strict=True)]
-Expected = Any
-"""A value as it must be; ``{ hash_of = "image" }`` stands for the hash of a built image."""
-
-
-def _dcc_alert(value: object) -> str:
-    known = {*dcc_alerts(), *(row.body for row in dcc_alerts().values())}
-    if isinstance(value, str) and value in known:
-        return value
-    raise Malformed(f"there is no DCC Alert {str(value)[:40]!r}", expected=suggest(str(value), known))
-
-
-DccAlertName = Annotated[str, BeforeValidator(_dcc_alert)]
-
-
-def check_values(names: Names, values: Iterable[Expected], where: str) -> None:
-    """Raise :class:`Malformed` for a value that stands for an image which no step builds."""
-    for value in values:
-        if isinstance(value, Mapping):
-            if set(value) != {"hash_of"}:
-                raise Malformed(f"{dict(value)} is not a value", where=where, expected='{ hash_of = "image" }')
-            names.known("image", str(value["hash_of"]), names.images, where)
-
-
-def value_of(stage: "Stage", value: Expected) -> object:
-    """The value that a file means."""
-    return stage.images[value["hash_of"]].hash if isinstance(value, Mapping) else value
-
-
-def plain(value: object) -> object:
-    """A value that was seen, in the form in which files have it: octets as hexadecimal text, ``none`` for what is not there."""
-    if value is None:
-        return NONE
-    return value.hex() if isinstance(value, bytes) else value
-
-
-class Wanted(BaseModel):
-    """One row of expected messages: who gets what, about which device, how often, and what tells it from others of its kind."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    to: References
-    """Users; each of them must get it."""
-    device_alert: AlertCode | None = None
-    """An alert of a device with this code."""
-    dcc_alert: DccAlertName | None = None
-    """A DCC Alert with this number (`N60`), or with this body (`PPMIDAlert`) where the number is not well established."""
-    response: Code | None = None
-    """A response with this code, pushed for an earlier request."""
-    answers: Reference = ""
-    """The step whose request it answers; with `response` only."""
-    device: References = []
-    """Devices that it comes from or names; it must come for each of them."""
-    count: Count = 1
-    """How often, per user and device; `0` for not at all."""
-    body: dict[str, str] = {}
-    """Texts of the DCC Alert's body or of the payload, by path of elements below it: `"FirmwareTransferAlert/OtherDeviceID"`."""
-    values: dict[str, Expected] = {}
-    """Values of the GBCS message in it, such as `activate_image_code`; `{ hash_of = "image" }` is the hash of a built image."""
-    protected: bool = True
-    """Whether signature and MAC of the GBCS message in it hold."""
-    after: Reference = ""
-    """The step from which `within` and `not_before` count."""
-    within: Duration | None = None
-    """It comes at most so long after that step began."""
-    not_before: Duration | None = None
-    """It comes at least so long after that step began."""
-
-    def check(self, names: Names, where: str) -> None:
-        """Look up everything that the row names."""
-        names.users_of(self.to, f"{where}.to")
-        names.devices_of(self.device, f"{where}.device")
-        if sum(each is not None for each in (self.device_alert, self.dcc_alert, self.response)) != 1:
-            remedy = "a code, e.g. device_alert = '8F72'"
-            raise Malformed("exactly one of device_alert, dcc_alert and response is needed", where=where, expected=remedy)
-        if self.answers:
-            names.known("request", self.answers, names.requests, f"{where}.answers")
-            if self.response is None:
-                raise Malformed("only a response answers a request", where=f"{where}.answers", expected="response")
-        if self.after:
-            names.known("step", self.after, names.steps, f"{where}.after")
-        elif self.within is not None or self.not_before is not None:
-            raise Malformed("within and not_before need a beginning", where=f"{where}.after", expected="the name of a step")
-        check_values(names, self.values.values(), f"{where}.values")
-
-    @property
-    def kind(self) -> Kind:
-        """Which kind of message it is."""
-        if self.response is not None:
-            return Kind.RESPONSE
-        return Kind.DEVICE_ALERT if self.device_alert is not None else Kind.DCC_ALERT
-
-    def is_kind_of(self, stage: "Stage", message: Seen, user: Eui64, device: Eui64 | None) -> bool:
-        """Whether a message is of the kind and about the device that the row means, whatever it holds."""
-        if message.to != user or message.kind is not self.kind or (device is not None and device not in message.about):
-            return False
-        if self.answers and all(sent.request_id != message.request_id for sent in stage.sent.get(self.answers, [])):
-            return False
-        if self.dcc_alert is not None and message.body is not None and message.body.name == self.dcc_alert:
-            return True
-        return message.code == (self.response or self.device_alert or self.dcc_alert)
-
-    def holds(self, stage: "Stage") -> dict[str, object]:
-        """What the row says of the inside of a message."""
-        return {**self.body, **{name: value_of(stage, value) for name, value in self.values.items()}}
-
-    async def held(self, stage: "Stage", message: Seen) -> dict[str, object]:
-        """The same of a message that came."""
-        body = {path: plain(None if message.body is None else message.body.value(*path.split("/"))) for path in self.body}
-        if not self.values:
-            return body
-        decoded = await stage.decode(message)
-        return {**body, **{name: plain(None if decoded is None else decoded.values.get(name)) for name in self.values}}
-
-    def __str__(self) -> str:
-        code = self.response or self.device_alert or self.dcc_alert
-        return f"{self.kind} {code}" + (f" for {self.answers!r}" if self.answers else "")
 
 
 class ExpectMessages(Step):
@@ -161,35 +41,26 @@ class ExpectMessages(Step):
             await self._compare(stage, row)
 
     async def _compare(self, stage: "Stage", row: Wanted) -> None:
-        names, wanted = stage.names, row.holds(stage)
-        devices: tuple[Eui64 | None, ...] = names.devices_of(row.device, "device") or (None,)
         matched: dict[int, Seen] = {}
-        for user in names.users_of(row.to, "to"):
-            for device in devices:
-                kind = [
-                    (each, await row.held(stage, each)) for each in stage.pending if row.is_kind_of(stage, each, user, device)
-                ]
-                found = [message for message, held in kind if held == wanted]
-                matched |= {id(message): message for message in found}
-                if len(found) != row.count:
-                    near = next((held for _, held in reversed(kind) if held != wanted), None)
-                    self._miscounted(stage, row, len(found), near, (user, device))
+        for found in await row.found(stage):
+            matched |= {id(message): message for message in found.messages}
+            if len(found.messages) != row.count:
+                self._miscounted(stage, row, found)
         stage.pending[:] = [message for message in stage.pending if id(message) not in matched]
         for message in sorted(matched.values(), key=lambda message: message.order):
             await self._check_further(stage, row, message)
 
-    def _miscounted(
-        self, stage: "Stage", row: Wanted, count: int, near: dict[str, object] | None, who: tuple[Eui64, Eui64 | None]
-    ) -> None:
-        """Too few or too many; what the nearest message held where one was of the kind."""
-        user, device = who
-        about = f" about {stage.names.shown(device)}" if device is not None else ""
+    def _miscounted(self, stage: "Stage", row: Wanted, found: Found) -> None:
+        """Too few or too many; with what the nearest message held where one was of the kind."""
+        shown = stage.names.shown
         expected: dict[str, object] = {"count": row.count}
-        seen: dict[str, object] = {"count": count}
-        if near is not None and count < row.count:
+        seen: dict[str, object] = {"count": len(found.messages)}
+        if found.near is not None and len(found.messages) < row.count:
             expected |= row.holds(stage)
-            seen |= near
-        stage.fail(f"{row} to {stage.names.shown(user)}{about}", expected, seen, about=user if device is None else device)
+            seen |= found.near
+        about = f" about {shown(found.device)}" if found.device is not None else ""
+        whom = found.user if found.device is None else found.device
+        stage.fail(f"{row} to {shown(found.user)}{about}", expected, seen, about=whom)
 
     async def _check_further(self, stage: "Stage", row: Wanted, message: Seen) -> None:
         what = f"{row} to {stage.names.shown(message.to)} of {format_datetime(message.at_ms)}"

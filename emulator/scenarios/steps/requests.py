@@ -234,8 +234,11 @@ class PreNotify(OneDevice):
     model: str
     """As the firmware list has it."""
     smets_version: str = ""
+    """The version of the technical specification that it meets."""
     firmware_version: str = ""
+    """What it runs."""
     esme_variant: str = ""
+    """Electricity meters: the variant."""
     gpf: Reference = ""
     """The Gas Proxy Function that goes with a hub."""
 

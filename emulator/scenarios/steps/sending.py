@@ -71,9 +71,7 @@ class RequestStep(SendingStep):
 
     async def exchange(self, stage: "Stage", actor: "Actor", request: Request) -> ServiceResponse | None:
         """Send it as it is."""
-        code, answer = await answered(actor.client.send(request))
-        stage.verify(_answer_to(stage, request), self.answer, code)
-        return answer
+        return await judged(stage, actor, _answer_to(stage, request), self.answer, actor.client.send(request))
 
 
 class CriticalStep(SendingStep):
@@ -103,30 +101,40 @@ class CriticalStep(SendingStep):
 
     async def exchange(self, stage: "Stage", actor: "Actor", request: Request) -> ServiceResponse | None:
         """Transform, check the Pre-Command, sign it, send it; or send it as it is where that is the way."""
+        what = _answer_to(stage, request)
         if not self.transformed:
-            code, answer = await answered(actor.client.send(request))
-            stage.verify(_answer_to(stage, request), self.answer, code)
-            return answer
+            return await judged(stage, actor, what, self.answer, actor.client.send(request))
+        transforming = f"{what} (Transform)"
         try:
             found = await actor.client.transform_and_send(request)
         except Rejected as error:
-            stage.verify(f"{_answer_to(stage, request)} (Transform)", self.transform, f"http.{error.status}")
+            _compare_rejection(stage, actor, transforming, self.transform, error)
             return None
         if not isinstance(found, SignedCommand):
-            stage.verify(f"{_answer_to(stage, request)} (Transform)", self.transform, found.code)
+            stage.verify(transforming, self.transform, found.code, about=actor.eui)
             return found
-        if stage.verify(f"{_answer_to(stage, request)} (Transform)", self.transform, "I0"):
-            stage.verify(f"{_answer_to(stage, request)} (signed Pre-Command)", self.answer, found.acknowledgement.code)
+        if stage.verify(transforming, self.transform, "I0", about=actor.eui):
+            stage.verify(f"{what} (signed Pre-Command)", self.answer, found.acknowledgement.code, about=actor.eui)
         return found.acknowledgement
 
 
-async def answered(answer: Awaitable[ServiceResponse]) -> tuple[str, ServiceResponse | None]:
-    """The code of an answer and the answer; ``http.NNN`` and None where the server refused below DUIS."""
+async def judged(
+    stage: "Stage", actor: "Actor", what: str, expected: str | None, answer: Awaitable[ServiceResponse]
+) -> ServiceResponse | None:
+    """Compare the code of an answer and return the answer; None where the server refused below DUIS (``http.NNN``)."""
     try:
         found = await answer
     except Rejected as error:
-        return f"http.{error.status}", None
-    return found.code, found
+        _compare_rejection(stage, actor, what, expected, error)
+        return None
+    stage.verify(what, expected, found.code, about=actor.eui)
+    return found
+
+
+def _compare_rejection(stage: "Stage", actor: "Actor", what: str, expected: str | None, error: Rejected) -> None:
+    code = f"http.{error.status}"
+    if expected != code:
+        stage.fail(what, expected, f"{code}: {error.explanation}", about=actor.eui)
 
 
 def _answer_to(stage: "Stage", request: Request) -> str:

@@ -1,0 +1,135 @@
+"""Every expectation of a scenario turned into one that must fail."""
+
+import copy
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.scenarios.model import Scenario
+from emulator.scenarios.reading import parse_scenario
+from emulator.scenarios.toml_text import to_toml
+
+Table = dict[str, Any]
+Flip = Callable[[Table], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Flipped:
+    """A scenario with one expectation that must fail."""
+
+    what: str
+    step: int
+    """The step that must fail."""
+    kind: str
+    """Which key of which kind of step was turned around."""
+    scenario: Scenario
+
+
+def flipped(path: Path) -> Iterator[Flipped]:
+    """All of them, one at a time."""
+    original = tomllib.loads(path.read_text("utf-8"))
+    for number, step in enumerate(original["steps"], 1):
+        for what, flip in _flips(step):
+            yield _with(original, path, (number, what), lambda document, n=number, flip=flip: flip(document["steps"][n - 1]))
+        if step["do"] == "expect-nothing-else":
+            before = _last_expected(original["steps"][: number - 1])
+            if before is not None:
+                yield _with(original, path, (number, "left"), lambda document, at=before: document["steps"][at]["messages"].pop())
+
+
+def _with(original: Table, path: Path, at: tuple[int, str], flip: Flip) -> Flipped:
+    document = copy.deepcopy(original)
+    flip(document)
+    for each in document["steps"]:
+        if each.get("messages") == []:  # nothing is left to expect
+            each.clear()
+            each.update({"do": "advance", "by": "0 s"})
+    number, what = at
+    do = original["steps"][number - 1]["do"]
+    words = [word for word in what.split() if not word.isdecimal()]
+    kind = " ".join(([do] if do.startswith("expect-") else []) + words[: 2 if words[0] == "row" else 1])
+    return Flipped(f"step {number} {what}", number, kind, parse_scenario(to_toml(document), path))
+
+
+def _last_expected(steps: list[Table]) -> int | None:
+    """The nearest step with an expected message, with none that would account for everything between."""
+    for position in range(len(steps) - 1, -1, -1):
+        if steps[position]["do"] == "expect-nothing-else":
+            return None
+        if steps[position]["do"] == "expect-messages":
+            return position if steps[position]["messages"][-1].get("count", 1) else None
+    return None
+
+
+def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
+    """What can be turned around in a step."""
+    do = step["do"]
+    if "answer" in step:
+        yield "answer", lambda it: it.update(answer="E70" if it["answer"] != "E70" else "E71")
+    if "transform" in step:
+        yield "transform", lambda it: it.update(transform="E70")
+    if do in ("11.1", "11.4") and step["answer"] == "W110101":
+        for name in step["lists"]:
+            yield f"without {name}", lambda it, name=name: it["lists"].pop(name)
+    for key in ("payload", "inventory", "state"):
+        for name in step.get(key, {}):
+            yield f"{key} {name}", lambda it, key=key, name=name: it[key].update({name: _other(it[key][name])})
+    for selector, elements in step.get("shows", {}).items():
+        for name in elements:
+            yield (
+                f"shows {name}",
+                lambda it, selector=selector, name=name: it["shows"][selector].update(
+                    {name: _other(it["shows"][selector][name])}
+                ),
+            )
+    if do == "8.2" and "devices" in step:
+        yield "devices", lambda it: it.update(devices="ESME@south")
+    if do == "expect-device" and "job" in step:
+        yield "job", lambda it: it.update(job="QUEUED")
+    if do == "expect-jobs":
+        if "count" in step:
+            yield "count", lambda it: it.update(count=it["count"] + 1)
+        for state in step.get("states", {}):
+            yield f"states {state}", lambda it, state=state: it["states"].update({state: it["states"][state] + 1})
+    if do == "expect-time":
+        yield "at_most", lambda it: it.update(at_most="1 ms", at_least="0 ms")
+        yield "at_least", lambda it: it.update(at_least="500 days", at_most="501 days")
+    if do == "wait":
+        yield "within", lambda it: it.update(within="1 ms")
+    if do == "expect-messages":
+        for position in range(len(step["messages"])):
+            for what, flip in _flips_of_row(step["messages"][position]):
+                yield f"row {position + 1} {what}", lambda it, at=position, flip=flip: flip(it["messages"][at])
+
+
+def _flips_of_row(row: Table) -> Iterator[tuple[str, Flip]]:
+    yield "count", lambda it: it.update(count=it.get("count", 1) + 1)
+    if row.get("count", 1):
+        yield "to", lambda it: it.update(to="otherUser")
+        if "device" in row:
+            yield "device", lambda it: it.update(device="GPF@central")
+        if "device_alert" in row:
+            yield "device_alert", lambda it: it.update(device_alert="8F8A")
+        if "dcc_alert" in row:
+            yield "dcc_alert", lambda it: it.update(dcc_alert="AD1")
+        if "response" in row:
+            yield "response", lambda it: it.update(response="E70")
+        for key in ("body", "values"):
+            for name in row.get(key, {}):
+                yield f"{key} {name}", lambda it, key=key, name=name: it[key].update({name: _other(it[key][name])})
+        if "within" in row:
+            yield "within", lambda it: it.update(within="1 ms")
+        if "not_before" in row:
+            yield "not_before", lambda it: it.update(not_before="400 days", within="401 days")
+        if "values" in row or "device_alert" in row:
+            yield "protected", lambda it: it.update(protected=False)
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    return "something else"

@@ -1,0 +1,38 @@
+"""A wrong expectation is noticed, wherever it stands: a scenario that passes proves something."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from emulator.scenarios.library import library
+from emulator.scenarios.runner import in_process_server, run_scenario
+from tests.scenarios.flips import Flipped, flipped
+
+OPERATING = Path(__file__).parent / "files" / "operating.toml"
+QUICK = [*(library()[name] for name in ("S-04", "S-14", "S-35", "A1-roles")), OPERATING]
+
+
+async def check_noticed(flips: Iterable[Flipped]) -> None:
+    unnoticed = []
+    async with in_process_server() as server:
+        for flip in flips:
+            report = await run_scenario(flip.scenario, server)
+            if flip.step not in {step.number for step in report.failed}:
+                unnoticed.append(flip.what)
+    assert not unnoticed
+
+
+async def test_every_kind_of_expectation_can_fail() -> None:
+    flips: dict[str, Flipped] = {}
+    for path in QUICK:
+        for flip in flipped(path):
+            flips.setdefault(flip.kind, flip)
+    assert len(flips) > 20
+    await check_noticed(flips.values())
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("path", [*library().values(), OPERATING], ids=lambda path: path.stem)
+async def test_every_expectation_can_fail(path: Path) -> None:
+    await check_noticed(flipped(path))

@@ -1,0 +1,85 @@
+"""Every shipped scenario, and every kind of step, does what its file says."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator import controls
+from emulator.scenarios.library import find, library
+from emulator.scenarios.model import Size
+from emulator.scenarios.reading import read_scenario
+from emulator.scenarios.steps import STEPS
+from emulator.scenarios.steps import controls as control_steps
+from tests.scenarios.conftest import Run, found
+
+FILES = sorted((Path(__file__).parent / "files").glob("*.toml"))
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "write-a-scenario.md"
+MAX_CPU_S = 2.0
+"""Processor time that a scenario of the suite may take, its server included; wall time depends on who else is at work."""
+
+
+async def runs_green(path: Path, run: Run) -> None:
+    scenario = read_scenario(path)
+    began_s = time.process_time()
+    report = await run(scenario)
+    took_s = time.process_time() - began_s
+    assert report.passed, [report.problem, *found(report)]
+    assert scenario.about.size is Size.FULL or took_s < MAX_CPU_S
+
+
+@pytest.mark.parametrize("name", [name for name, path in library().items() if read_scenario(path).about.size is Size.SUITE])
+async def test_shipped_scenario_passes(name: str, run: Run) -> None:
+    await runs_green(library()[name], run)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("size", [Size.FULL])
+async def test_long_scenarios_pass(size: Size, run: Run) -> None:
+    for path in library().values():
+        if read_scenario(path).about.size is size:
+            await runs_green(path, run)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_further_steps_work(path: Path, run: Run) -> None:
+    await runs_green(path, run)
+
+
+def test_a_file_is_called_like_its_scenario() -> None:
+    for name, path in library().items():
+        assert read_scenario(path).about.id == name
+
+
+def test_every_kind_of_step_is_shown_somewhere() -> None:
+    paths = [*library().values(), *FILES]
+    used = {planned.step.do for path in paths for planned in read_scenario(path).steps}
+    assert used >= STEPS.keys() - {"8.8.1", "8.8.2"}  # the same class as 8.7.1 and 8.7.2
+
+
+def test_every_verb_of_the_control_interface_is_a_step() -> None:
+    assert control_steps.STEPS.keys() == controls.VERBS.keys()
+
+
+def test_requirements_exist(reference: Path) -> None:
+    texts = [(reference / "ota" / name).read_text("utf-8") for name in ("scenarios.md", "access.md", "seeds_requirements.md")]
+    known = set(re.findall(r"\b(?:S-\d\d|A\d{1,2}|(?:M7|Q7|T|C)-\d{2,3})\b", "\n".join(texts)))
+    for path in library().values():
+        scenario = read_scenario(path)
+        named = {*scenario.about.requirements, *(each for planned in scenario.steps for each in planned.step.requirements)}
+        assert named <= known, path.name
+
+
+def test_scenarios_are_found_by_id_beginning_and_path() -> None:
+    assert [path.stem for path in find(["S-10"])] == ["S-10-guard-off", "S-10-guard-on"]
+    assert [path.stem for path in find(["S-01", "S-01"])] == ["S-01"]
+    assert find(["somewhere/mine.toml"]) == [Path("somewhere/mine.toml")]
+
+
+async def test_the_scenario_of_the_guide_passes(run: Run, tmp_path: Path) -> None:
+    text = re.search(r"```toml\n(# first\.toml.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    assert text is not None
+    path = tmp_path / "first.toml"
+    path.write_text(text[1], "utf-8")
+    await runs_green(path, run)
