@@ -8,7 +8,7 @@ records per request, not per device. What a device answered or reported is a rec
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from emulator.domain.errors import Malformed
 
@@ -52,6 +52,10 @@ class Entry:
     after: str = ""
 
 
+_FIELDS = tuple(field.name for field in fields(Entry))
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """An entry in its place in the chain."""
@@ -66,8 +70,13 @@ class Record:
 
     def as_json(self) -> dict[str, object]:
         """JSON values; fields of the entry that are empty are left out."""
-        body = {name: value for name, value in asdict(self.entry).items() if value not in ("", 0)}
-        return {"number": self.number, "at_ms": self.at_ms, "previous": self.previous, "entry": body, "digest": self.digest}
+        return {
+            "number": self.number,
+            "at_ms": self.at_ms,
+            "previous": self.previous,
+            "entry": filled(self.entry),
+            "digest": self.digest,
+        }
 
 
 @dataclass(slots=True)
@@ -87,17 +96,20 @@ def append(state: AuditState, entry: Entry, at_ms: int) -> Record:
     return record
 
 
+def filled(entry: Entry) -> dict[str, str | int]:
+    """The fields of an entry that are not empty. Only they count, so that a field which a later version adds changes no digest."""
+    return {name: value for name in _FIELDS if (value := getattr(entry, name))}
+
+
 def _digest(number: int, at_ms: int, previous: str, entry: Entry) -> str:
-    text = json.dumps([number, at_ms, previous, asdict(entry)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_ENCODER.encode([number, at_ms, previous, filled(entry)]).encode()).hexdigest()
 
 
 def read_record(values: Mapping[str, object]) -> Record:
     """A record from its JSON values; raise :class:`Malformed` for anything else. Whether it is true is for :func:`verify`."""
     try:
         body = values["entry"]
-        known = {field.name for field in fields(Entry)}
-        if not isinstance(body, Mapping) or not known >= set(body):
+        if not isinstance(body, Mapping) or not set(_FIELDS) >= set(body):
             raise ValueError("entry has other fields than a record")
         number, at_ms = values["number"], values["at_ms"]
         if not isinstance(number, int) or not isinstance(at_ms, int):

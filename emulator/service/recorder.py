@@ -11,14 +11,29 @@ import structlog
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64, eui_hex, format_eui
 from emulator.domain.vocabulary import WebService
-from emulator.dsp.effects import ControlAnswer, Delivery, JournalEntry
+from emulator.dsp.effects import AuditEffect, ControlAnswer, Delivery
 from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.duis.messages import DccAlert, DeviceAlert, Message, Request, Signer
 from emulator.service.edge import Edge, Writing, fault_digest
-from emulator.service.persistence.contract import Body, DeliveryRow, InputKind, InputRow, JournalRow, LastNumbers, Log, Step
+from emulator.service.persistence.contract import (
+    AuditRow,
+    Body,
+    DeliveryRow,
+    InputKind,
+    InputRow,
+    JournalRow,
+    LastNumbers,
+    Log,
+    Step,
+)
 from emulator.service.pump import Turn
 
 _log = structlog.get_logger("recorder")
+
+MAX_VERDICT_CHARACTERS = 16_384
+"""Longest parameters of a command that stay in its row."""
+BRIEF_CHARACTERS, BRIEF_ITEMS = 1_000, 20
+"""What the journal shows of one parameter of a command."""
 
 
 class Recorder:
@@ -74,14 +89,16 @@ class Recorder:
     def control(self, turn: Turn, item: ControlInput) -> asyncio.Future[None]:
         """Log a control command with its result."""
         error = turn.fault or (turn.control.error if turn.control is not None else None)
-        row = self._input(turn, InputKind.CONTROL, command_verdict(item.verb, item.params), control_digest(turn))
+        verdict, body = command_verdict(item.verb, item.params)
+        row = self._input(turn, InputKind.CONTROL, verdict, control_digest(turn), body)
         entry = self._entry(row, f"control.{item.verb}", f"{item.verb}: {error or 'done'}", item.params)
         return self._append(turn, row, (entry,))
 
     def service(self, at_ms: int, verb: str, params: dict[str, Any]) -> asyncio.Future[None]:
         """Log a command for the service's own state."""
         turn = Turn(at_ms, [])
-        row = self._input(turn, InputKind.SERVICE, command_verdict(verb, params), b"")
+        verdict, body = command_verdict(verb, params)
+        row = self._input(turn, InputKind.SERVICE, verdict, b"", body)
         return self._append(turn, row, (self._entry(row, f"control.{verb}", verb, params),))
 
     def mark(self, turn: Turn) -> asyncio.Future[None]:
@@ -111,34 +128,33 @@ class Recorder:
         return InputRow(self.last_seq, kind, turn.at_ms, self._wall_ms(), verdict, digest, body, answer)
 
     def _entry(self, row: InputRow, kind: str, summary: str, data: dict[str, Any]) -> JournalRow:
-        return JournalRow(row.at_ms, row.wall_ms, kind, None, None, summary, data, seq=row.seq)
+        return JournalRow(row.at_ms, row.wall_ms, kind, None, None, summary[:1000], brief(data), seq=row.seq)
 
     def _append(
         self, turn: Turn, row: InputRow, entries: tuple[JournalRow, ...], *, acknowledges: str | None = None
     ) -> asyncio.Future[None]:
-        deliveries, journal = self.effects(turn, row.seq, row.wall_ms)
-        if deliveries:
-            self._expect(len(deliveries))
-        step = Step(row, deliveries, (*entries, *journal), instant_ms=turn.at_ms, acknowledges=acknowledges)
-        return self._log.append(step)
-
-    def effects(self, turn: Turn, seq: int, wall_ms: int) -> tuple[list[DeliveryRow], list[JournalRow]]:
-        """The effects of a turn as rows, in order."""
         deliveries: list[DeliveryRow] = []
         journal: list[JournalRow] = []
+        audit: list[AuditRow] = []
         for effect in turn.effects:
             if isinstance(effect, Delivery):
-                row = self._delivery(effect, seq, wall_ms)
-                deliveries.append(row)
-                journal.append(_queued(row))
-            elif isinstance(effect, JournalEntry):
+                delivery = self._delivery(effect, row.seq, row.wall_ms)
+                deliveries.append(delivery)
+                journal.append(_queued(delivery))
+            elif isinstance(effect, AuditEffect):
+                audit.append(AuditRow(effect.record, row.seq, effect.devices))
+            else:
                 journal.append(
                     JournalRow(
-                        *(effect.at_ms, wall_ms, effect.kind, effect.request_id, effect.device, effect.summary, effect.data),
+                        *(effect.at_ms, row.wall_ms, effect.kind, effect.request_id, effect.device, effect.summary, effect.data),
                         effect=effect.number,
                     )
                 )
-        return deliveries, journal
+        if deliveries:
+            self._expect(len(deliveries))
+        return self._log.append(
+            Step(row, deliveries, (*entries, *journal), audit=audit, instant_ms=turn.at_ms, acknowledges=acknowledges)
+        )
 
     def _answer(self, turn: Turn) -> tuple[Writing | None, str]:
         """The answer, or None and the kind of our error that came between."""
@@ -215,18 +231,34 @@ def read_duis_verdict(verdict: str, request: Request) -> DuisInput:
         raise Broken(f"a logged verdict cannot be read: {error}") from None
 
 
-def command_verdict(verb: str, params: dict[str, Any]) -> str:
-    """A command as the log keeps it."""
-    return json.dumps({"verb": verb, "params": params}, separators=(",", ":"))
+def command_verdict(verb: str, params: dict[str, Any]) -> tuple[str, bytes]:
+    """A command as the log keeps it: verdict and body. Parameters that are large, such as registration data, are the body."""
+    text = json.dumps(params, separators=(",", ":"))
+    if len(text) > MAX_VERDICT_CHARACTERS:
+        return json.dumps({"verb": verb}), text.encode()
+    return f'{{"verb":{json.dumps(verb)},"params":{text}}}', b""
 
 
-def read_command_verdict(verdict: str) -> tuple[str, dict[str, Any]]:
+def read_command_verdict(verdict: str, body: bytes) -> tuple[str, dict[str, Any]]:
     """The reverse of :func:`command_verdict`; raise :class:`Broken` for anything else."""
     try:
         found = json.loads(verdict)
-        return str(found["verb"]), dict(found["params"])
+        return str(found["verb"]), dict(json.loads(body) if body else found["params"])
     except (ValueError, KeyError, TypeError) as error:
         raise Broken(f"a logged command cannot be read: {error}") from None
+
+
+def brief(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters for people: long texts and lists are cut, with a word on how long they were."""
+    return {name: _brief(value) for name, value in params.items()}
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > BRIEF_CHARACTERS:
+        return f"{value[:BRIEF_CHARACTERS]}… ({len(value)} characters)"
+    if isinstance(value, list) and len(value) > BRIEF_ITEMS:
+        return [*value[:BRIEF_ITEMS], f"… ({len(value)} in all)"]
+    return value
 
 
 def control_digest(turn: Turn) -> bytes:

@@ -15,7 +15,8 @@ import structlog
 
 from emulator import __version__
 from emulator.domain.errors import Broken, Malformed
-from emulator.dsp.effects import Delivery, Effect, JournalEntry
+from emulator.dsp.audit import Record
+from emulator.dsp.effects import AuditEffect, Delivery, Effect
 from emulator.dsp.inputs import ControlInput
 from emulator.pki import storage as key_storage
 from emulator.pki.formats import read_key_store
@@ -165,6 +166,7 @@ class _Replay:
         self._edge = edge
         self._engine_version = engine_version
         self._stored: dict[int, bytes] = {}
+        self._stored_audit: dict[int, str] = {}
         self._numbers = LastNumbers()
         self._surplus: list[Effect] = []
 
@@ -172,6 +174,7 @@ class _Replay:
         """Apply every later input, then let time come as far as it had come."""
         self._numbers = await log.last_numbers()
         self._stored = await log.delivery_digests(seq)
+        self._stored_audit = await log.audit_digests(seq)
         count = 0
         async for row in log.inputs_after(seq):
             seq += 1
@@ -184,6 +187,8 @@ class _Replay:
         await self._advance(await log.instant_ms())
         if self._stored:
             raise self._differs(f"message {min(self._stored)} is in the log and was not made again")
+        if self._stored_audit:
+            raise self._differs(f"audit record {min(self._stored_audit)} is in the log and was not made again")
         if seq != self._numbers.input:
             raise self._differs(f"the log ends at input {seq} and should reach {self._numbers.input}")
         return Recovered(self._world, self._state, self._numbers, self._surplus, count)
@@ -195,10 +200,10 @@ class _Replay:
         if row.kind is InputKind.MARK:
             await self._advance(row.at_ms)
         elif row.kind is InputKind.SERVICE:
-            verb, params = read_command_verdict(row.verdict)
+            verb, params = read_command_verdict(row.verdict, body)
             self._state.apply(verb, params, 0)
         elif row.kind is InputKind.CONTROL:
-            verb, params = read_command_verdict(row.verdict)
+            verb, params = read_command_verdict(row.verdict, body)
             turn = run_control(engine, ControlInput(verb, params), row.at_ms)
             self._take(turn)
             self._compare(row, control_digest(turn))
@@ -228,20 +233,36 @@ class _Replay:
             await asyncio.sleep(0)
 
     def _take(self, turn: Turn) -> None:
-        """Hold messages against the stored ones; keep what was never stored."""
+        """Hold messages and audit records against the stored ones; keep what was never stored."""
         for effect in turn.effects:
-            if isinstance(effect, JournalEntry) and effect.number > self._numbers.effect:
-                self._surplus.append(effect)
-            if not isinstance(effect, Delivery):
-                continue
-            stored = self._stored.pop(effect.number, None)
-            if stored is not None:
-                if self._edge.digest(effect.message) != stored:
-                    raise self._differs(f"message {effect.number} would be another one than was queued")
-            elif effect.number > self._numbers.delivery:
-                self._surplus.append(effect)
+            if isinstance(effect, Delivery):
+                known = self._take_delivery(effect)
+            elif isinstance(effect, AuditEffect):
+                known = self._take_audit(effect.record)
             else:
-                raise self._differs(f"message {effect.number} is made again and is not in the log")
+                known = effect.number <= self._numbers.effect
+            if not known:
+                self._surplus.append(effect)
+
+    def _take_delivery(self, effect: Delivery) -> bool:
+        stored = self._stored.pop(effect.number, None)
+        if stored is None and effect.number > self._numbers.delivery:
+            return False
+        if stored is None:
+            raise self._differs(f"message {effect.number} is made again and is not in the log")
+        if self._edge.digest(effect.message) != stored:
+            raise self._differs(f"message {effect.number} would be another one than was queued")
+        return True
+
+    def _take_audit(self, record: Record) -> bool:
+        stored = self._stored_audit.pop(record.number, None)
+        if stored is None and record.number > self._numbers.audit:
+            return False
+        if stored is None:
+            raise self._differs(f"audit record {record.number} is made again and is not in the log")
+        if record.digest != stored:
+            raise self._differs(f"audit record {record.number} would be another one than was written")
+        return True
 
     def _compare(self, row: InputRow, digest: bytes) -> None:
         if digest != row.digest:

@@ -43,7 +43,7 @@ class BlobFolder:
     def put(self, content: bytes) -> bytes:
         """Keep ``content`` and return its SHA-256."""
         digest = hashlib.sha256(content).digest()
-        path = self._path(digest)
+        path = self.path(digest)
         if path.exists() and path.stat().st_size == len(content):
             path.touch()  # young again, so that it is not dropped before the new row names it
             return digest
@@ -55,7 +55,7 @@ class BlobFolder:
 
     def get(self, digest: bytes) -> bytes:
         """The content; raises :class:`OSError` when it is gone and :class:`ValueError` when it is damaged."""
-        content = self._path(digest).read_bytes()
+        content = self.path(digest).read_bytes()
         if hashlib.sha256(content).digest() != digest:
             raise ValueError(f"blob {digest.hex()} is damaged")
         return content
@@ -76,6 +76,7 @@ class BlobFolder:
                     dropped += 1
         return dropped
 
-    def _path(self, digest: bytes) -> Path:
+    def path(self, digest: bytes) -> Path:
+        """Where the content with this SHA-256 lies, if it does."""
         name = digest.hex()
         return self.folder / name[:2] / name

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from emulator.domain.errors import EmulatorError
+from emulator.dsp.audit import Place, Query, Record
 
 
 class StorageUnusable(EmulatorError):
@@ -129,6 +130,17 @@ class JournalRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A record of the audit trail, as made."""
+
+    record: Record
+    seq: int
+    """The input or mark that made it."""
+    devices: tuple[str, ...] = ()
+    """The list that the record names by digest."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Everything that becomes durable together."""
 
@@ -136,6 +148,7 @@ class Step:
     deliveries: Sequence[DeliveryRow] = ()
     journal: Sequence[JournalRow] = ()
     outcomes: Sequence[OutcomeRow] = ()
+    audit: Sequence[AuditRow] = ()
     instant_ms: int | None = None
     """Simulated time has come this far."""
     acknowledges: str | None = None
@@ -143,7 +156,8 @@ class Step:
 
     def size_bytes(self) -> int:
         """Roughly the memory that it holds."""
-        size = 200 * (len(self.journal) + len(self.outcomes) + 1)
+        size = 200 * (len(self.journal) + len(self.outcomes) + len(self.audit) + 1)
+        size += sum(80 * len(row.devices) for row in self.audit)
         if self.input is not None:
             size += len(self.input.answer) + (len(self.input.body) if isinstance(self.input.body, bytes) else 0)
         return size + sum(len(delivery.body) for delivery in self.deliveries)
@@ -214,6 +228,38 @@ class OutboxQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which records of the audit trail, and which portion of them."""
+
+    wanted: Query = field(default_factory=Query)
+    after: int = 0
+    """Records with a greater number."""
+    before: int | None = None
+    """Records with a smaller number."""
+    limit: int = 100
+    newest_first: bool = False
+
+
+class Trail(Protocol):
+    """The audit trail of one world, to be looked at."""
+
+    async def start(self) -> Place:
+        """What the first kept record follows."""
+
+    async def end(self) -> Place:
+        """The last record."""
+
+    async def records(self, query: AuditQuery) -> list[Record]:
+        """Records that fit, by number. One that cannot be read has the kind :data:`UNREADABLE`, and so not its digest."""
+
+    async def device_list(self, digest: str) -> bytes | None:
+        """The octets of a list (:mod:`device_lists`), or None when it is missing or damaged."""
+
+
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """How many messages are in each state."""
 
@@ -231,6 +277,7 @@ class LastNumbers:
     input: int = 0
     delivery: int = 0
     effect: int = 0
+    audit: int = 0
 
 
 class Log(Protocol):
@@ -242,6 +289,10 @@ class Log(Protocol):
     @property
     def failure(self) -> str | None:
         """Why nothing can become durable at the moment, or None."""
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail, as far as it is durable."""
 
     @property
     def backlog_bytes(self) -> int:
@@ -279,6 +330,9 @@ class Log(Protocol):
 
     async def delivery_digests(self, after_seq: int) -> dict[int, bytes]:
         """Number and digest of messages that later inputs made."""
+
+    async def audit_digests(self, after_seq: int) -> dict[int, str]:
+        """Number and digest of audit records that later inputs made."""
 
     async def last_numbers(self) -> LastNumbers:
         """How far each numbering has come."""

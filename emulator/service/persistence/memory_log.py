@@ -28,6 +28,8 @@ from emulator.service.persistence.contract import (
     Tally,
     request_key,
 )
+from emulator.service.persistence.device_lists import pack
+from emulator.service.persistence.trails import MemoryTrail
 
 MAX_EXCHANGES = 10_000
 """Requests whose bodies stay readable in the journal."""
@@ -63,6 +65,7 @@ class MemoryLog:
         self._journal_number = 0
         self._numbers = LastNumbers()
         self._instant_ms = 0
+        self.trail = MemoryTrail(keep=self._settings.keep_audit)
 
     @property
     def backlog_bytes(self) -> int:
@@ -115,6 +118,11 @@ class MemoryLog:
             self._journal.append((self._journal_number, entry))
             if entry.effect is not None:
                 self._numbers = replace(self._numbers, effect=entry.effect)
+        for record in step.audit:
+            self.trail.add(record.record)
+            self._numbers = replace(self._numbers, audit=record.record.number)
+            if record.devices:
+                self.trail.add_list(record.record.entry.devices_digest, pack(record.devices))
         if step.instant_ms is not None:
             self._instant_ms = step.instant_ms
         if len(self._messages) > 2 * self._settings.keep_deliveries + 1_000:
@@ -167,6 +175,10 @@ class MemoryLog:
     async def delivery_digests(self, after_seq: int) -> dict[int, bytes]:
         """Number and digest of messages that later inputs made."""
         return {number: message.row.digest for number, message in self._messages.items() if message.row.seq > after_seq}
+
+    async def audit_digests(self, after_seq: int) -> dict[int, str]:
+        """None: nothing is ever replayed."""
+        return {}
 
     async def last_numbers(self) -> LastNumbers:
         """How far each numbering has come."""

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from emulator.service.config import Storage
+from emulator.service.persistence.audit_rows import prune_audit, read_end
 from emulator.service.persistence.blobs import BlobFolder
 from emulator.service.persistence.contract import DeliveryState, LastNumbers, OutboxEntry, OutboxQuery, SnapshotRow
 from emulator.service.persistence.rows import read_outbox, write_snapshot
@@ -19,7 +20,7 @@ def start_anew(connection: sqlite3.Connection, world: str, metadata: dict[str, s
     """In one transaction: forget everything, name the first snapshot."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for table in ("meta", "inputs", "outbox", "journal", "snapshots", "progress"):
+        for table in ("meta", "inputs", "outbox", "journal", "snapshots", "progress", "audit", "device_lists", "audit_start"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 (own names)
         values = [(world, name, value) for name, value in metadata.items()]
         connection.executemany("INSERT INTO meta (world, name, value) VALUES (?, ?, ?)", values)
@@ -32,14 +33,15 @@ def start_anew(connection: sqlite3.Connection, world: str, metadata: dict[str, s
         raise
 
 
-def prune(connection: sqlite3.Connection, settings: Storage) -> bool:
+def prune(connection: sqlite3.Connection, world: str, settings: Storage) -> bool:
     """Drop one portion of what is beyond the limits; False when nothing was left to drop.
 
-    An input stays while a kept snapshot precedes it; a message stays while it is undelivered or a replay may make it again.
+    An input stays while a kept snapshot precedes it; a message stays while it is undelivered or a replay may make it again. The
+    audit trail stays whole unless it has a limit.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        dropped = _prune(connection, settings)
+        dropped = _prune(connection, world, settings)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -48,7 +50,7 @@ def prune(connection: sqlite3.Connection, settings: Storage) -> bool:
     return dropped
 
 
-def _prune(connection: sqlite3.Connection, settings: Storage) -> bool:
+def _prune(connection: sqlite3.Connection, world: str, settings: Storage) -> bool:
     connection.execute(
         "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)", (settings.keep_snapshots,)
     )
@@ -68,6 +70,8 @@ def _prune(connection: sqlite3.Connection, settings: Storage) -> bool:
         "AND number <= (SELECT COALESCE(MAX(number), 0) FROM outbox) - ? ORDER BY number LIMIT ?)",
         (oldest, settings.keep_deliveries, PRUNE_ROWS),
     ).rowcount
+    if settings.keep_audit is not None:
+        dropped += prune_audit(connection, world, settings.keep_audit, oldest, PRUNE_ROWS)
     return dropped > 0
 
 
@@ -79,7 +83,8 @@ def named_files(connection: sqlite3.Connection) -> tuple[set[str], set[bytes]]:
         "UNION SELECT answer_sha256 FROM inputs WHERE answer_sha256 IS NOT NULL "
         "UNION SELECT body_sha256 FROM outbox WHERE body_sha256 IS NOT NULL"
     )
-    return snapshots, {digest for (digest,) in blobs}
+    lists = connection.execute("SELECT digest FROM device_lists WHERE octets IS NULL")
+    return snapshots, {digest for (digest,) in blobs} | {bytes.fromhex(digest) for (digest,) in lists}
 
 
 def drop_files(folder: Path, kept: set[str], blobs: BlobFolder, named: set[bytes], now_s: float) -> None:
@@ -97,7 +102,7 @@ def last_numbers(connection: sqlite3.Connection) -> LastNumbers:
     (snapshot_seq,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM snapshots").fetchone()
     (delivery,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM outbox").fetchone()
     found = connection.execute("SELECT effect FROM journal WHERE effect IS NOT NULL ORDER BY number DESC LIMIT 1").fetchone()
-    return LastNumbers(max(seq, snapshot_seq), delivery, found[0] if found else 0)
+    return LastNumbers(max(seq, snapshot_seq), delivery, found[0] if found else 0, read_end(connection)[0])
 
 
 def read_undelivered(connection: sqlite3.Connection) -> list[OutboxEntry]:

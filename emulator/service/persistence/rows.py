@@ -1,4 +1,5 @@
-"""Rows of the log ⇄ records of the contract. All SQL that names more than one column is here."""
+"""Rows of the log ⇄ records of the contract. All SQL that names more than one column is here,
+but for that of the audit trail."""
 
 import json
 import sqlite3
@@ -6,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emulator.domain.identifiers import eui_hex, format_eui
+from emulator.service.persistence.audit_rows import list_values, record_values, write_audit
 from emulator.service.persistence.contract import (
     Body,
     DeliveryRow,
@@ -57,6 +59,8 @@ def write_steps(connection: sqlite3.Connection, world: str, steps: Sequence[Step
     deliveries = [_delivery_values(world, row, keep) for step in steps for row in step.deliveries]
     journal = [_journal_values(world, row) for step in steps for row in step.journal]
     outcomes = [_outcome_values(row) for step in steps for row in step.outcomes]
+    records = [record_values(world, row) for step in steps for row in step.audit]
+    lists = list_values(world, (row for step in steps for row in step.audit), keep)
     instants = [step.instant_ms for step in steps if step.instant_ms is not None]
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -68,6 +72,7 @@ def write_steps(connection: sqlite3.Connection, world: str, steps: Sequence[Step
             connection.executemany(_OUTCOME, outcomes)
         if journal:
             connection.executemany(_JOURNAL, journal)
+        write_audit(connection, records, lists)
         if instants:
             connection.execute(_PROGRESS, (world, instants[-1]))
         connection.execute("COMMIT")

@@ -29,6 +29,7 @@ from emulator.service.persistence.contract import (
     Tally,
 )
 from emulator.service.persistence.database import Database, open_database, open_reader
+from emulator.service.persistence.trails import SqliteTrail
 
 _log = structlog.get_logger("storage")
 
@@ -50,6 +51,7 @@ class SqliteLog:
         self._writer = writer
         self._reader = reader
         self._blobs = BlobFolder(folder / "blobs")
+        self.trail = SqliteTrail(reader, self._blobs)
         self._queue: list[tuple[Step, asyncio.Future[None] | None]] = []
         self._backlog_bytes = 0
         self._failure: str | None = None
@@ -128,7 +130,7 @@ class SqliteLog:
             self._unpruned = 0
             with contextlib.suppress(sqlite3.Error):  # a disk that fails is found by the next write
                 async with self._exclusive:
-                    await self._writer.call(retention.prune, self._settings)
+                    await self._writer.call(retention.prune, self.world, self._settings)
 
     def _finish(self, batch: Sequence[tuple[Step, asyncio.Future[None] | None]]) -> None:
         if self._failure is not None:
@@ -193,7 +195,7 @@ class SqliteLog:
             await self._writer.call(rows.write_snapshot, self.world, row)
         while True:
             async with self._exclusive:
-                if not await self._writer.call(retention.prune, self._settings):
+                if not await self._writer.call(retention.prune, self.world, self._settings):
                     break
         await self._drop_files()
 
@@ -222,6 +224,11 @@ class SqliteLog:
     async def delivery_digests(self, after_seq: int) -> dict[int, bytes]:
         """Number and digest of messages that later inputs made."""
         found = await self._reader.execute_fetchall("SELECT number, digest FROM outbox WHERE seq > ?", (after_seq,))
+        return dict(_pair(row) for row in found)
+
+    async def audit_digests(self, after_seq: int) -> dict[int, str]:
+        """Number and digest of audit records that later inputs made."""
+        found = await self._reader.execute_fetchall("SELECT number, digest FROM audit WHERE seq > ?", (after_seq,))
         return dict(_pair(row) for row in found)
 
     async def last_numbers(self) -> LastNumbers:
