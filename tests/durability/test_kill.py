@@ -24,7 +24,7 @@ from emulator.client.signing import CounterSource, sign_request, stamp
 from emulator.domain.identifiers import Eui64, RequestId, format_eui
 from emulator.duis.messages import Request
 from emulator.pki.keystore import KeyStore
-from tests.service.conftest import ESME, SUPPLIER, Endpoint
+from tests.service.conftest import ESME, SUPPLIER, Endpoint, eventually
 
 USER = format_eui(SUPPLIER)
 METERS = (ESME, Eui64(0x00DB1234567890A1), Eui64(0x00DB1234567890A2))
@@ -129,13 +129,14 @@ async def traffic(service: Service, witness: Witness, until: asyncio.Event) -> N
 
 
 async def kill_in_traffic(service: Service, witness: Witness, endpoint: Endpoint, after_s: float) -> None:
-    """One round: start, send, kill."""
+    """One round: start, send, kill, so long after the first answers."""
     await service.start()
     target = f"{service.world}/users/{USER}/endpoint"
     async with aiohttp.ClientSession() as http, http.put(target, json={"url": endpoint.url}) as answer:
         assert answer.status == 200
-    gone = asyncio.Event()
+    gone, known = asyncio.Event(), len(witness.acknowledged)
     running = asyncio.create_task(traffic(service, witness, gone))
+    await eventually(lambda: len(witness.acknowledged) > known + 5, timeout_s=60)
     await asyncio.sleep(after_s)
     await service.end(signal.SIGKILL)
     gone.set()
