@@ -22,11 +22,13 @@ from emulator.pki.certificates import CertificateStatus, Usage
 from emulator.pki.keystore import KeyStore
 from emulator.service.config import load_settings
 from emulator.service.server import Server, running_server
-from emulator.testing import running_emulator
+from emulator.testing import RunningEmulator, plugin, running_emulator
 from emulator.testing.harness import FOR_TESTS
 from tests.client.conftest import ESME, USER
 
 HUB, GSME = Eui64(ESME + 2), Eui64(ESME + 1)
+
+dcc_emulator = plugin.dcc_emulator
 
 
 @dataclass
@@ -203,3 +205,8 @@ async def test_a_stopped_server_is_unreachable(talk: Conversation) -> None:
     async with DuisClient(url, USER, talk.keys) as client:
         with pytest.raises(Unreachable):
             await client.send(requests.read_inventory(USER, ESME))
+
+
+def test_the_fixture_for_other_suites_is_an_emulator(dcc_emulator: RunningEmulator) -> None:
+    assert dcc_emulator.ask(lambda control: control.ready())
+    assert dcc_emulator.keys().xml_signing(USER) is not None

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from emulator.client.official import OfficialTools
 
 SUPPLIER = "90-b3-d5-1f-30-01-00-00"
@@ -42,12 +40,3 @@ def test_signing_for_a_party_without_key_is_an_error_of_that_item_only(interop: 
 def test_bundled_key_store_is_there_for_import(interop: OfficialTools) -> None:
     content = json.loads(interop.keystore_json.read_text())
     assert sum(len(entries) for usages in content.values() for entries in usages.values()) == 33
-
-
-@pytest.mark.verify
-def test_every_template_can_be_signed_by_a_party_that_has_a_key(interop: OfficialTools) -> None:
-    without_key = {"90-b3-d5-1f-30-01-00-08"}
-    results = interop.sign([{"name": entry["file"], "template": entry["file"]} for entry in interop.templates()])
-    originators = {entry["file"]: entry["originator"] for entry in interop.templates()}
-    refused = {result["name"]: result["error"] for result in results if "error" in result}
-    assert {originators[name] for name in refused} <= without_key, refused
