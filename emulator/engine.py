@@ -130,10 +130,12 @@ class Engine:
         """The whole state; :func:`restore_state` reads it. Effects must have been taken."""
         if self._effects:
             raise Broken("a snapshot with effects that nobody took would lose them")
+        self.state.agenda.settle()
         return snapshot.dump(self.state)
 
     def digest(self) -> str:
         """SHA-256 over the state, to compare runs."""
+        self.state.agenda.settle()
         return snapshot.digest(self.state)
 
     def _set_now(self, now_ms: int) -> None:

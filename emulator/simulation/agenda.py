@@ -24,6 +24,10 @@ class Event:
     """Keys and small values for the handler; never references to objects."""
 
 
+_CANCELLED_KEPT = 1_000
+"""Cancelled events that may lie among the entries although they are more than half of them."""
+
+
 @dataclass(slots=True)
 class Agenda:
     """A priority queue of events with deterministic order."""
@@ -43,6 +47,13 @@ class Agenda:
     def cancel(self, order: int) -> None:
         """Drop the event with this order number, which must not have happened yet."""
         self.cancelled.add(order)
+        if len(self.cancelled) > max(_CANCELLED_KEPT, len(self.entries) // 2):
+            self.settle()
+
+    def settle(self) -> None:
+        """Forget what is cancelled and put the entries in order: what will happen stays, what was looked at no longer shows."""
+        self.entries = sorted(entry for entry in self.entries if entry.order not in self.cancelled)
+        self.cancelled.clear()
 
     def next_at_ms(self) -> int | None:
         """When the earliest event is due."""
