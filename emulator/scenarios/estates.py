@@ -3,6 +3,7 @@
 import copy
 import tomllib
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceType
+from emulator.engine import new_state
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.estate.model import Estate
-from emulator.scenarios.names import select, suggest
+from emulator.scenarios.names import suggest
 from emulator.scenarios.toml_text import to_toml
 from emulator.scenarios.values import References
 
@@ -26,6 +28,14 @@ MAX_COPIES = 100_000
 Table = dict[str, Any]
 
 
+def _types(value: object) -> object:
+    """Device types; a wrong one is :class:`Malformed`."""
+    for each in value if isinstance(value, list) else ():
+        if each not in set(DeviceType):
+            raise Malformed(f"there is no device type {each!r}", expected=f"one of {', '.join(DeviceType)}")
+    return value
+
+
 class Copies(BaseModel):
     """Copies of a home with devices, MPxNs and registrations of their own."""
 
@@ -35,7 +45,7 @@ class Copies(BaseModel):
     """Name of the home that is copied; copies are named `HOME-1`, `HOME-2` …"""
     count: Annotated[int, Field(ge=1, le=MAX_COPIES, strict=True)]
     """How many."""
-    types: Annotated[list[str], BeforeValidator(lambda value: [DeviceType(each).value for each in value])] = []
+    types: Annotated[list[DeviceType], BeforeValidator(_types)] = []
     """Device types that a copy has; all of the home's when not given. A hub is always there."""
 
 
@@ -87,7 +97,9 @@ def build_estate(section: EstateSection, folder: Path, seed: int | None) -> tupl
         document.setdefault("settings", {}).setdefault(name, {}).update(values)
     for change in section.changes:
         _change(document, change)
-    return to_toml(document), _read(document)
+    estate = _read(document)
+    new_state(estate)  # refuses settings that cannot be
+    return to_toml(document), estate
 
 
 def _base(section: EstateSection, folder: Path) -> Table:
@@ -196,12 +208,17 @@ def _change(document: Table, change: Table) -> None:
     texts: References = [given] if isinstance(given, str) else list(given or [])
     if not texts:
         raise Malformed("device is missing", where="estate.changes", expected="a selector such as ESME@central")
-    estate = _read(document)
     for text in texts:
-        euis = select(estate, text) if "@" in text else (parse_eui(text),)
-        found = [device for home in document["homes"] for device in home["devices"] if parse_eui(str(device["eui"])) in euis]
+        found = [device for home in document["homes"] for device in home["devices"] if _selects(text, home, device)]
         if not found:
             remedy = "a selector such as ESME@central, or the EUI of a device of the estate"
             raise Malformed(f"{text!r} matches no device", where="estate.changes.device", expected=remedy)
         for device in found:
             device.update(fields)
+
+
+def _selects(text: str, home: Table, device: Table) -> bool:
+    kind, at, home_name = text.partition("@")
+    if not at:
+        return _same(text, device.get("eui"))
+    return fnmatchcase(str(home.get("name")), home_name) and fnmatchcase(str(device.get("type")), kind)

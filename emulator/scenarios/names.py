@@ -70,19 +70,11 @@ class Names:
                 if types.count(device.device_type) == 1:
                     names._shown[device.eui] = f"{device.device_type}@{home.name}"
         for name, text in users.items():
-            names.users[name] = eui = names._user_entry(text)
+            names.users[name] = eui = names.user(text, f"users.{name}")
             names._shown[eui] = name
         for name, texts in devices.items():
             names._declare(name, texts)
         return names
-
-    def _user_entry(self, text: str) -> Eui64:
-        if text in self.users:
-            return self.users[text]
-        eui = _eui(text)
-        if eui is not None and eui in self.users.values():
-            return eui
-        raise Malformed(f"{text!r} is not a user of the estate", where="users", expected=suggest(text, self.users))
 
     def _declare(self, name: str, texts: Sequence[str]) -> None:
         if "@" in name or _eui(name) is not None:
@@ -104,7 +96,7 @@ class Names:
         eui = _eui(text)
         if eui is not None and eui in self.users.values():
             return eui
-        raise Malformed(f"{text!r} is not a user", where=where, expected=suggest(text, self.users))
+        raise Malformed(f"{text!r} is not a user of the estate", where=where, expected=suggest(text, self.users))
 
     def users_of(self, texts: Iterable[str], where: str) -> tuple[Eui64, ...]:
         """Several users, each once."""

@@ -96,7 +96,7 @@ def _validated(kind: type[M], raw: Mapping[str, Any], place: str, subject: str) 
 
 def _explained(error: ValidationError, kind: type[BaseModel], place: str, subject: str) -> Malformed:
     """The first thing that pydantic found, in our words."""
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")  # a misspelt key is also a missing one
     path = [str(part + 1) if isinstance(part, int) else part for part in first["loc"] if part != "[key]"]
     where = f"{place}: {'.'.join(path[:-1])}" if len(path) > 1 else place
     name = path[-1] if path else ""
@@ -105,7 +105,7 @@ def _explained(error: ValidationError, kind: type[BaseModel], place: str, subjec
         known = [field.alias or key for key, field in holder.model_fields.items()]
         near = suggest(name, known)
         remedy = near if near.startswith("perhaps") else f"one of {', '.join(known)}"
-        owner = subject if holder is kind else path[-2]
+        owner = subject if len(path) == 1 else ".".join(path[:-1])
         return Malformed(f"{name!r} is not a key of {owner}", where=where, expected=remedy)
     if first["type"] == "missing":
         field = _model_at(kind, first["loc"][:-1]).model_fields.get(name)

@@ -34,7 +34,13 @@ class Failure:
     def difference(self) -> list[str]:
         """Lines beginning with ``-`` (expected), ``+`` (seen) or a space (both)."""
         expected, seen = list(_lines(self.expected)), list(_lines(self.seen))
-        return [line for line in difflib.ndiff(expected, seen) if not line.startswith("?")]
+        lines: list[str] = []
+        for tag, begin, end, seen_begin, seen_end in difflib.SequenceMatcher(None, expected, seen, autojunk=False).get_opcodes():
+            if tag == "equal":
+                lines += [f"  {line}" for line in expected[begin:end]]
+            else:
+                lines += [f"- {line}" for line in expected[begin:end]] + [f"+ {line}" for line in seen[seen_begin:seen_end]]
+        return lines
 
 
 @dataclass(slots=True)
