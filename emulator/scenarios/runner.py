@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from emulator.client.control import ControlClient
 from emulator.client.documents import MessageReader
-from emulator.client.errors import BadAnswer, ClientError, KeyMissing, Unexpected
+from emulator.client.errors import BadAnswer, ClientError, KeyMissing, Rejected, Unexpected
 from emulator.client.receiver import Receiver
 from emulator.client.session import DuisClient
 from emulator.client.signing import CounterSource
@@ -68,7 +68,8 @@ async def run_scenario(scenario: Scenario, server: Address, observer: Observer =
     """Run it from its first step to its last.
 
     A step that finds something wrong does not end the run, so that every expectation is judged. Raise :class:`Malformed` for a
-    step that cannot be carried out as it is written, :class:`ClientError` when the server cannot be used.
+    step that cannot be carried out as it is written and for a server that makes no world, :class:`ClientError` when the server
+    cannot be used otherwise.
     """
     began_s = time.monotonic()
     async with AsyncExitStack() as stack:
@@ -100,12 +101,15 @@ async def _set_stage(scenario: Scenario, server: Address, stack: AsyncExitStack)
     world = f"{scenario.about.id.lower()}-{secrets.token_hex(4)}"
     control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token))
     origin = {"name": world, "estate": scenario.estate_toml, "seed": scenario.about.seed, "start_ms": scenario.start_ms - LEAD_MS}
-    await control.call("POST", "/control/v1/worlds", body=origin)
+    try:
+        await control.call("POST", "/control/v1/worlds", body=origin)
+    except Rejected as error:
+        raise Malformed(f"it makes no world for {scenario.about.id}: {error}", where=server.control) from None
     stack.push_async_callback(_delete, control, world)
     clock = await control.pause()
     if clock["now_ms"] > scenario.start_ms:
         detail = f"the clock of the new world was at {format_datetime(clock['now_ms'])} before it could be stopped"
-        raise NotSettled(f"{detail}: the server's clock.rate is too high for scenarios")
+        raise Malformed(detail, where=server.control, expected="a server with a lower clock.rate")
     keys = await control.key_store()
     stage = Stage(control, scenario.names, keys, scenario.path.parent, scenario.start_ms, scenario.start_ms)
     reader = MessageReader(keys, schema_set(None))

@@ -8,8 +8,9 @@ import pytest
 
 from emulator.client import session
 from emulator.client.control import ControlClient
-from emulator.client.errors import Rejected, Unexpected, Unreachable
+from emulator.client.errors import Unexpected, Unreachable
 from emulator.domain.errors import Malformed
+from emulator.scenarios import runner
 from emulator.scenarios.library import library
 from emulator.scenarios.reading import parse_scenario, read_scenario
 from emulator.scenarios.report import Failure, Outcome
@@ -66,8 +67,16 @@ async def test_nothing_is_left_on_a_server() -> None:
 async def test_a_server_that_wants_a_token() -> None:
     async with usual_server(control_token="open sesame") as server:
         assert (await run_scenario(scenario_of(READ), server)).passed
-        with pytest.raises(Rejected, match="401"):
+        with pytest.raises(Malformed, match="it makes no world for test: HTTP 401: Authorization: the token is missing or wrong"):
             await run_scenario(scenario_of(READ), Address(server.control, server.duis))
+
+
+async def test_a_server_whose_time_runs_too_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LEAD_MS", -3_600_000)  # as if an hour and more had gone by before the clock was stopped
+    async with usual_server() as server, ControlClient(server.control) as control:
+        with pytest.raises(Malformed, match=r"before it could be stopped; expected a server with a lower clock\.rate"):
+            await run_scenario(scenario_of(READ), server)
+        assert [world["world"] for world in await control.worlds()] == ["default"]
 
 
 async def test_a_server_that_is_not_there() -> None:
