@@ -68,16 +68,6 @@ def estate_routes() -> list[Route]:
     ]
 
 
-async def _do(world: HostedWorld, verb: str, **params: Any) -> dict[str, Any]:
-    """Carry out a command of the engine; parameters that are None are left out."""
-    answer = await world.control(verb, {name: value for name, value in params.items() if value is not None})
-    if answer.error is not None:
-        parts = answer.result
-        where, expected = str(parts.get("where", "")), str(parts.get("expected", ""))
-        raise ControlRefused(400 if parts else 500, str(parts.get("detail", answer.error)), where=where, expected=expected)
-    return answer.result
-
-
 def _eui_of(call: Call, name: str) -> Eui64:
     try:
         return parse_eui(call.path[name])
@@ -140,14 +130,14 @@ async def _device(call: Call) -> Answer:
 
 
 async def _power(call: Call) -> Answer:
-    return await _do(call.hosted, "device.power", device=format_eui(_device_of(call)), on=call.given(Power).on)
+    return await call.carry_out("device.power", device=format_eui(_device_of(call)), on=call.given(Power).on)
 
 
 async def _fit(call: Call) -> Answer:
     wanted = call.given(Fit)
     supplier = None if wanted.supplier is None else format_eui(wanted.supplier)
     device = format_eui(_device_of(call))
-    return await _do(call.hosted, "device.fit", device=device, hub=format_eui(wanted.hub), supplier=supplier)
+    return await call.carry_out("device.fit", device=device, hub=format_eui(wanted.hub), supplier=supplier)
 
 
 async def _registrations(call: Call) -> Answer:
@@ -155,7 +145,7 @@ async def _registrations(call: Call) -> Answer:
 
 
 async def _register(call: Call) -> Answer:
-    return await _do(call.hosted, "registration.put", **call.given(NewRegistration).model_dump())
+    return await call.carry_out("registration.put", **call.given(NewRegistration).model_dump())
 
 
 # Users
@@ -180,12 +170,12 @@ async def _set_endpoint(call: Call) -> Answer:
         world.check_endpoint(wanted.url)
     if wanted.floor_ms != world.floor_ms(parse_eui(user)):
         await world.command("endpoint.floor", {"user": user, "floor_ms": wanted.floor_ms})
-    result = await _do(world, "user.endpoint", user=user, url=wanted.url)
+    result = await call.carry_out("user.endpoint", user=user, url=wanted.url)
     return {**result, "floor_ms": wanted.floor_ms}
 
 
 async def _user_status(call: Call) -> Answer:
-    return await _do(call.hosted, "user.status", user=_user_of(call)["user"], active=call.given(UserStatus).active)
+    return await call.carry_out("user.status", user=_user_of(call)["user"], active=call.given(UserStatus).active)
 
 
 # Keys
@@ -241,7 +231,7 @@ async def _firmware_list(call: Call) -> Answer:
 
 
 async def _put_firmware(call: Call) -> Answer:
-    return await _do(call.hosted, "cpl.put", **call.given(CplRow).model_dump())
+    return await call.carry_out("cpl.put", **call.given(CplRow).model_dump())
 
 
 async def _jobs(call: Call) -> Answer:
@@ -257,7 +247,7 @@ async def _jobs(call: Call) -> Answer:
 
 
 async def _cancel_job(call: Call) -> Answer:
-    return await _do(call.hosted, "job.cancel", device=format_eui(_device_of(call)))
+    return await call.carry_out("job.cancel", device=format_eui(_device_of(call)))
 
 
 async def _transactions(call: Call) -> Answer:
@@ -280,17 +270,15 @@ async def _faults(call: Call) -> Answer:
 async def _add_fault(call: Call) -> Answer:
     wanted = call.given(NewFault).model_dump()
     device = wanted.pop("device")
-    return await _do(call.hosted, "fault.add", device=None if device is None else format_eui(device), **wanted)
+    return await call.carry_out("fault.add", device=None if device is None else format_eui(device), **wanted)
 
 
 async def _clear_faults(call: Call) -> Answer:
-    return await _do(call.hosted, "fault.remove")
+    return await call.carry_out("fault.remove")
 
 
 async def _remove_fault(call: Call) -> Answer:
-    text = call.path["fault"]
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise ControlRefused(400, f"{text[:40]!r} is not a fault", where="fault", expected="the number of a planned fault")
-    if all(entry.get("number") != int(text) for entry in call.hosted.world.views.faults()):
-        raise ControlRefused(404, f"there is no fault {text}", where="fault", expected="the number of a planned fault")
-    return await _do(call.hosted, "fault.remove", fault=int(text))
+    number = call.number("fault", "the number of a planned fault")
+    if all(entry.get("number") != number for entry in call.hosted.world.views.faults()):
+        raise ControlRefused(404, f"there is no fault {number}", where="fault", expected="the number of a planned fault")
+    return await call.carry_out("fault.remove", fault=number)

@@ -80,12 +80,10 @@ async def _outbox(call: Call) -> Answer:
 
 
 async def _entry(call: Call) -> OutboxEntry:
-    text = call.path["number"]
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
-        raise ControlRefused(400, f"{text[:40]!r} is not a number", where="number", expected="the number of a message")
-    found = await call.hosted.log.outbox(OutboxQuery(after=int(text) - 1, limit=1))
-    if not found or found[0].number != int(text):
-        raise ControlRefused(404, f"there is no message {text}", where="number", expected="the number of a kept message")
+    number = call.number("number", "the number of a message")
+    found = await call.hosted.log.outbox(OutboxQuery(after=number - 1, limit=1))
+    if not found or found[0].number != number:
+        raise ControlRefused(404, f"there is no message {number}", where="number", expected="the number of a kept message")
     return found[0]
 
 

@@ -52,6 +52,22 @@ class Call:
                 return found
         raise TypeError(f"the route takes no {kind.__name__}")
 
+    def number(self, name: str, expected: str) -> int:
+        """A number in the path; raise :class:`ControlRefused` for what is none."""
+        text = self.path[name]
+        if not (text.isascii() and text.isdigit() and len(text) < 18):
+            raise ControlRefused(400, f"{text[:40]!r} is not a number", where=name, expected=expected)
+        return int(text)
+
+    async def carry_out(self, verb: str, **params: Any) -> dict[str, Any]:
+        """Carry out a command of the engine, without parameters that are None; raise :class:`ControlRefused` with its refusal."""
+        answer = await self.hosted.control(verb, {name: value for name, value in params.items() if value is not None})
+        if answer.error is not None:
+            parts = answer.result
+            where, expected = str(parts.get("where", "")), str(parts.get("expected", ""))
+            raise ControlRefused(400 if parts else 500, str(parts.get("detail", answer.error)), where=where, expected=expected)
+        return answer.result
+
 
 Answer = web.StreamResponse | Mapping[str, Any] | Sequence[Any] | None
 Handler = Callable[[Call], Awaitable[Answer]]
