@@ -99,7 +99,8 @@ def check_unjoin(context: Context, case: Case) -> Refusal | None:
 
 
 def device_log_answered(context: Context, transaction: Transaction, hub: InventoryEntry, result: Mapping[str, object]) -> None:
-    """The hub took CCS01 or CCS02; its alert tells whether the device log changed (duis.md 7.6)."""
+    """The hub took CCS01 or CCS02 (duis.md 7.6). What is removed is gone with that, which the hub's alert may have said before;
+    what is added still has to join, which the alert will tell."""
     if not result.get("ok"):
         return
     body = transaction.asked
@@ -116,22 +117,30 @@ def device_log_answered(context: Context, transaction: Transaction, hub: Invento
         secondary_import_mpan=(details.value("SecondaryImportMPAN") or "") if details is not None else "",
         export_mpan=(details.value("ExportMPAN") or "") if details is not None else "",
     )
+    if not update.adding:
+        _done(context, update)
+        return
     due_ms = context.now_ms + window_ms + context.settings.hub_log_window_grace_ms
     update.deadline = context.agenda.schedule(due_ms, "dsp.device_log_window", update.request_id)
     context.state.log_updates.append(update)
 
 
 def device_log_changed(context: Context, hub: InventoryEntry, result: Mapping[str, object]) -> None:
-    """Alert 8F12 of the hub with its device log: what was asked of it and now shows there is done, N24 (duis.md 7.6, medium)."""
+    """Alert 8F12 of the hub with its device log: what was to be added and now shows there is done (duis.md 7.6, medium)."""
     devices = result.get("devices")
     listed = {each.get("device") for each in devices if isinstance(each, dict)} if isinstance(devices, list | tuple) else set()
-    for update in [u for u in context.state.log_updates if u.hub == hub.eui and u.adding == (u.device in listed)]:
+    for update in [u for u in context.state.log_updates if u.hub == hub.eui and u.device in listed]:
         context.state.log_updates.remove(update)
         context.agenda.cancel(update.deadline)
-        entry = context.state.inventory.get(update.device)
-        if entry is not None:
-            _apply(context, update, entry)
-        _tell(context, update, "device_log_updated")
+        _done(context, update)
+
+
+def _done(context: Context, update: PendingLogUpdate) -> None:
+    """The device log is as asked: the inventory follows, and the user hears N24."""
+    entry = context.state.inventory.get(update.device)
+    if entry is not None:
+        _apply(context, update, entry)
+    _tell(context, update, "device_log_updated")
 
 
 def device_log_window_ended(context: Context, request_id: str) -> None:

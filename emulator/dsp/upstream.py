@@ -248,8 +248,8 @@ def _firmware_transfer(context: Context, hub: InventoryEntry, result: Result) ->
     if number not in list(FirmwareTransferCode):
         raise Malformed(f"transfer code {number}", where="CCS08", expected="0 to 3")
     code, device = FirmwareTransferCode(number), context.state.inventory.get(eui)
-    if device is None or device.status in lifecycle.OUT_OF_SERVICE:
-        context.journal("dropped", f"report on {format_eui(eui)}, which left service (F43)", device=hub.eui)
+    if device is None or device.hub != hub.eui or device.status in lifecycle.OUT_OF_SERVICE:
+        context.journal("dropped", f"report on {format_eui(eui)}, which left the hub or service (F43)", device=hub.eui)
         return
     job = job_of(context, device.eui, file_version=version)
     request = context.state.firmware_requests[job.request] if job is not None else None
