@@ -43,6 +43,7 @@ ImageVersion = Annotated[str, typer.Option("--image-version", help="FirmwareVers
 Hash = Annotated[str, typer.Option("--hash", help="FirmwareHash (11.3), or an OTA file to take it from.")]
 At = Annotated[str, typer.Option("--at", help="ExecutionDateTime; `cancel` takes a pending one back.")]
 Mpxn = Annotated[str, typer.Option("--mpxn", help="Search by MPxN (8.2).")]
+Operator = Annotated[str, typer.Option("--operator", help="The human who acts under the User ID, for the audit trail.")]
 Keys = Annotated[
     Path | None, typer.Option("--keys", help="Key store; without one the server's own test keys are fetched.", exists=True)
 ]
@@ -89,6 +90,7 @@ def send(
     image_hash: Hash = "",
     at: At = "",
     mpxn: Mpxn = "",
+    operator: Operator = "",
     keys: Keys = None,
     wait: Wait = 0,
     keep_counter: KeepCounter = False,
@@ -119,7 +121,7 @@ def send(
     if request is not None:
         given = replace(given, user=request.request_id.originator)
     addresses = Addresses.find(server, world, duis, smki)
-    options = _Options(keys, wait, keep_counter, transform_only, world, token)
+    options = _Options(keys, wait, keep_counter, transform_only, world, token, operator)
     outcome = asyncio.run(_send(content, request, given, addresses, options))
     report = {"answers": outcome.answers, "result": outcome.result, "problem": outcome.problem or None}
     if json_output:
@@ -143,6 +145,7 @@ class _Options:
     transform_only: bool
     world: str
     token: str
+    operator: str
 
 
 async def _send(content: bytes | None, request: Request | None, given: Given, addresses: Addresses, options: _Options) -> Outcome:
@@ -151,7 +154,7 @@ async def _send(content: bytes | None, request: Request | None, given: Given, ad
     reader = MessageReader(store)
     outcome = Outcome()
     async with (
-        DuisClient(addresses.duis, given.user, store, reader=reader) as client,
+        DuisClient(addresses.duis, given.user, store, reader=reader, operator=options.operator) as client,
         _listening(given, addresses, options, reader) as receiver,
     ):
         if request is not None and request.command_variant == 4 and not options.transform_only:

@@ -14,6 +14,7 @@ from emulator.client.requests import signed_pre_command
 from emulator.client.signing import CounterSource, sign_request, sign_template, stamp, wall_clock_ms
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, RequestId, format_eui
+from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.domain.tables import WEB_SERVICE
 from emulator.domain.vocabulary import WebService
 from emulator.duis.messages import Request, ServiceResponse
@@ -70,14 +71,17 @@ class DuisClient:
         reader: MessageReader | None = None,
         counters: CounterSource | None = None,
         observer: Callable[[Exchange], None] | None = None,
+        operator: str = "",
     ) -> None:
-        """``url`` is the root of the DUIS service, with ``/worlds/NAME`` for another world than the default."""
+        """``url`` is the root of the DUIS service, with ``/worlds/NAME`` for another world than the default; ``operator`` is the
+        human who acts under the User ID, for the emulator's audit trail."""
         self.url = url.rstrip("/")
         self.user = user
         self.keys = keys
         self.reader = reader or MessageReader(keys)
         self.counters = counters or CounterSource()
         self.observer = observer
+        self._headers = {"Content-Type": "application/xml", **({OPERATOR_HEADER: check_operator(operator)} if operator else {})}
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._http: aiohttp.ClientSession | None = None
 
@@ -129,7 +133,7 @@ class DuisClient:
             self._http = aiohttp.ClientSession(timeout=self._timeout)
         url = f"{self.url}/api/v1/service{service}"
         try:
-            async with self._http.post(url, data=BytesIO(document), headers={"Content-Type": "application/xml"}) as answer:
+            async with self._http.post(url, data=BytesIO(document), headers=self._headers) as answer:
                 return answer.status, answer.content_type, await answer.read()
         except TimeoutError as late:
             raise Unreachable(f"{url} did not answer within {self._timeout.total} s") from late

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 from aiohttp import web
 
-from emulator.domain.limits import MAX_OPERATOR_CHARACTERS
+from emulator.domain.errors import Malformed
+from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.domain.vocabulary import WebService
 from emulator.service.answering import answer, plain
 from emulator.service.config import Duis
@@ -19,8 +20,6 @@ from emulator.service.hosted import HostedWorld
 _log = structlog.get_logger("duis")
 
 Worlds = Mapping[str, HostedWorld]
-OPERATOR_HEADER = "DCC-Operator"
-"""Optional header, ours: which human of the sender's acts under its User ID. It goes into the audit trail, and nowhere else."""
 DEFAULT_WORLD = "default"
 """The world whose paths have no prefix, unless there is only another one."""
 
@@ -78,12 +77,13 @@ def find_world(worlds: Worlds, request: web.Request) -> HostedWorld | None:
 
 def read_operator(request: web.Request) -> str:
     """The human whom a sender names as acting under its User ID, or ""; raise :class:`BodyRefused` for what cannot be a name."""
-    given = request.headers.getall(OPERATOR_HEADER, [])
-    operator = "".join(given)
-    if len(given) > 1 or len(operator) > MAX_OPERATOR_CHARACTERS or not all(" " <= letter <= "~" for letter in operator):
-        allowed = f"one name of at most {MAX_OPERATOR_CHARACTERS} printable ASCII characters"
-        raise BodyRefused(400, f"{OPERATOR_HEADER} takes {allowed}")
-    return operator
+    given = request.headers.getall(OPERATOR_HEADER, [""])
+    if len(given) > 1:
+        raise BodyRefused(400, f"{OPERATOR_HEADER} is there {len(given)} times; expected once at most")
+    try:
+        return check_operator(given[0])
+    except Malformed as error:
+        raise BodyRefused(400, str(error)) from None
 
 
 async def read_body(request: web.Request, media_types: tuple[str, ...], limit_bytes: int, timeout_ms: int) -> bytes:

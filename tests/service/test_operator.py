@@ -7,14 +7,16 @@ import pytest
 from multidict import CIMultiDict
 
 from emulator.client.requests import read_inventory
+from emulator.client.session import DuisClient
 from emulator.client.signing import CounterSource, sign_request, stamp
-from emulator.domain.errors import Broken
+from emulator.domain.errors import Broken, Malformed
 from emulator.domain.vocabulary import WebService
 from emulator.dsp.inputs import DuisInput
 from emulator.duis.messages import Signer
 from emulator.pki.keystore import KeyStore
 from emulator.service import recovery
 from emulator.service.config import load_settings
+from emulator.service.persistence.contract import JournalQuery
 from emulator.service.recorder import duis_verdict, read_duis_verdict
 from emulator.service.server import Server, running_server
 from tests.service.conftest import ESME, QUICK, SUPPLIER
@@ -45,8 +47,18 @@ async def test_what_cannot_be_a_name_is_400(
     server: Server, http: aiohttp.ClientSession, world_keys: KeyStore, names: tuple[str, ...]
 ) -> None:
     status, text = await post(http, server, world_keys, *names)
-    assert (status, "DCC-Operator takes one name of at most 64 printable ASCII characters" in text) == (400, True)
+    says = "at most 64 printable ASCII characters" if len(names) == 1 else "there 2 times; expected once at most"
+    assert (status, "DCC-Operator" in text, says in text) == (400, True, True)
     assert server.worlds["default"].last_seq == 0
+
+
+async def test_a_client_names_its_operator(server: Server, world_keys: KeyStore) -> None:
+    async with DuisClient(server.url("duis"), SUPPLIER, world_keys, operator="a.smith", timeout_s=20) as client:
+        assert (await client.send(REQUEST)).code == "I0"
+    (entry,) = await server.worlds["default"].log.journal(JournalQuery(kind="duis.request"))
+    assert entry["data"]["operator"] == "a.smith"
+    with pytest.raises(Malformed, match="cannot name an operator"):
+        DuisClient(server.url("duis"), SUPPLIER, world_keys, operator="two\r\nlines: yes")
 
 
 async def test_a_replay_knows_the_operator(
