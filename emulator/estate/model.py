@@ -93,6 +93,18 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrationRule:
+    """For every MPxN of a range, one of some companies holds a role, since 1970 and for good."""
+
+    role: UserRole
+    first_mpxn: str
+    last_mpxn: str
+    """Inclusive; both have the same number of digits."""
+    shares: tuple[tuple[str, int], ...]
+    """Company, and how many of every ``sum of all`` MPxNs it has on average."""
+
+
+@dataclass(frozen=True, slots=True)
 class CplEntry:
     """One row of the Central Products List."""
 
@@ -121,5 +133,9 @@ class Estate:
     homes: tuple[Home, ...]
     registrations: tuple[Registration, ...]
     cpl: tuple[CplEntry, ...]
+    registration_rules: tuple[RegistrationRule, ...] = ()
+    """Registration of the MPxNs that neither :attr:`registrations` nor the file has."""
+    registration_file: str = ""
+    """CSV with more registrations, beside the estate's file; empty for none."""
     settings: dict[str, object] = field(default_factory=dict)
     """Switches and timings, validated by the package that owns them."""

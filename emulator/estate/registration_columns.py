@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from emulator.domain.errors import Malformed
 from emulator.domain.mpxn import mpxn_key, mpxn_of_key
-from emulator.estate.registrations import FOREVER_MS, FROM_SHIFT, NOBODY, ROLE_SHIFT, find_party
+from emulator.estate.registrations import FOREVER_MS, FROM_SHIFT, NOBODY, ROLE_SHIFT, UNKNOWN, find_party
 
 Int64s = NDArray[np.int64]
 
@@ -57,6 +57,7 @@ class RegistrationColumns:
         self._keys = keys
         self._starts = starts
         self._points = points
+        self._pending: tuple[int, Int64s, Int64s] | None = None
         bits = max(0, (len(keys) // _KEYS_PER_BUCKET).bit_length())
         self._shift = 64 - bits
         edges = np.arange(1 << bits, dtype=np.uint64) << np.uint64(self._shift) if bits else np.zeros(1, np.uint64)
@@ -74,10 +75,10 @@ class RegistrationColumns:
         return sum(len(column) * column.itemsize for column in (self._keys, self._starts, self._points, self._buckets))
 
     def party_at(self, mpxn: str, role_code: int, at_ms: int) -> int:
-        """Index of the party that holds the role at that instant, or ``NOBODY``."""
+        """Index of the party that holds the role at that instant, ``NOBODY``, or ``UNKNOWN`` when the MPxN is not here."""
         position = self._find(mpxn)
         if position < 0:
-            return NOBODY
+            return UNKNOWN
         return find_party(self._points, role_code, at_ms, self._starts[position], self._starts[position + 1])
 
     def change_points(self, mpxn: str) -> list[int]:
@@ -87,11 +88,29 @@ class RegistrationColumns:
 
     def changing(self, after_ms: int, until_ms: int) -> list[str]:
         """MPxNs with a change point where ``after_ms < from_ms <= until_ms``, in their order."""
-        points = np.frombuffer(self._points, np.int64) if self._points else np.zeros(0, np.int64)
-        from_ms = _from_ms(points)
-        places = np.flatnonzero((from_ms > after_ms) & (from_ms <= until_ms))
-        positions = np.unique(np.frombuffer(self._starts, np.uint32).searchsorted(places.astype(np.uint32), "right") - 1)
+        from_ms, places = self._later(after_ms)
+        start, stop = from_ms.searchsorted((after_ms, until_ms), "right").tolist()
+        first_points = np.frombuffer(self._starts, np.uint32)
+        positions = np.unique(first_points.searchsorted(places[start:stop].astype(np.uint32), "right") - 1)
         return sorted(mpxn_of_key(self._keys[position] * _GATHER & _MASK) for position in positions.tolist())
+
+    def next_change_ms(self, after_ms: int) -> int | None:
+        """The earliest instant of a change point after this one, or None."""
+        from_ms, _ = self._later(after_ms)
+        position = int(from_ms.searchsorted(after_ms, "right"))
+        return int(from_ms[position]) if position < len(from_ms) else None
+
+    def _later(self, after_ms: int) -> tuple[Int64s, Int64s]:
+        """Instants and places of all change points after an instant, by instant, with perhaps some before it.
+
+        They are found once and kept, because time goes forwards and few registrations are pending.
+        """
+        if self._pending is None or after_ms < self._pending[0]:
+            points = np.frombuffer(self._points, np.int64) if self._points else np.zeros(0, np.int64)
+            places = np.flatnonzero(_from_ms(points) > after_ms)
+            places = places[np.argsort(_from_ms(points[places]), kind="stable")]
+            self._pending = after_ms, _from_ms(points[places]), places
+        return self._pending[1:]
 
     def save(self) -> Iterator[bytes]:
         """The octets of the columns' file, in pieces; :func:`load_columns` reads them."""

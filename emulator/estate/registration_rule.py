@@ -6,21 +6,9 @@ from itertools import accumulate, pairwise
 
 from emulator.domain.errors import Malformed
 from emulator.domain.mpxn import is_mpan, mpxn_key
-from emulator.domain.vocabulary import UserRole
-from emulator.estate.registrations import MPAN_ROLES, MPRN_ROLES, NOBODY, ROLE_CODES, change_point
+from emulator.estate.model import RegistrationRule
+from emulator.estate.registrations import MPAN_ROLES, MPRN_ROLES, ROLE_CODES, UNKNOWN, change_point
 from emulator.simulation.draws import draw_below
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationRule:
-    """For every MPxN of a range, one of some companies holds a role, from 1970 on and for good."""
-
-    role: UserRole
-    first_mpxn: str
-    last_mpxn: str
-    """Inclusive; both have the same number of digits."""
-    shares: tuple[tuple[str, int], ...]
-    """Company and how many of every ``sum of all`` MPxNs it has on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +45,15 @@ class RuleBase:
                 self._ranges[code] = ([each.first for each in ranges], ranges, f"registration.{role}")
 
     def party_at(self, mpxn: str, role_code: int, at_ms: int) -> int:
-        """Index of the party that holds the role, or ``NOBODY``."""
+        """Index of the party that holds the role, or ``UNKNOWN``."""
         found = self._ranges.get(role_code)
         key = mpxn_key(mpxn)
         if found is None or key < 0 or at_ms < 0:
-            return NOBODY
+            return UNKNOWN
         firsts, ranges, purpose = found
         position = bisect_right(firsts, key) - 1
         if position < 0 or key > ranges[position].last:
-            return NOBODY
+            return UNKNOWN
         shares = ranges[position].shares
         drawn = draw_below(shares[-1], self._seed, key, 0, purpose)
         return ranges[position].parties[bisect_right(shares, drawn)]
@@ -73,11 +61,15 @@ class RuleBase:
     def change_points(self, mpxn: str) -> list[int]:
         """One for each role that a rule gives for the MPxN."""
         found = ((code, self.party_at(mpxn, code, 0)) for code in self._ranges)
-        return [change_point(code, 0, party) for code, party in sorted(found) if party != NOBODY]
+        return [change_point(code, 0, party) for code, party in sorted(found) if party != UNKNOWN]
 
     def changing(self, after_ms: int, until_ms: int) -> list[str]:
         """None: what a rule says holds for good."""
         return []
+
+    def next_change_ms(self, after_ms: int) -> int | None:
+        """None, likewise."""
+        return None
 
 
 def _range(rule: RegistrationRule, parties: list[str], where: str) -> _Range:

@@ -4,10 +4,9 @@ For an MPxN and a role there is at most one party at an instant. A registration 
 its ``to_ms`` (exclusive), or where the next one for the same MPxN and role begins, whichever is earlier. So what holds at an
 instant does not depend on the order in which registrations were given.
 
-There are two layers. The base is immutable and may hold the nation: columns made from a file
-(:mod:`emulator.estate.registration_columns`) or a rule (:mod:`emulator.estate.registration_rule`). Over it lie the registrations
-of the estate's TOML and the changes made at run time: plain, small state that goes into snapshots. A changed MPxN is answered
-from the changes alone.
+There are two layers. The base is immutable and may hold the nation: columns made of the estate's registrations and its file
+(:mod:`emulator.estate.registration_columns`), or a rule (:mod:`emulator.estate.registration_rule`). Over it lie the changes made
+at run time: plain, small state that goes into snapshots. A changed MPxN is answered from the changes alone.
 
 Both layers hold *change points*: numbers of 63 bits that sort by role, then instant::
 
@@ -31,8 +30,12 @@ ROLE_SHIFT = 60
 FROM_SHIFT = 16
 NOBODY = 0xFFFF
 """Party of a change point at which the role falls vacant."""
+UNKNOWN = -1
+"""What a base answers instead of a party for an MPxN that it does not have."""
 FOREVER_MS = (1 << 44) - 1
 """End of an open registration; instants of registration data lie before it, in the year 2527."""
+
+_NO_PARTY = (NOBODY, UNKNOWN)
 
 MPAN_ROLES = (UserRole.IS, UserRole.ES, UserRole.RSA, UserRole.ED)
 MPRN_ROLES = (UserRole.GS, UserRole.RSA, UserRole.GT)
@@ -60,10 +63,10 @@ class RegistrationBase(Protocol):
 
     @property
     def digest(self) -> str:
-        """Names its content; empty for a base that follows from the estate."""
+        """Names its content."""
 
     def party_at(self, mpxn: str, role_code: int, at_ms: int) -> int:
-        """Index of the party that holds the role at that instant, or :data:`NOBODY`."""
+        """Index of the party that holds the role at that instant, :data:`NOBODY`, or :data:`UNKNOWN`."""
 
     def change_points(self, mpxn: str) -> list[int]:
         """All change points of the MPxN, in order; none for an unknown one."""
@@ -71,23 +74,35 @@ class RegistrationBase(Protocol):
     def changing(self, after_ms: int, until_ms: int) -> list[str]:
         """MPxNs with a change point where ``after_ms < from_ms <= until_ms``, in their order."""
 
+    def next_change_ms(self, after_ms: int) -> int | None:
+        """The earliest instant of a change point after this one, or None."""
 
-class NoBase:
-    """The base of an estate whose registrations are all in its TOML."""
 
-    digest = ""
+class Layered:
+    """A base that asks another one about MPxNs that it does not have."""
+
+    def __init__(self, upper: RegistrationBase, lower: RegistrationBase) -> None:
+        self.upper = upper
+        self._lower = lower
+        self.digest = upper.digest
 
     def party_at(self, mpxn: str, role_code: int, at_ms: int) -> int:
-        """Nobody."""
-        return NOBODY
+        """Index of the party that holds the role at that instant, :data:`NOBODY`, or :data:`UNKNOWN`."""
+        party = self.upper.party_at(mpxn, role_code, at_ms)
+        return self._lower.party_at(mpxn, role_code, at_ms) if party == UNKNOWN else party
 
     def change_points(self, mpxn: str) -> list[int]:
-        """None."""
-        return []
+        """All change points of the MPxN, in order; none for an unknown one."""
+        return self.upper.change_points(mpxn) or self._lower.change_points(mpxn)
 
     def changing(self, after_ms: int, until_ms: int) -> list[str]:
-        """None."""
-        return []
+        """MPxNs with a change point where ``after_ms < from_ms <= until_ms``, in their order."""
+        return sorted({*self.upper.changing(after_ms, until_ms), *self._lower.changing(after_ms, until_ms)})
+
+    def next_change_ms(self, after_ms: int) -> int | None:
+        """The earliest instant of a change point after this one, or None."""
+        found = (self.upper.next_change_ms(after_ms), self._lower.next_change_ms(after_ms))
+        return min((instant_ms for instant_ms in found if instant_ms is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +193,13 @@ class Registrations:
     """The digest of the base that belongs to it."""
 
     def __post_init__(self) -> None:
-        self._base: RegistrationBase = NoBase()
+        self._base: RegistrationBase | None = None
         self._numbers = {name: number for number, name in enumerate(self.parties)}
 
     @property
     def base(self) -> RegistrationBase:
-        """The immutable layer."""
+        """The immutable layer; only after :meth:`attach`."""
+        assert self._base is not None
         return self._base
 
     def attach(self, base: RegistrationBase) -> None:
@@ -192,7 +208,7 @@ class Registrations:
             raise Malformed(
                 f"the registration columns {base.digest[:12]} are not those of this world",
                 where="registrations",
-                expected=self.base_digest[:12] or "none",
+                expected=self.base_digest[:12],
             )
         self._base = base
 
@@ -204,8 +220,12 @@ class Registrations:
         """Index of the party that holds the role for the MPxN at that instant, or None."""
         code = ROLE_CODES.get(role, 0)
         points = self.changed.get(mpxn)
-        party = self._base.party_at(mpxn, code, at_ms) if points is None else find_party(points, code, at_ms)
-        return None if party == NOBODY else party
+        if points is not None:
+            party = find_party(points, code, at_ms)
+        else:
+            assert self._base is not None
+            party = self._base.party_at(mpxn, code, at_ms)
+        return None if party in _NO_PARTY else party
 
     def registered(self, mpxn: str, role: UserRole, party: int | None, at_ms: int) -> bool:
         """Whether the party with this index holds the role for the MPxN at that instant; False for no party."""
@@ -221,11 +241,11 @@ class Registrations:
 
     def changes(self, after_ms: int, until_ms: int, mpxns: Iterable[str] | None = None) -> list[RegistrationChange]:
         """Changes of party with ``after_ms < at_ms <= until_ms``, by instant, MPxN and role; for these MPxNs, or for all."""
-        concerned = {*self._base.changing(after_ms, until_ms), *self.changed} if mpxns is None else set(mpxns)
+        concerned = {*self.base.changing(after_ms, until_ms), *self.changed} if mpxns is None else set(mpxns)
         found = [change for mpxn in concerned for change in self._changes_of(mpxn) if after_ms < change.at_ms <= until_ms]
         return sorted(found, key=lambda change: (change.at_ms, change.mpxn, change.role))
 
-    def next_change_ms(self, mpxn: str, after_ms: int) -> int | None:
+    def next_change_of(self, mpxn: str, after_ms: int) -> int | None:
         """When the MPxN gets or loses a party next; None when nothing is pending."""
         return min((change.at_ms for change in self._changes_of(mpxn) if change.at_ms > after_ms), default=None)
 
@@ -258,7 +278,7 @@ class Registrations:
 
     def _points(self, mpxn: str) -> list[int]:
         points = self.changed.get(mpxn)
-        return self._base.change_points(mpxn) if points is None else points
+        return self.base.change_points(mpxn) if points is None else points
 
     def _tenure(self, entry: Registration) -> tuple[int, int]:
         where = f"registration of {entry.mpxn[:40]}"

@@ -11,7 +11,7 @@ from emulator.domain.mpxn import mpxn_key, mpxn_of_key
 from emulator.domain.vocabulary import UserRole
 from emulator.estate.model import Registration
 from emulator.estate.registration_columns import RegistrationColumns, Tenures, columns_of, load_columns
-from emulator.estate.registrations import FOREVER_MS, NOBODY, ROLE_CODES, change_point
+from emulator.estate.registrations import FOREVER_MS, NOBODY, ROLE_CODES, UNKNOWN, change_point
 from tests.estate.registration_model import columns, histories
 
 MPXNS = 20_000
@@ -40,7 +40,7 @@ def test_every_mpxn_is_found_and_no_other() -> None:
             code = ROLE_CODES[role]
             assert subject.party_at(f"{10**12 + 2 * number}", code, number) == number * code % 97
             assert subject.party_at(f"{10**12 + 2 * number}", code, number - 1) == NOBODY
-            assert subject.party_at(f"{10**12 + 2 * number + 1}", code, FOREVER_MS) == NOBODY
+            assert subject.party_at(f"{10**12 + 2 * number + 1}", code, FOREVER_MS) == UNKNOWN
     assert subject.change_points("1000000000000") == [change_point(ROLE_CODES[role], 0, 0) for role in ROLES]
     assert subject.change_points("7") == []
 
@@ -55,6 +55,9 @@ def test_changing_names_the_mpxns_of_a_window() -> None:
     subject = many()
     assert subject.changing(9, 12) == ["1000000000020", "1000000000022", "1000000000024"]
     assert subject.changing(MPXNS, FOREVER_MS) == []
+    assert subject.changing(2, 3) == ["1000000000006"]
+    assert [subject.next_change_ms(after_ms) for after_ms in (-1, 0, 12, MPXNS - 1)] == [0, 1, 13, None]
+    assert columns([]).next_change_ms(-1) is None
     assert columns([]).changing(-1, FOREVER_MS) == []
 
 

@@ -105,8 +105,12 @@ GOOD = f"{MPAN},IS,one,2025-01-01,"
         (",GS,one,2025-01-01,", "'' is not an MPxN"),
         (f" {MPAN},IS,one,2025-01-01,", "is not an MPxN"),
         ("12000000000O1,IS,one,2025-01-01,", "is not an MPxN"),
+        ("120000000000/,IS,one,2025-01-01,", "is not an MPxN"),
+        ("120000000000:,IS,one,2025-01-01,", "is not an MPxN"),
         ("１２３,GS,one,2025-01-01,", "is not an MPxN"),
         ("7\0,GS,one,2025-01-01,", "is not an MPxN"),
+        (f"{MPAN},IS,one\0,2025-01-01,", "party 'one\\x00' is not declared"),
+        (f"{MPAN},IS,one,2025-01-01\n{MPAN},IS,one,2025-01-01,,", "4 fields"),
         (f"{MPAN},GS,one,2025-01-01,", "nobody is registered as GS for 1200000000001; expected for an MPAN IS, ES, RSA, ED"),
         (f"{MPRN},IS,one,2025-01-01,", "nobody is registered as IS for 7400000001; expected for an MPRN GS, RSA, GT"),
         (f"{MPAN},OU,one,2025-01-01,", "'OU' is no role of registration data; expected IS, ES, GS, RSA, ED, GT"),
@@ -124,11 +128,12 @@ GOOD = f"{MPAN},IS,one,2025-01-01,"
 )
 def test_what_is_wrong_is_said_with_its_line(row: str | bytes, complaint: str) -> None:
     octets = row.encode() if isinstance(row, str) else row
-    text = "\n".join((HEADER, *[GOOD] * 5)).encode() + b"\n" + octets + b"\n" + f"{GOOD}\nwrong too\n".encode()
-    with pytest.raises(Malformed) as caught:
-        read(text)
-    assert str(caught.value).startswith("some.csv line 7: ")
-    assert complaint in str(caught.value)
+    for after in (GOOD, f"{GOOD}\nwrong too"):
+        text = "\n".join((HEADER, *[GOOD] * 5)).encode() + b"\n" + octets + f"\n{after}\n".encode()
+        with pytest.raises(Malformed) as caught:
+            read(text)
+        assert str(caught.value).startswith("some.csv line 7: ")
+        assert complaint in str(caught.value)
 
 
 def test_a_fault_in_a_later_batch_has_the_right_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import UserRole
-from emulator.estate.model import Registration
-from emulator.estate.registration_rule import RegistrationRule, RuleBase
-from emulator.estate.registrations import NOBODY, ROLE_CODES, Registrations
+from emulator.estate.model import Registration, RegistrationRule
+from emulator.estate.registration_columns import RegistrationColumns
+from emulator.estate.registration_rule import RuleBase
+from emulator.estate.registrations import ROLE_CODES, UNKNOWN, Layered, Registrations
+from tests.estate.registration_model import columns
 
 COMPANIES = ["agent", "one", "three", "two"]
 SUPPLIERS = RegistrationRule(UserRole.IS, "1000000000000", "1999999999999", (("one", 60), ("two", 30), ("three", 10)))
@@ -18,8 +20,12 @@ RULES = (SUPPLIERS, AGENTS, GAS)
 
 
 def store(seed: int, rules: tuple[RegistrationRule, ...] = RULES) -> Registrations:
-    made = Registrations(list(COMPANIES))
-    made.attach(RuleBase(seed, rules, COMPANIES))
+    return over(columns([]), seed, rules)
+
+
+def over(listed: RegistrationColumns, seed: int, rules: tuple[RegistrationRule, ...] = RULES) -> Registrations:
+    made = Registrations(list(COMPANIES), base_digest=listed.digest)
+    made.attach(Layered(listed, RuleBase(seed, rules, COMPANIES)))
     return made
 
 
@@ -59,7 +65,7 @@ def test_a_rule_holds_for_its_range_and_role(seed: int) -> None:
     ]:
         assert (subject.party_for(mpxn, role, 0) is not None) is known
         assert subject.party_for(mpxn, role, -1) is None
-        assert (base.party_at(mpxn, ROLE_CODES[role], 10**12) != NOBODY) is known
+        assert (base.party_at(mpxn, ROLE_CODES[role], 10**12) != UNKNOWN) is known
     assert [entry.role for entry in subject.history("1000000000000")] == [UserRole.IS, UserRole.RSA]
     assert subject.changes(-1, 10**13, ["2000000000000"]) == subject.changes(0, 10**13) == []
 
@@ -74,6 +80,19 @@ def test_a_change_over_a_rule(seed: int) -> None:
     assert subject.party_for(mpxn, UserRole.IS, 100) == COMPANIES.index(after)
     assert subject.party_for(mpxn, UserRole.RSA, 100) == COMPANIES.index("agent")
     assert [(change.at_ms, change.after) for change in subject.changes(0, 200)] == [(100, after)]
+
+
+def test_what_is_listed_goes_before_a_rule(seed: int) -> None:
+    mpxn, other = "1000000000000", "1000000000001"
+    listed = columns([Registration(mpxn, UserRole.IS, "agent", 5, 9)])
+    subject = over(listed, seed)
+    said = [subject.party_for(mpxn, UserRole.IS, at_ms) for at_ms in (4, 5, 9)]
+    assert said == [None, COMPANIES.index("agent"), None]
+    assert subject.party_for(mpxn, UserRole.RSA, 5) is None
+    assert subject.party_for(other, UserRole.IS, 5) == store(seed).party_for(other, UserRole.IS, 5) is not None
+    assert [change.at_ms for change in subject.changes(0, 99)] == [5, 9]
+    assert subject.base.next_change_ms(5) == 9
+    assert store(seed).base.next_change_ms(0) is None
 
 
 @pytest.mark.parametrize(

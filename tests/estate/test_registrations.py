@@ -11,7 +11,7 @@ from emulator.domain.vocabulary import UserRole
 from emulator.estate import registrations as subject
 from emulator.estate import snapshot
 from emulator.estate.model import Registration
-from emulator.estate.registrations import FOREVER_MS, NoBase, Registrations, party_table
+from emulator.estate.registrations import FOREVER_MS, Registrations, party_table
 from tests.estate.registration_model import (
     COMPANIES,
     LAST_MS,
@@ -44,7 +44,7 @@ def test_every_instant_is_as_in_the_model(base: list[Registration], changes: lis
 
 @given(histories(), st.lists(histories(6), max_size=3))
 def test_columns_and_changes_say_the_same(base: list[Registration], changes: list[list[Registration]]) -> None:
-    in_columns, in_changes = over(columns(base)), Registrations(list(COMPANIES))
+    in_columns, in_changes = over(columns(base)), over(columns([]))
     in_changes.put(base)
     for change in changes:
         in_columns.put(change)
@@ -62,7 +62,7 @@ def test_the_order_of_registrations_means_nothing(entries: list[Registration], c
     shuffled = list(entries)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     assert columns(entries).digest == columns(shuffled).digest
-    one, other = Registrations(list(COMPANIES)), Registrations(list(COMPANIES))
+    one, other = over(columns([])), over(columns([]))
     one.put(entries)
     other.put(shuffled)
     assert answers(one) == answers(other)
@@ -87,7 +87,7 @@ def test_a_history_can_be_told_again(entries: list[Registration]) -> None:
         if (one.mpxn, one.role) == (other.mpxn, other.role):
             assert one.to_ms is not None
             assert one.to_ms <= other.from_ms
-    again = Registrations(list(COMPANIES))
+    again = over(columns([]))
     again.put(told)
     assert answers(again) == answers(store)
 
@@ -110,7 +110,7 @@ def test_changes_are_where_the_answer_changes(entries: list[Registration]) -> No
     for mpxn in MPXNS:
         for after_ms in range(-1, LAST_MS + 1):
             later = [change.at_ms for change in found if change.mpxn == mpxn and change.at_ms > after_ms]
-            assert store.next_change_ms(mpxn, after_ms) == min(later, default=None)
+            assert store.next_change_of(mpxn, after_ms) == min(later, default=None)
 
 
 @given(histories(), histories(6))
@@ -119,6 +119,7 @@ def test_a_snapshot_holds_the_changes_and_names_the_base(base: list[Registration
     store.put(change)
     octets = snapshot.dump(store)
     restored = snapshot.load(octets)
+    assert isinstance(restored, Registrations)
     restored.attach(columns(base))
     assert restored == store
     assert snapshot.dump(restored) == octets
@@ -130,7 +131,7 @@ def test_a_snapshot_holds_the_changes_and_names_the_base(base: list[Registration
 def test_a_base_of_another_world_is_refused() -> None:
     entries = [Registration(MPAN, UserRole.IS, "one", 1)]
     store = over(columns(entries))
-    for other in (NoBase(), columns([*entries, Registration(MPAN, UserRole.ED, "one", 1)])):
+    for other in (columns([]), columns([*entries, Registration(MPAN, UserRole.ED, "one", 1)])):
         with pytest.raises(Malformed, match="are not those of this world"):
             store.attach(other)
     assert store.party_for(MPAN, UserRole.IS, 1) == COMPANIES.index("one")
