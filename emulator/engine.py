@@ -155,7 +155,14 @@ def restore_state(data: bytes) -> EngineState:
 
 def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
     """The state in which a world begins: the inventory agrees with the homes."""
-    _Settings.of(estate)
+    settings = _Settings.of(estate)
+    for home in estate.homes:
+        if home.wan_technology not in settings.csp.technologies:
+            detail, expected = (
+                f"there is no WAN technology {home.wan_technology!r}",
+                f"one of {', '.join(settings.csp.technologies)}",
+            )
+            raise Malformed(detail, where=f"home {home.name!r}, wan_technology", expected=expected)
     state = EngineState(STATE_FORMAT, estate, estate.start_ms if start_ms is None else start_ms)
     for party in estate.parties:
         if party.roles:

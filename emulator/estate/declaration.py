@@ -9,16 +9,63 @@ from datetime import UTC, date, datetime
 from importlib import resources
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, parse_eui
 from emulator.domain.vocabulary import CplStatus, CspRegion, DeviceStatus, DeviceType, RemotePartyRole, UserRole
+from emulator.estate.consistency import check_estate
+from emulator.estate.mistakes import explain_mistake
 from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration
 
-Eui = Annotated[int, BeforeValidator(lambda text: parse_eui(text) if isinstance(text, str) else text)]
-Hex4 = Annotated[str, Field(pattern=r"^[0-9A-F]{4}$")]
-Hex8 = Annotated[str, Field(pattern=r"^[0-9A-F]{8}$")]
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Bounds of all instants of an estate; simulated time goes on for a while after its start."""
+
+
+def _read_eui(value: Any) -> int:
+    if not isinstance(value, str):
+        raise ValueError("an EUI-64 is written as text")
+    return parse_eui(value)
+
+
+def _read_role(value: Any) -> RemotePartyRole:
+    try:
+        return RemotePartyRole[str(value).upper().replace("-", "_")]
+    except KeyError:
+        raise ValueError("there is no such Remote Party Role") from None
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a character cannot be printed")
+    return text
+
+
+def _moment(value: datetime) -> datetime:
+    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+    if not EARLIEST <= aware <= LATEST:
+        raise ValueError("the instant is out of range")
+    return aware
+
+
+_ROLES = ", ".join(role.name.lower().replace("_", "-") for role in RemotePartyRole)
+Eui = Annotated[int, BeforeValidator(_read_eui), Field(description='an EUI-64 such as "00-DB-12-34-56-78-90-A0"')]
+Hex8 = Annotated[str, BeforeValidator(_upper), Field(pattern=r"^[0-9A-F]{8}$", description="eight hexadecimal digits")]
+Text = Annotated[str, AfterValidator(_printable), Field(max_length=200, description="printable text")]
+Text30 = Annotated[str, AfterValidator(_printable), Field(max_length=30, description="at most 30 printable characters")]
+Mpan = Annotated[str, Field(pattern=r"^([0-9]{13})?$", description="13 digits")]
+Mpxn = Annotated[str, Field(pattern=r"^([0-9]{1,13})?$", description="an MPAN of 13 digits or an MPRN of up to 10")]
+Moment = Annotated[
+    datetime,
+    AfterValidator(_moment),
+    Field(description="a date and time of the years 1970 to 8999, e.g. 2026-01-05T08:00:00Z"),
+]
+GbcsVersion = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){1,2}$", description="a GBCS version such as 4.2")]
 
 
 class _Strict(BaseModel):
@@ -27,71 +74,77 @@ class _Strict(BaseModel):
 
 class _Party(_Strict):
     eui: Eui
-    name: str
-    party: str
+    name: Text
+    party: Text
     roles: list[UserRole] = []
-    remote_party_role: Annotated[RemotePartyRole, BeforeValidator(lambda name: RemotePartyRole[name.upper().replace("-", "_")])]
+    remote_party_role: Annotated[RemotePartyRole, BeforeValidator(_read_role), Field(description=f"one of {_ROLES}")]
     endpoint: str = ""
 
 
 class _Device(_Strict):
     eui: Eui
     type: DeviceType
-    manufacturer: str = Field(max_length=30)
-    model: str = Field(max_length=30)
+    manufacturer: Text30
+    model: Text30
     hardware_version: int = Field(0x0101, ge=0, le=0xFFFF)
     firmware_version: Hex8
-    smets_version: str = Field("", max_length=20)
-    gbcs_version: str = "4.2"
+    smets_version: Annotated[str, AfterValidator(_printable)] = Field("", max_length=20, description="at most 20 characters")
+    gbcs_version: GbcsVersion = "4.2"
     status: DeviceStatus | None = None
     joined_to: list[Eui] = []
-    import_mpxn: str = Field("", max_length=13)
-    secondary_import_mpan: str = Field("", pattern=r"^([0-9]{13})?$")
-    export_mpan: str = Field("", pattern=r"^([0-9]{13})?$")
+    import_mpxn: Mpxn = ""
+    secondary_import_mpan: Mpan = ""
+    export_mpan: Mpan = ""
     esme_variant: str = ""
     supplier: Eui | None = None
     network_operator: Eui | None = None
     date_commissioned: date | None = None
     supports_cs09: bool = True
-    image_capacity_bytes: int = Field(1_048_576, gt=0)
+    image_capacity_bytes: int = Field(1_048_576, gt=0, lt=2**40)
 
 
 class _Home(_Strict):
-    name: str
+    name: Text
     region: CspRegion
     wan_technology: str
-    uprn: int | None = Field(None, gt=0, lt=10**12)
-    post_code: str = Field("", max_length=8)
-    address_identifier: str = Field("", max_length=30)
-    han_variant: str = "Single Band"
-    connectivity: str = "Cellular"
-    devices: list[_Device] = Field(min_length=1)
+    uprn: int | None = Field(None, gt=0, lt=10**12, description="a positive number of up to 12 digits")
+    post_code: Annotated[str, AfterValidator(_printable)] = Field(
+        "", pattern=r"^(.{6,8})?$", description="6 to 8 characters, or none"
+    )
+    address_identifier: Text30 = ""
+    han_variant: Text30 = "Single Band"
+    connectivity: str = Field("Cellular", pattern="^(Cellular|Virtual)$", description="Cellular or Virtual")
+    devices: list[_Device] = Field(
+        min_length=1, max_length=17, description="1 to 17 devices, as the inventory answers for a home"
+    )
 
 
 class _Registration(_Strict):
-    mpxn: str = Field(min_length=1, max_length=13)
+    mpxn: Annotated[str, Field(pattern=r"^[0-9]{1,13}$", description="an MPAN of 13 digits or an MPRN of up to 10")]
     role: UserRole
-    party: str
-    start: datetime
-    end: datetime | None = None
+    party: Text
+    start: Moment
+    end: Moment | None = None
 
 
 class _Cpl(_Strict):
     type: DeviceType
-    manufacturer: str
-    model: str
+    manufacturer: Text30
+    model: Text30
     firmware_version: Hex8
     status: CplStatus = CplStatus.ACTIVE
-    image_hash: str = Field("", pattern=r"^([0-9a-f]{64})?$")
-    generated_image_bytes: int = Field(0, ge=0, le=10_000_000)
-    gbcs_version: str = "4.2"
-    smets_version: str = ""
+    image_hash: Annotated[str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)] = Field(
+        "", pattern=r"^([0-9a-f]{64})?$", description="a SHA-256 in 64 hexadecimal digits"
+    )
+    generated_image_bytes: int = Field(0, ge=0, le=10_000_000, description="0 to 10000000")
+    gbcs_version: GbcsVersion = "4.2"
+    smets_version: Text = ""
 
 
 class _Estate(_Strict):
-    name: str
-    seed: int = Field(1, ge=0)
-    start: datetime
+    name: Text
+    seed: int = Field(1, ge=0, lt=2**63, description="a number from 0 to 9223372036854775807")
+    start: Moment
     parties: list[_Party]
     homes: list[_Home]
     registrations: list[_Registration] = []
@@ -123,20 +176,19 @@ def load_estate(text: str, *, source: str = "estate") -> Estate:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Malformed(str(error), where=source, expected="TOML 1.0") from None
+    except RecursionError:
+        raise Malformed("the document is nested too deeply", where=source, expected="an estate in TOML") from None
     try:
         declared = _Estate.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Malformed(f"{first['msg']} (got {str(first.get('input'))[:80]!r})", where=f"{source}: {where}") from None
+        raise explain_mistake(error, raw, _Estate, source) from None
     estate = _convert(declared)
-    _check_references(estate, source)
+    check_estate(estate, source)
     return estate
 
 
 def _ms(moment: datetime) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)
+    return round(moment.timestamp() * 1000)
 
 
 def _convert(declared: _Estate) -> Estate:
@@ -203,7 +255,14 @@ def _cpl_entry(entry: _Cpl) -> CplEntry:
     digest = entry.image_hash
     if entry.generated_image_bytes:
         image = generated_manufacturer_image(entry.manufacturer, entry.model, entry.firmware_version, entry.generated_image_bytes)
-        digest = hashlib.sha256(image).hexdigest()
+        generated = hashlib.sha256(image).hexdigest()
+        if digest not in ("", generated):
+            raise Malformed(
+                "image_hash is not that of the generated image",
+                where=f"cpl {entry.type} {entry.manufacturer}/{entry.model} {entry.firmware_version}",
+                expected="image_hash or generated_image_bytes",
+            )
+        digest = generated
     return CplEntry(
         device_type=entry.type,
         manufacturer=entry.manufacturer,
@@ -215,38 +274,3 @@ def _cpl_entry(entry: _Cpl) -> CplEntry:
         smets_version=entry.smets_version,
         image_bytes=entry.generated_image_bytes,
     )
-
-
-def _check_references(estate: Estate, source: str) -> None:
-    parties = {party.eui for party in estate.parties}
-    companies = {party.party for party in estate.parties}
-    devices: set[int] = set()
-    for home in estate.homes:
-        where = f"{source}: home {home.name!r}"
-        if sum(device.device_type is DeviceType.CHF for device in home.devices) != 1:
-            raise Malformed("a home has exactly one hub", where=where, expected="one device of type CHF")
-        for device in home.devices:
-            if device.eui in devices or device.eui in parties:
-                raise Malformed(f"EUI {device.eui:016X} is used twice", where=where, expected="every EUI once")
-            devices.add(device.eui)
-            if device.status is None and not device.device_type.type_2:
-                raise Malformed(f"device {device.eui:016X} has no status", where=where, expected="a status, save for IHD and CAD")
-            for owner in (device.supplier, device.network_operator):
-                if owner is not None and owner not in parties:
-                    raise Malformed(f"party {owner:016X} is not declared", where=where, expected="an EUI of [[parties]]")
-    for home in estate.homes:
-        for device in home.devices:
-            for other in device.joined_to:
-                if other not in devices:
-                    raise Malformed(
-                        f"joined_to names {other:016X}, which is not declared",
-                        where=f"{source}: home {home.name!r}",
-                        expected="the EUI of a device of the estate",
-                    )
-    for registration in estate.registrations:
-        if registration.party not in companies:
-            raise Malformed(
-                f"party {registration.party!r} is not declared",
-                where=f"{source}: registration of {registration.mpxn}",
-                expected=f"one of {', '.join(sorted(companies))}",
-            )
