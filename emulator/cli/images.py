@@ -58,12 +58,16 @@ def sign_image(
 ) -> None:
     """Append the GB trailer with the supplier's signature, as meters and HCALCSs demand it."""
     eui = parse_eui(supplier)
-    record = load_key_store(keys).live(eui, Usage.DIGITAL_SIGNATURE)
+    store = load_key_store(keys)
+    record = store.live(eui, Usage.DIGITAL_SIGNATURE)
     if record is None or record.private_key is None:
         raise Malformed(f"no digital-signature key of {format_eui(eui)} in it", where=str(keys))
-    signed = parse_image(image.read_bytes(), trailer=False).sign(record.private_key, force_replace=int(force_replace))
+    data = image.read_bytes()
+    if signers := _signers(parse_image(data), store):
+        raise Malformed(f"it bears the signature of {signers[0]} already", where=str(image), expected="an image without")
+    signed = parse_image(data, trailer=False).sign(record.private_key, force_replace=int(force_replace))
     output.write_bytes(signed.encode())
-    _report(signed, {"signed_by": format_eui(eui)}, output, json_output)
+    _report(signed, {"signed_by": [format_eui(eui)]}, output, json_output)
 
 
 @application.command("show")

@@ -1,6 +1,7 @@
 """``dcc-emulator inspect``: one DUIS or GBCS message explained."""
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,21 +9,24 @@ from typing import Annotated
 import typer
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
+from emulator.cli.remote import check_url, wrong_calls
 from emulator.client.inspection import Inspection, flat, inspect
-from emulator.client.keys import load_key_store
+from emulator.client.keys import fetch_key_store, load_key_store
 from emulator.client.smki import SmkiClient
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import parse_eui
+from emulator.domain.identifiers import Eui64, parse_eui
 from emulator.duis.schema import SchemaSet
 from emulator.pki.keystore import KeyStore
+
+_EUI = re.compile(r"\b[0-9A-F]{2}(?:-[0-9A-F]{2}){7}\b")
 
 Message = Annotated[
     str,
     typer.Argument(help="A file, `-` for standard input, or the message itself in hexadecimal or base64.", show_default=False),
 ]
 Keys = Annotated[Path | None, typer.Option("--keys", help="Key store to check signatures and MACs with.", exists=True)]
-Smki = Annotated[str, typer.Option("--smki", help="URL of an SMKI service to ask for the certificates of --device.")]
-Devices = Annotated[list[str] | None, typer.Option("--device", help="Device whose certificates are fetched; may be repeated.")]
+Smki = Annotated[str, typer.Option("--smki", help="URL of an SMKI service to ask for certificates; without --keys for keys too.")]
+Devices = Annotated[list[str] | None, typer.Option("--device", help="Further device to ask --smki for; may be repeated.")]
 Schemas = Annotated[Path | None, typer.Option("--schemas", help="Folder of other schemas.", exists=True, file_okay=False)]
 Fields = Annotated[bool, typer.Option("--fields", help="Show every field with its offset.")]
 
@@ -41,11 +45,13 @@ def inspect_message(
 
     Ends with 1 when something about it is wrong.
     """
+    content, schema_set = _read(message), SchemaSet(schemas)
     store = KeyStore() if keys is None else load_key_store(keys)
     if smki:
-        asyncio.run(_fetch(smki, store, device or []))
+        check_url(smki, "--smki")
+        store = asyncio.run(_fetch(smki, store if keys else None, [parse_eui(text) for text in device or ()], content))
     try:
-        found = inspect(_read(message), store, SchemaSet(schemas))
+        found = inspect(content, store, schema_set)
     except Malformed as error:
         found = Inspection({"kind": "unreadable"})
         found.note("structure", str(error))
@@ -92,7 +98,20 @@ def _read(message: str) -> bytes:
     return message.encode()
 
 
-async def _fetch(url: str, store: KeyStore, devices: list[str]) -> None:
-    async with SmkiClient(url, store) as client:
-        for text in devices:
-            await client.fetch(parse_eui(text))
+async def _fetch(url: str, store: KeyStore | None, devices: list[Eui64], content: bytes) -> KeyStore:
+    """What the service has of these devices and of a GBCS message's parties; without a key store the users' test keys too."""
+    with wrong_calls():
+        known = await fetch_key_store(url) if store is None else store
+        async with SmkiClient(url, known) as client:
+            for eui in dict.fromkeys((*devices, *_parties(content))):
+                await client.fetch(eui)
+    return known
+
+
+def _parties(content: bytes) -> list[Eui64]:
+    try:
+        report = inspect(content, KeyStore()).report
+    except Malformed:
+        return []
+    summary = str(report.get("gbcs", report).get("summary", ""))
+    return [parse_eui(text) for text in _EUI.findall(summary)]

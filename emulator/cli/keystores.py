@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
+from emulator.cli.estates import read_estate
 from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.duis.datetimes import format_datetime
-from emulator.estate.declaration import default_estate_toml, load_estate
-from emulator.estate.model import Estate
 from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.pki.formats import read_key_store, to_crypto_files, to_crypto_zip, to_keystore_json, to_pem_files
 from emulator.world import key_store
@@ -54,7 +53,7 @@ def generate(
     json_output: JsonFlag = False,
 ) -> None:
     """Write the keys that a world of this estate and seed has. The same seed gives the same octets anywhere."""
-    declared = _estate(estate)
+    declared = read_estate(estate)
     if seed is not None:
         declared = replace(declared, seed=seed)
     keys = key_store(declared)
@@ -105,11 +104,11 @@ def check(
 ) -> None:
     """Say what an emulator would make of a key store: entries skipped, and the live keys of each party of the estate.
 
-    Ends with 1 when an entry is unreadable or a world could not be made with it.
+    Ends with 1 when an entry is unreadable, when there is none, or when a world could not be made with it.
     """
     report = read_key_store(source)
-    declared = _estate(estate)
-    problem = ""
+    declared = read_estate(estate)
+    problem = "" if report.records or report.skipped else "nothing in it; a world made with it has generated keys only"
     live: list[dict[str, object]] = []
     try:
         keys = key_store(declared, report)
@@ -147,12 +146,6 @@ def _describe(record: CertificateRecord) -> dict[str, object]:
         "not_after": format_datetime(record.not_after_ms),
         "private_key": record.private_key is not None,
     }
-
-
-def _estate(path: Path | None) -> Estate:
-    if path is None:
-        return load_estate(default_estate_toml(), source="embedded default")
-    return load_estate(path.read_text("utf-8"), source=str(path))
 
 
 def _write(records: Iterable[CertificateRecord], form: Form, output: Path, json_output: bool) -> None:

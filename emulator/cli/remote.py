@@ -3,15 +3,17 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 
 from emulator.client.control import ControlClient
+from emulator.client.errors import Rejected
 from emulator.domain.errors import Malformed
 from emulator.duis.datetimes import parse_datetime_ms
 
@@ -23,6 +25,8 @@ DUIS_PORT, SMKI_PORT = 8079, 8083
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
+
+_WRONG_INPUT = (400, 401, 403, 404, 413, 422)
 
 ServerOption = Annotated[
     str, typer.Option("--server", envvar="DCC_SERVER", help="URL of the control service, or the ready file of a server.")
@@ -45,6 +49,9 @@ class Addresses:
     def find(cls, server: str, world: str = "default", duis: str = "", smki: str = "") -> "Addresses":
         """From the URL of the control service or a ready file; ``duis`` and ``smki`` override what follows from that."""
         found = cls._from_ready_file(Path(server)) if "://" not in server else cls._beside(server)
+        for option, url in (("--duis", duis), ("--smki", smki)):
+            if url:
+                check_url(url, option)
         prefix = "" if world == "default" else f"/worlds/{world}"
         return cls(found.control, (duis or found.duis) + prefix, (smki or found.smki) + prefix)
 
@@ -60,11 +67,32 @@ class Addresses:
 
     @classmethod
     def _beside(cls, url: str) -> "Addresses":
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Malformed(f"{url!r} is not a URL", where="--server", expected=DEFAULT_SERVER)
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        parts = check_url(url, "--server")
+        name = parts.hostname or ""
+        host = f"[{name}]" if ":" in name else name
         return cls(url, f"{parts.scheme}://{host}:{DUIS_PORT}", f"{parts.scheme}://{host}:{SMKI_PORT}")
+
+
+def check_url(url: str, option: str) -> SplitResult:
+    """The parts of the URL of a service; raise :class:`Malformed` when it is none."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise Malformed(f"{url!r} is not a URL", where=option, expected=f"such as {DEFAULT_SERVER}")
+
+
+@contextmanager
+def wrong_calls() -> Iterator[None]:
+    """What a service other than DUIS cannot make sense of is wrong input, in the service's own words."""
+    try:
+        yield
+    except Rejected as error:
+        if error.status not in _WRONG_INPUT:
+            raise
+        raise Malformed(error.explanation) from None
 
 
 def ask(server: str, world: str, token: str, question: Callable[[ControlClient], Awaitable[T]]) -> T:
@@ -72,7 +100,8 @@ def ask(server: str, world: str, token: str, question: Callable[[ControlClient],
 
     async def run() -> T:
         async with ControlClient(Addresses.find(server, world).control, world, token=token) as client:
-            return await question(client)
+            with wrong_calls():
+                return await question(client)
 
     return asyncio.run(run())
 

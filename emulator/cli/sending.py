@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from emulator.cli.following import DISTRIBUTIONS, devices_in_question, follow, problem_of
 from emulator.cli.output import ExitCode, JsonFlag, print_fields, print_json, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, wrong_calls
 from emulator.cli.shortform import Given, build_request
 from emulator.client.control import ControlClient
 from emulator.client.documents import MessageReader
@@ -76,7 +77,7 @@ class Outcome:
         if self.result is None:
             return True
         said = self.result.get("gbcs", {}).get("result", {}).get("ok", True)
-        return bool(said) and "invalid" not in self.result["checks"].values()
+        return bool(said) and "invalid" not in self.result.get("checks", {}).values()
 
 
 @verb
@@ -104,7 +105,8 @@ def send(
 ) -> None:
     """Sign a request and send it. Critical ones are transformed, checked, signed and sent on.
 
-    Ends with 1 when it is refused, or when the result that was waited for does not come or is a failure.
+    Ends with 1 when it is refused, or when the result that was waited for does not come or is a failure. The result of a
+    distribution (11.1, 11.4) is what becomes of it at each device.
     """
     given = Given(
         user=parse_eui(user),
@@ -117,6 +119,8 @@ def send(
         mpxn=mpxn,
     )
     content = Path(what).read_bytes() if _is_file(what) else None
+    if content is not None and replace(given, user=parse_eui(DEFAULT_USER)) != Given(parse_eui(DEFAULT_USER)):
+        raise Malformed("a file says itself what is asked for", where=what, expected="no options of the short form beside it")
     request = build_request(what, given) if content is None else _readable(content, keep_counter)
     if request is not None:
         given = replace(given, user=request.request_id.originator)
@@ -148,14 +152,23 @@ class _Options:
     operator: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """What answers while a result is waited for."""
+
+    control: ControlClient
+    receiver: Receiver
+
+
 async def _send(content: bytes | None, request: Request | None, given: Given, addresses: Addresses, options: _Options) -> Outcome:
     """Critical requests go all the way; a file is otherwise sent as it is, so that wrong ones can be tried."""
-    store = load_key_store(options.keys) if options.keys else await fetch_key_store(addresses.smki)
+    with wrong_calls():
+        store = load_key_store(options.keys) if options.keys else await fetch_key_store(addresses.smki)
     reader = MessageReader(store)
     outcome = Outcome()
     async with (
         DuisClient(addresses.duis, given.user, store, reader=reader, operator=options.operator) as client,
-        _listening(given, addresses, options, reader) as receiver,
+        _listening(given, addresses, options, reader) as listening,
     ):
         if request is not None and request.command_variant == 4 and not options.transform_only:
             answer = await _send_critical(client, request, outcome)
@@ -166,8 +179,8 @@ async def _send(content: bytes | None, request: Request | None, given: Given, ad
             assert request is not None
             answer = await client.send(request)
             outcome.answers.append(describe_message(answer))
-        if receiver is not None and outcome.in_order and answer.request_id is not None:
-            await _await_result(RequestId.parse(answer.request_id), receiver, store, addresses, options, outcome)
+        if listening is not None and outcome.in_order and request is not None:
+            await _await_result(request, answer, listening, store, addresses, options, outcome)
     return outcome
 
 
@@ -192,25 +205,41 @@ async def _send_critical(client: DuisClient, request: Request, outcome: Outcome)
 @asynccontextmanager
 async def _listening(
     given: Given, addresses: Addresses, options: _Options, reader: MessageReader
-) -> AsyncIterator[Receiver | None]:
+) -> AsyncIterator[_Listening | None]:
     """An endpoint that takes the user's pushes while we wait; afterwards they go where they went before."""
     if not options.wait_s:
         yield None
         return
     async with ControlClient(addresses.control, options.world, token=options.token) as control, Receiver(reader) as receiver:
-        before = await control.endpoint(given.user)
-        await control.set_endpoint(given.user, receiver.url, 0)
+        with wrong_calls():
+            before = await control.endpoint(given.user)
+            await control.set_endpoint(given.user, receiver.url, 0)
         try:
-            yield receiver
+            yield _Listening(control, receiver)
         finally:
             await control.set_endpoint(given.user, before["url"], before["floor_ms"])
 
 
 async def _await_result(
-    request_id: RequestId, receiver: Receiver, store: KeyStore, addresses: Addresses, options: _Options, outcome: Outcome
+    request: Request,
+    answer: ServiceResponse,
+    listening: _Listening,
+    store: KeyStore,
+    addresses: Addresses,
+    options: _Options,
+    outcome: Outcome,
 ) -> None:
+    """A device's answer, or what becomes of a distribution; no other request to the DCC itself has anything to wait for."""
+    if request.service_reference_variant in DISTRIBUTIONS:
+        devices = devices_in_question(request, answer)
+        outcome.result = await follow(devices, listening.control, listening.receiver, options.wait_s)
+        outcome.problem = problem_of(outcome.result, options.wait_s)
+        return
+    if answer.code != "I99" or answer.request_id is None or request.request_id.target == ACCESS_CONTROL_BROKER:
+        return
+    request_id = RequestId.parse(answer.request_id)
     try:
-        push = await receiver.answer_to(request_id, options.wait_s)
+        push = await listening.receiver.answer_to(request_id, options.wait_s)
     except NothingCame as error:
         outcome.problem = str(error)
         return

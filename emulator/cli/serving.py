@@ -1,12 +1,14 @@
 """``dcc-emulator serve``: an emulator in the foreground."""
 
 import asyncio
+import errno
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from emulator.cli.output import verb
+from emulator.domain.errors import Malformed
 from emulator.service.config import load_settings, parse_assignments
 from emulator.service.logs import configure_logs
 from emulator.service.server import serve as serve_until_stopped
@@ -64,4 +66,10 @@ def serve(
     chosen |= {key: value for key, value in given.items() if value is not None}
     loaded = load_settings(config, flags=chosen | parse_assignments(setting or []))
     configure_logs(loaded.settings.log)
-    asyncio.run(serve_until_stopped(loaded))
+    try:
+        asyncio.run(serve_until_stopped(loaded))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        expected = "free ports: --port 0, or --duis-port, --smki-port and --control-port"
+        raise Malformed(error.strerror or str(error), expected=expected) from None

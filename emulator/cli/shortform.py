@@ -36,6 +36,7 @@ def build_request(srv: str, given: Given) -> Request:
     row = service_reference_variants().get(srv)
     if row is None:
         raise Malformed(f"{srv!r} is neither a file nor a Service Reference Variant", expected="such as 11.2 or request.xml")
+    _refuse_strangers(srv, given)
     if srv in ("11.1", "11.4"):
         return _distribution(srv, given)
     if srv == "11.3":
@@ -48,6 +49,27 @@ def build_request(srv: str, given: Given) -> Request:
         about = [element("DeviceID", _one(given)[1])] if given.devices else []
         return requests.service_request(given.user, srv, *about, *body, target=ACCESS_CONTROL_BROKER)
     return requests.service_request(given.user, srv, *body, target=_one(given)[0])
+
+
+_BELONGS_TO = {
+    "image": ("--image", ("11.1", "11.4")),
+    "image_version": ("--image-version", ("11.1", "11.4")),
+    "image_hash": ("--hash", ("11.3",)),
+    "mpxn": ("--mpxn", ("8.2",)),
+}
+"""Options that only some requests have a place for."""
+
+_WITHOUT_FIELDS = ("11.1", "11.3", "11.4")
+_WITHOUT_DATE = ("11.1", "11.4", "8.2")
+
+
+def _refuse_strangers(srv: str, given: Given) -> None:
+    for name, (option, variants) in _BELONGS_TO.items():
+        if getattr(given, name) and srv not in variants:
+            raise Malformed(f"{srv} has no place for it", where=option, expected=f"it with {' or '.join(variants)} only")
+    for option, value, variants in (("--field", given.fields, _WITHOUT_FIELDS), ("--at", given.at, _WITHOUT_DATE)):
+        if value and srv in variants:
+            raise Malformed(f"the short form of {srv} has no place for it", where=option, expected="a file of request XML")
 
 
 def fields_to_elements(fields: Sequence[str]) -> list[Element]:

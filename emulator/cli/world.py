@@ -1,5 +1,9 @@
 """Verbs that look at a running world and move it: clock, devices, users, journal, outbox."""
 
+from collections import deque
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +13,7 @@ from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print
 from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, duration_ms, instant_ms
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
+from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.duis.datetimes import format_datetime
 
 clock = typer.Typer(no_args_is_help=True, help="Simulated time: show, pause, resume, jump, follow wall time, advance.")
@@ -16,6 +21,21 @@ outbox = typer.Typer(no_args_is_help=True, help="Messages to users and what beca
 users = typer.Typer(no_args_is_help=True, help="DUIS users and their endpoints.")
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")]
+
+
+LastOption = Annotated[int, typer.Option("--last", min=0, max=10_000, help="Only so many of the newest; 0: the first ones.")]
+
+_PORTION = 10_000
+
+
+async def _last(count: int, portion: Callable[..., Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """The last entries of a list that is read from its beginning in portions."""
+    kept: deque[dict[str, Any]] = deque(maxlen=count)
+    after = 0
+    while entries := await portion(after=after, limit=_PORTION):
+        kept.extend(entries)
+        after = entries[-1]["number"]
+    return list(kept)
 
 
 def _show_clock(found: dict[str, Any], json_output: bool) -> None:
@@ -96,6 +116,9 @@ def clock_advance(
     if bool(by) == bool(to):
         raise Malformed("how far is not clear", expected="exactly one of --by and --to")
     by_ms, to_ms = duration_ms(by) if by else None, instant_ms(to) if to else None
+    now_ms = ask(server, world, token, lambda client: client.clock())["now_ms"]
+    if to_ms is not None and to_ms <= now_ms:
+        raise Malformed(f"{format_datetime(to_ms)} is over", where="--to", expected=f"later than {format_datetime(now_ms)}")
     found = ask(server, world, token, lambda client: client.advance(by_ms=by_ms, to_ms=to_ms))
     _show_clock(found, json_output)
     if not found["reached"]:
@@ -120,13 +143,26 @@ def devices(
         found = ask(server, world, token, lambda client: client.device(eui))
         print_json(found) if json_output else print_fields(format_eui(eui), found)
         return
-    query = {"type": device_type or None, "status": status or None, "hub": hub or None, "limit": limit}
+    query = {
+        "type": _one_of(DeviceType, device_type, "--type"),
+        "status": _one_of(DeviceStatus, status, "--status"),
+        "hub": format_eui(parse_eui(hub)) if hub else None,
+        "limit": limit,
+    }
     rows = ask(server, world, token, lambda client: client.devices(**query))
     if json_output:
         print_json(rows)
         return
     columns = ("Device", "Type", "Status", "Listed", "Running", "Firmware job", "Hub")
     print_rows(columns, [_device_row(row) for row in rows])
+
+
+def _one_of(kind: type[StrEnum], text: str, where: str) -> str | None:
+    """A word of a vocabulary in its own case; None for no word."""
+    known = {str(value).lower(): str(value) for value in kind}
+    if text and text.lower() not in known:
+        raise Malformed(f"{text!r} is not known", where=where, expected=f"one of {', '.join(known.values())}")
+    return known.get(text.lower())
 
 
 def _device_row(row: dict[str, Any]) -> tuple[object, ...]:
@@ -185,6 +221,7 @@ def journal(
     since: Annotated[str, typer.Option("--since", help="From this simulated instant on.")] = "",
     until: Annotated[str, typer.Option("--until", help="Up to this simulated instant.")] = "",
     limit: LimitOption = 100,
+    last: LastOption = 0,
     decode: Annotated[bool, typer.Option("--decode", help="Take GBCS messages apart (with --json).")] = False,
     output: Annotated[
         Path | None,
@@ -195,7 +232,7 @@ def journal(
     token: TokenOption = "",
     json_output: JsonFlag = False,
 ) -> None:
-    """Show what happened."""
+    """Show what happened, the oldest first."""
     query: dict[str, Any] = {
         "request_id": request_id or None,
         "device": device or None,
@@ -209,7 +246,10 @@ def journal(
         lines = content.count(b"\n")
         print_json({"output": str(output), "entries": lines}) if json_output else console().print(f"{lines} entries in {output}")
         return
-    entries = ask(server, world, token, lambda client: client.journal(**query, limit=limit, decode=decode))
+    if last:
+        entries = ask(server, world, token, lambda client: _last(last, partial(client.journal, **query, decode=decode)))
+    else:
+        entries = ask(server, world, token, lambda client: client.journal(**query, limit=limit, decode=decode))
     if json_output:
         print_json(entries)
         return
@@ -252,7 +292,9 @@ def outbox_list(
 def _message_row(message: dict[str, Any]) -> tuple[object, ...]:
     names = ("number", "at_ms", "recipient", "kind", "code", "state", "attempts")
     number, at_ms, *rest = (message[name] for name in names)
-    return number, format_datetime(at_ms), *rest, message["waits_for"] or message["detail"] or None
+    waits_for = message["waits_for"]
+    outcome = " ".join(str(part) for part in (message["status"], message["detail"]) if part)
+    return number, format_datetime(at_ms), *rest, outcome if waits_for is None else waits_for["for"]
 
 
 @outbox.command("show")

@@ -101,7 +101,11 @@ def read_key_store(path: Path) -> ImportReport:
         data = path.read_bytes()
     except OSError as error:
         raise Malformed(f"cannot be read: {error.strerror}", where=path.name) from None
-    return read_crypto_zip(data) if data[:2] == b"PK" else read_keystore_json(data)
+    try:
+        return read_crypto_zip(data) if data[:2] == b"PK" else read_keystore_json(data)
+    except Malformed as error:
+        where = f"{path.name}: {error.where}" if error.where else path.name
+        raise Malformed(error.detail, where=where, expected=error.expected) from None
 
 
 def read_keystore_json(data: bytes) -> ImportReport:
@@ -279,7 +283,7 @@ def _load_json(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except (ValueError, RecursionError) as error:
-        raise Malformed(f"not JSON: {str(error)[:120]}", expected="a keystore.json") from None
+        raise Malformed(f"not JSON: {str(error)[:120]}", expected="a keystore.json or an org-crypto.zip") from None
 
 
 def _members(value: Any, place: str) -> _Pairs:

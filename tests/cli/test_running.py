@@ -100,6 +100,7 @@ def test_file_is_sent_with_a_new_counter_each_time(run: Run, server: Path, tmp_p
     for _ in range(2):
         assert run("send", path, "--server", server).code == 0
     assert run("send", path, "--server", server, "--keep-counter").code == 0
+    assert run("send", path, "-d", ESME, "--server", server).code == 2, "the device is in the file"
     repeated = run("send", path, "--server", server, "--keep-counter", "--json")
     assert repeated.code == 1
     assert repeated.json["answers"][0]["code"].startswith("E")
@@ -127,6 +128,9 @@ def test_wrong_file_is_refused_by_the_server_in_words(run: Run, server: Path, tm
         (("8.3", "-f", "nonsense"), "is not a field"),
         (("11.2", "-d", ESME, "--at", "tomorrow"), "is not a date and time"),
         (("11.2", "-d", ESME, "--server", "nowhere"), "neither a URL nor a ready file"),
+        (("11.2", "-d", ESME, "--hash", "00" * 32), "--hash: 11.2 has no place for it"),
+        (("11.3", "-d", ESME, "--mpxn", "1"), "--mpxn: 11.3 has no place for it"),
+        (("8.2", "-d", ESME, "--at", "cancel"), "--at: the short form of 8.2 has no place for it"),
     ],
 )
 def test_wrong_usage_ends_with_2(run: Run, server: Path, arguments: tuple[str, ...], words: str) -> None:
@@ -161,7 +165,9 @@ def test_clock_is_moved(run: Run, server: Path) -> None:
     assert "autojump" in run("clock", "autojump", "--server", server).out
     assert run("clock", "advance", "--server", server).code == 2
     assert run("clock", "advance", "--by", "soon", "--server", server).code == 2
-    assert run("clock", "rate", "backwards", "--server", server).code == 1
+    assert run("clock", "rate", "backwards", "--server", server).code == 2
+    past = run("clock", "advance", "--to", "2001-01-01T00:00:00Z", "--server", server)
+    assert (past.code, "2001-01-01T00:00:00.000Z is over; expected later than 2026-" in past.err) == (2, True), past.err
 
 
 def test_devices_are_listed_and_shown(run: Run, server: Path) -> None:
@@ -169,7 +175,10 @@ def test_devices_are_listed_and_shown(run: Run, server: Path) -> None:
     assert {row["inventory"]["type"] for row in rows} == {"ESME"}
     assert ESME in run("devices", "--server", server).out
     assert "running_version" in run("devices", ESME, "--server", server).out
-    assert run("devices", "00-DB-12-34-56-78-90-FF", "--server", server).code == 1
+    assert run("devices", "--type", "esme", "--status", "commissioned", "--server", server, "--json").json == rows
+    assert run("devices", "00-DB-12-34-56-78-90-FF", "--server", server).code == 2
+    for option in ("--type", "--status", "--hub"):
+        assert run("devices", option, "nonsense", "--server", server).code == 2
 
 
 def test_journal_and_outbox_tell_of_a_request(run: Run, server: Path, tmp_path: Path) -> None:
@@ -204,7 +213,105 @@ def test_dead_letters_are_a_verdict_and_can_be_sent_again(run: Run, server: Path
 
 
 def test_an_endpoint_must_be_http(run: Run, server: Path) -> None:
-    assert run("users", "endpoint", USER, "ftp://x", "--server", server).code == 1
+    assert run("users", "endpoint", USER, "ftp://x", "--server", server).code == 2
+
+
+@pytest.mark.parametrize("verb", [("clock", "show"), ("send", "11.2", "-d", ESME, "--wait", "1")])
+def test_a_world_that_is_not_there_is_wrong_usage(run: Run, server: Path, verb: tuple[str, ...]) -> None:
+    done = run(*verb, "--world", "nowhere", "--server", server)
+    assert (done.code, "there is no world 'nowhere'" in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "url"),
+    [
+        *(("--server", url) for url in ("http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:port", "ftp://x")),
+        *((option, "nonsense") for option in ("--duis", "--smki")),
+    ],
+)
+def test_what_is_no_url_is_said_to_be_none(run: Run, server: Path, option: str, url: str) -> None:
+    where = () if option == "--server" else ("--server", server)
+    done = run("send", "11.2", "-d", ESME, option, url, *where)
+    assert (done.code, f"error: {option}: {url!r} is not a URL" in done.err) == (2, True), done.err
+
+
+def test_nobody_there_is_told_what_to_do(run: Run) -> None:
+    done = run("devices", "--server", "http://127.0.0.1:1")
+    assert "`dcc-emulator serve` starts a server" in done.err
+    assert set(run("devices", "--server", "http://127.0.0.1:1", "--json").json) == {"error"}
+
+
+def test_a_port_in_use_is_named(run: Run, server: Path) -> None:
+    port = json.loads(server.read_text())["ports"]["duis"]
+    done = run("serve", "--port", "0", "--duis-port", port)
+    assert (done.code, str(port) in done.err, "expected free ports" in done.err) == (2, True, True), done.err
+
+
+def test_distribution_is_followed_until_every_device_is_done(run: Run, server: Path, tmp_path: Path) -> None:
+    keys, content, image = tmp_path / "keys.json", tmp_path / "manufacturer.bin", tmp_path / "image.ota"
+    run("pki", "generate", "-o", keys)
+    content.write_bytes(generated_manufacturer_image("11E5", "00020101", "00010100", 48_000))
+    run("image", "build", content, "-o", image, "--manufacturer", "11E5", "--version", "00010100")
+    run("image", "sign", image, "-o", image, "--keys", keys, "--supplier", USER)
+    mine, other = "00-DB-12-34-56-78-91-A0", "00-DB-12-34-56-78-92-A0"
+    done = run("send", "11.1", "-d", mine, "-d", other, "--image", image, "--server", server, "--wait", "20", "--json")
+    assert (done.code, done.json["problem"]) == (0, None)
+    assert done.json["result"]["devices"] == {mine: {"state": "VERIFIED", "reason": None}}, "the other one is another supplier's"
+    assert {"N60", "N62", "8F72"} <= {push.get("alert_code") for push in done.json["result"]["pushes"]}
+
+
+def test_a_distribution_that_fails_or_lasts_too_long_is_a_verdict(run: Run, server: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    content, image = tmp_path / "manufacturer.bin", tmp_path / "image.ota"
+    run("pki", "generate", "-o", keys)
+    content.write_bytes(generated_manufacturer_image("11E5", "00020101", "00010200", 48_000))
+    run("image", "build", content, "-o", image, "--manufacturer", "11E5", "--version", "00010200")
+    run("image", "sign", image, "-o", image, "--keys", keys, "--supplier", "90-B3-D5-1F-30-03-00-00")
+    request = ("send", "11.1", "-d", ESME, "--image", image, "--server", server)
+    run("clock", "pause", "--server", server)
+    late = run(*request, "--wait", "0.2")
+    run("clock", "autojump", "--server", server)
+    assert (late.code, f"not done: {ESME}" in late.out) == (1, True), late.out
+    run("clock", "advance", "--by", "1d", "--server", server)
+    failed = run(*request, "--wait", "20", "--json")
+    assert (failed.code, failed.json["problem"]) == (1, f"it failed: {ESME} FAILED_VERIFY")
+
+
+def test_what_is_answered_at_once_is_not_waited_for(run: Run, server: Path) -> None:
+    began = time.monotonic()
+    assert run("send", "8.2", "-d", ESME, "--wait", "30", "--server", server).code == 0
+    assert time.monotonic() - began < 20
+
+
+def test_the_newest_can_be_asked_for(run: Run, server: Path) -> None:
+    everything = run("journal", "--limit", "10000", "--server", server, "--json").json
+    assert run("journal", "--last", "2", "--server", server, "--json").json == everything[-2:]
+
+
+def test_what_a_message_waits_for_is_said_in_words(run: Run, server: Path) -> None:
+    run("users", "endpoint", USER, "", "--server", server)
+    request_id = run("send", "11.2", "-d", ESME, "--server", server, "--json").json["answers"][0]["request_id"]
+    query = ("outbox", "list", "--request-id", request_id, "--server", server)
+    deadline = time.monotonic() + 10
+    while "an endpoint to be set" not in (shown := run(*query).out) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "queued" in shown
+    assert "{" not in shown
+
+
+def test_instants_are_dates_to_people_and_numbers_to_programs(run: Run, server: Path) -> None:
+    shown = run("devices", ESME, "--server", server)
+    assert "time_ms: 2026-" in shown.out
+    assert isinstance(run("devices", ESME, "--server", server, "--json").json["state"]["clock"]["time_ms"], int)
+
+
+def test_inspect_takes_from_the_server_what_it_needs(run: Run, server: Path) -> None:
+    request_id = run("send", "11.2", "-d", ESME, "--server", server, "--wait", "10", "--json").json["answers"][0]["request_id"]
+    (message,) = run("outbox", "list", "--request-id", request_id, "--server", server, "--json").json["messages"]
+    xml = run("outbox", "show", message["number"], "--server", server, "--json").json["xml"]
+    done = run("inspect", "-", "--smki", json.loads(server.read_text())["smki"], "--json", stdin=xml.encode())
+    verdicts = {check["what"]: check["verdict"] for check in done.json["checks"]}
+    assert verdicts == {"schema": "valid", "XML signature": "valid", "GBCS signature": "null", "GBCS MAC": "valid"}
 
 
 def test_settings_of_serve_are_checked(run: Run, tmp_path: Path) -> None:
