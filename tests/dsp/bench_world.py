@@ -148,6 +148,15 @@ class Bench:
         signed = sign(decode_message(pre_command), self.key(signer or user)).encode()
         return first, self.send_signed(to, signed, user=user)
 
+    def critical(self, srv: str, body: Element, to: int, *, user: int = SUPPLIER) -> ServiceResponse:
+        """Any critical request by Transform, signature and Send; the answer of the step that ended it."""
+        first = self.submit(srv, body, to=to, user=user, variant=4)
+        if first.payload is None:
+            return first
+        signed = sign(decode_message(base64.b64decode(first.payload.required("GBCSPayload"))), self.key(user)).encode()
+        pre_command = element("SignedPreCommand", element("GBCSPayload", base64.b64encode(signed).decode()))
+        return self.submit(srv, pre_command, to=to, user=user, variant=5, counter=self.counter)
+
     def send_signed(self, to: int, signed: bytes, *, user: int = SUPPLIER, counter: int | None = None) -> ServiceResponse:
         body = element("SignedPreCommand", element("GBCSPayload", base64.b64encode(signed).decode()))
         return self.submit("11.3", body, to=to, user=user, variant=5, counter=counter or self.counter)

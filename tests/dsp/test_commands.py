@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from emulator.domain.identifiers import format_eui
-from emulator.duis.messages import element
+from emulator.duis.messages import Element, ServiceResponse, element
 from emulator.gbcs.message import decode_message
 from emulator.gbcs.protect import sign
 from emulator.gbcs.results import read_result
@@ -14,17 +14,20 @@ from tests.dsp.bench_world import (
     DAY_MS,
     HOUR_MS,
     NETWORK_OPERATOR,
+    OTHER_USER,
     SUPPLIER,
     SUPPLIER_TWO,
     Bench,
+    bench_with,
     dcc_alerts,
     device,
     device_alerts,
     responses,
 )
+from tests.dsp.telling import told
 
 HASH = bytes(32)
-ESME = device(0, "A0")
+ESME, HUB = device(0, "A0"), device(0, "A2")
 
 
 @pytest.fixture
@@ -214,3 +217,73 @@ def test_slices_of_time_change_nothing() -> None:
 
 def test_another_seed_gives_other_keys_and_times() -> None:
     assert Bench(create_world(seed=2)).world.engine.digest() != Bench().world.engine.digest()
+
+
+def dated(at: str) -> Element:
+    return element("ReadFirmwareVersion", element("ExecutionDateTime", at))
+
+
+def test_a_newer_dated_request_replaces_the_held_one_of_the_same_user(bench: Bench) -> None:
+    for user in (SUPPLIER, OTHER_USER):
+        assert bench.submit("11.2", dated("2026-01-06T08:00:00Z"), to=ESME, user=user).code == "I99"
+    assert bench.submit("11.2", dated("2026-01-07T08:00:00Z"), to=ESME).code == "I99"
+    assert told(bench.advance(DAY_MS + HOUR_MS)) == {"other": ["11.2 I0"]}
+    assert told(bench.advance(DAY_MS)) == {"one": ["11.2 I0"]}
+
+
+def test_a_held_request_is_cancelled_and_its_user_hears_so(bench: Bench) -> None:
+    bench.submit("11.2", dated("2026-01-06T08:00:00Z"), to=ESME)
+    assert bench.submit("11.2", dated("3000-12-31T00:00:00Z"), to=ESME).code == "I99"
+    (answer,) = bench.deliveries
+    assert isinstance(answer.message, ServiceResponse)
+    assert (answer.message.code, answer.message.payload, answer.message.response_id) == ("I0", None, None)
+    assert not bench.advance(3 * DAY_MS)
+
+
+def test_a_held_request_falls_with_its_device(bench: Bench) -> None:
+    bench.submit("11.2", dated("2026-01-06T08:00:00Z"), to=ESME)
+    bench.submit("8.3", element("DecommissionDevice", element("DeviceID", format_eui(ESME))))
+    assert told(bench.deliveries) == {"one": ["N3"], "network": ["N1"]}
+    assert not bench.advance(3 * DAY_MS)
+
+
+def test_what_cannot_be_said_in_gbcs_is_refused_before_it_is_held(bench: Bench) -> None:
+    counter = bench.world.engine.state.dsp.acb_counter
+    assert (
+        bench.submit("8.9", element("ReadDeviceLog", element("ExecutionDateTime", "2026-01-06T08:00:00Z")), to=HUB).code == "I99"
+    )
+    clock = element("CommissionDeviceSynchroniseClock", element("CurrentDateTime", "soon"), element("TolerancePeriod", "10"))
+    assert bench.submit("8.1.1", clock, to=ESME, variant=4).code == "E51"
+    assert bench.world.engine.state.dsp.acb_counter == counter, "a refused command uses up no counter"
+
+
+def test_what_is_not_emulated_says_so(bench: Bench) -> None:
+    assert bench.submit("6.2.4", to=device(0, "A3")).code == "E100"
+
+
+@pytest.mark.parametrize(("setting", "expected"), [(True, ["11.2 E20", "N12"]), (False, ["11.2 E20"])])
+def test_whether_an_undated_failure_is_told_twice_is_a_setting(setting: bool, expected: list[str]) -> None:
+    bench = bench_with(command_failure_on_demand=setting)
+    bench.control("fault.add", kind="wan.unreachable", device=format_eui(HUB))
+    bench.submit("11.2", to=ESME)
+    assert told(bench.run_until_idle()) == {"one": expected}
+
+
+def test_a_dated_failure_is_always_told_twice() -> None:
+    bench = bench_with(command_failure_on_demand=False)
+    bench.control("fault.add", kind="device.silent", device=format_eui(ESME))
+    bench.submit("11.2", dated("2026-01-06T08:00:00Z"), to=ESME)
+    assert told(bench.advance(4 * DAY_MS)) == {"one": ["11.2 E21", "N13"]}
+
+
+def test_a_pre_command_comes_back_within_its_time(bench: Bench) -> None:
+    octets = pre_command(bench)
+    signed = sign(decode_message(octets), bench.key(SUPPLIER)).encode()
+    bench.advance(DAY_MS + 1)
+    assert bench.send_signed(ESME, signed).code == "E48"
+
+
+def test_a_device_without_certificate_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.world.engine.context.keys, "device_key_agreement", lambda eui: None)
+    assert bench.submit("11.2", to=ESME).code == "E53"
+    assert not bench.world.engine.state.dsp.transactions
