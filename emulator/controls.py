@@ -11,6 +11,8 @@ from typing import Any
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole, UserRole
+from emulator.dsp import anomaly, grants
+from emulator.dsp.audit import Entry
 from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
 from emulator.dsp.jobs import cancel_jobs, is_open
@@ -264,6 +266,74 @@ def job_cancel(engine: Engine, params: Params) -> dict[str, Any]:
     return {"device": format_eui(eui)}
 
 
+def grant_put(engine: Engine, params: Params) -> dict[str, Any]:
+    """Let an agent distribute firmware for a supplier."""
+    values = {name: value for name, value in params.items() if value is not None}
+    grant = grants.put_grant(engine.state.dsp.grants, values, engine.now_ms)
+    _audit(engine, "grant", "granted", f"grant {grant.number} of {grant.supplier}", user=format_eui(grant.agent))
+    return {"grant": grant.number}
+
+
+def grant_revoke(engine: Engine, params: Params) -> dict[str, Any]:
+    """End a grant now."""
+    _only(params, "grant")
+    grant = grants.revoke(engine.state.dsp.grants, _take(params, "grant", int), engine.now_ms)
+    _audit(engine, "grant", "revoked", f"grant {grant.number} of {grant.supplier}", user=format_eui(grant.agent))
+    return {"grant": grant.number}
+
+
+def grant_approve(engine: Engine, params: Params) -> dict[str, Any]:
+    """Approve an image under a grant, for any list of devices or for one."""
+    token = grants.approve(engine.state.dsp.grants, params)
+    _audit(engine, "grant", "approved", f"approval {token.number} under grant {token.grant}")
+    return {"approval": token.number}
+
+
+def anomaly_threshold(engine: Engine, params: Params) -> dict[str, Any]:
+    """Set how much a user may send of a service in a day."""
+    threshold = anomaly.read_threshold(params, "threshold")
+    anomaly.put_threshold(engine.state.dsp.anomaly, threshold)
+    _audit(engine, "control", "threshold set", f"{threshold.variant}: {threshold.requests} requests, {threshold.devices} devices")
+    return {"variant": threshold.variant}
+
+
+def quarantine_release(engine: Engine, params: Params) -> dict[str, Any]:
+    """Let a quarantined request go on."""
+    _only(params, "reference")
+    reference = _take(params, "reference", int)
+    return {"reference": reference, "code": engine.dsp.release(reference)}
+
+
+def quarantine_delete(engine: Engine, params: Params) -> dict[str, Any]:
+    """Delete a quarantined request."""
+    _only(params, "reference")
+    reference = _take(params, "reference", int)
+    engine.dsp.discard(reference)
+    return {"reference": reference}
+
+
+def device_credentials(engine: Engine, params: Params) -> dict[str, Any]:
+    """Put another supplier's certificates into a device, as a completed 6.23 would."""
+    _only(params, "device", "party")
+    eui, party = _device(engine, params), _eui(params, "party")
+    user = engine.state.dsp.users.get(party)
+    if user is None or user.remote_party_role is not RemotePartyRole.SUPPLIER:
+        raise Malformed(f"{format_eui(party)} is not a supplier", where="party", expected="the User ID of a supplier")
+    entry = engine.state.dsp.inventory.get(eui)
+    before = "" if entry is None or entry.supplier is None else format_eui(entry.supplier)
+    engine.premises.set_credential(eui, RemotePartyRole.SUPPLIER, party, engine.now_ms)
+    if entry is not None:
+        entry.supplier = party
+    engine.context.audit(
+        Entry("control", "credentials", device=format_eui(eui), user=format_eui(party), before=before, after=format_eui(party))
+    )
+    return {"device": format_eui(eui), "party": format_eui(party)}
+
+
+def _audit(engine: Engine, kind: str, outcome: str, reason: str, *, user: str = "") -> None:
+    engine.context.audit(Entry(kind, outcome, reason, user=user))
+
+
 VERBS: Mapping[str, Verb] = {
     "user.endpoint": user_endpoint,
     "user.status": user_status,
@@ -274,6 +344,13 @@ VERBS: Mapping[str, Verb] = {
     "fault.add": fault_add,
     "fault.remove": fault_remove,
     "job.cancel": job_cancel,
+    "grant.put": grant_put,
+    "grant.revoke": grant_revoke,
+    "grant.approve": grant_approve,
+    "anomaly.threshold": anomaly_threshold,
+    "quarantine.release": quarantine_release,
+    "quarantine.delete": quarantine_delete,
+    "device.credentials": device_credentials,
 }
 """Every verb by name."""
 

@@ -16,6 +16,7 @@ from emulator.domain.identifiers import Eui64
 from emulator.domain.settings import read_settings
 from emulator.domain.tables import CheckCodes
 from emulator.domain.vocabulary import DeviceType
+from emulator.dsp.anomaly import Threshold, put_threshold, read_thresholds
 from emulator.dsp.context import Context, PartyKeys
 from emulator.dsp.dsp import Dsp
 from emulator.dsp.effects import Answer, Effect
@@ -167,7 +168,13 @@ def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
     for party in estate.parties:
         if party.roles:
             state.dsp.users[party.eui] = User(
-                party.eui, party.name, party.party, party.roles, party.remote_party_role, endpoint=party.endpoint
+                eui=party.eui,
+                name=party.name,
+                party=party.party,
+                roles=party.roles,
+                remote_party_role=party.remote_party_role,
+                endpoint=party.endpoint,
+                security_assurance=party.security_assurance,
             )
     for home in estate.homes:
         state.dsp.premises[home.hub] = PremisesRecord(
@@ -180,6 +187,8 @@ def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
         for change_ms in (registration.from_ms, registration.to_ms):
             if change_ms is not None and change_ms > state.now_ms:
                 state.agenda.schedule(change_ms, "dsp.registration", registration.mpxn)
+    for threshold in settings.thresholds:
+        put_threshold(state.dsp.anomaly, threshold)
     for row in estate.cpl:
         state.dsp.cpl[(row.device_type, row.manufacturer, row.model, row.firmware_version)] = row
     return state
@@ -215,11 +224,12 @@ class _Settings:
     csp: CspSettings
     han: HanSettings
     codes: CheckCodes
+    thresholds: tuple[Threshold, ...]
 
     @classmethod
     def of(cls, estate: Estate) -> "_Settings":
         """Read them; raise :class:`Malformed` naming the setting that is wrong."""
-        parts: dict[str, Mapping[str, Any]] = {"dsp": {}, "csp": {}, "han": {}, "check_codes": {}}
+        parts: dict[str, Mapping[str, Any]] = {"dsp": {}, "csp": {}, "han": {}, "check_codes": {}, "anomaly": {}}
         for name, values in estate.settings.items():
             if name not in parts or not isinstance(values, Mapping):
                 raise Malformed(f"{name!r} is not a part of settings", where="settings", expected=f"one of {', '.join(parts)}")
@@ -229,4 +239,5 @@ class _Settings:
             csp=read_settings(CspSettings, parts["csp"], "settings.csp"),
             han=read_settings(HanSettings, parts["han"], "settings.han"),
             codes=CheckCodes(parts["check_codes"]),
+            thresholds=read_thresholds(parts["anomaly"], "settings.anomaly"),
         )

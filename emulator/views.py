@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp import job_states
+from emulator.dsp.anomaly import Quarantined
 from emulator.dsp.jobs import job_of
 from emulator.dsp.state import InventoryEntry, Job, Transaction
 from emulator.engine import Engine
@@ -107,6 +108,63 @@ class Views:
             {**asdict(entry), "entity": None if entry.entity is None else format_eui(entry.entity)}
             for entry in self._engine.faults.entries
         ]
+
+    def explain(self, request_id: str) -> dict[str, Any] | None:
+        """What the engine has of a request now; None when it has nothing."""
+        dsp = self._engine.state.dsp
+        wanted = request_id.lower()
+        transactions = [t for t in dsp.transactions.values() if str(t.request.request_id).lower() == wanted]
+        requests = [r for r in dsp.firmware_requests.values() if r.request_id.lower() == wanted]
+        held = [q for q in dsp.anomaly.quarantine.values() if str(q.request.request_id).lower() == wanted]
+        if not (transactions or requests or held):
+            return None
+        return {
+            "transactions": [self._transaction(each) for each in transactions],
+            "jobs": [self._job(dsp.jobs[key]) for each in requests for key in each.jobs[:100]],
+            "quarantine": [self._held(each) for each in held],
+        }
+
+    def grants(self) -> dict[str, Any]:
+        """What suppliers let agents do, and approvals."""
+        state, now_ms = self._engine.state.dsp.grants, self._engine.now_ms
+        return {
+            "grants": [
+                {
+                    **asdict(grant),
+                    "agent": format_eui(grant.agent),
+                    "live": grant.live(now_ms),
+                    **{name: sorted(getattr(grant, name)) for name in ("mpxns", "models", "regions", "versions")},
+                }
+                for grant in state.grants.values()
+            ],
+            "approvals": [asdict(token) for token in state.tokens.values()],
+        }
+
+    def quarantine(self) -> list[dict[str, Any]]:
+        """Requests that wait for an operator."""
+        return [self._held(each) for each in self._engine.state.dsp.anomaly.quarantine.values()]
+
+    def anomaly(self) -> dict[str, Any]:
+        """Thresholds, and what users have sent of the services that have one."""
+        state = self._engine.state.dsp.anomaly
+        return {
+            "thresholds": [
+                {**asdict(each), "user": "*" if each.user is None else format_eui(each.user)} for each in state.thresholds
+            ],
+            "usage": [
+                {"user": format_eui(user), "variant": variant, **asdict(usage)} for (user, variant), usage in state.usage.items()
+            ],
+        }
+
+    def _held(self, held: Quarantined) -> dict[str, Any]:
+        return {
+            "reference": held.reference,
+            "request_id": str(held.request.request_id),
+            "variant": held.request.service_reference_variant,
+            "user": format_eui(held.user),
+            "at_ms": held.at_ms,
+            "reason": held.reason,
+        }
 
     def _inventory(self, entry: InventoryEntry) -> dict[str, Any]:
         return {

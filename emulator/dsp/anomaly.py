@@ -89,6 +89,14 @@ def read_threshold(values: Mapping[str, object], where: str) -> Threshold:
     return Threshold(None if user == ANYBODY else parse_eui(user), variant, limits["requests"], limits["devices"])
 
 
+def read_thresholds(values: Mapping[str, object], where: str) -> tuple[Threshold, ...]:
+    """The ``thresholds`` list of an estate's settings."""
+    listed = values.get("thresholds", [])
+    if set(values) - {"thresholds"} or not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise Malformed("not a list of thresholds", where=where, expected='thresholds = [{ variant = "11.1", requests = 20 }]')
+    return tuple(read_threshold(each, f"{where}.thresholds[{position}]") for position, each in enumerate(listed))
+
+
 def put_threshold(state: AnomalyState, threshold: Threshold) -> None:
     """Set a threshold in place of an earlier one for the same user and variant."""
     key = (threshold.user, threshold.variant)

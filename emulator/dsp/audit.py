@@ -97,7 +97,7 @@ def append(state: AuditState, entry: Entry, at_ms: int) -> Record:
 
 
 def filled(entry: Entry) -> dict[str, str | int]:
-    """The fields of an entry that are not empty. Only they count, so that a field which a later version adds changes no digest."""
+    """The fields of an entry that are not empty. Only they count: a field that a later version adds changes no digest."""
     return {name: value for name in _FIELDS if (value := getattr(entry, name))}
 
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from emulator.csp.csp import Csp
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui
 from emulator.domain.tables import CheckCodes, alert_by_purpose
-from emulator.dsp.effects import Delivery, Effect, JournalEntry
+from emulator.dsp.audit import Entry, append
+from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState
@@ -50,6 +51,8 @@ class Context:
     numbers: dict[str, int]
     """Running numbers of deliveries and journal entries; part of the snapshot."""
     now_ms: int = 0
+    operator: str = ""
+    """The human behind the request that is being processed, as its sender names them."""
     lookup: Lookup = field(init=False)
     """Indices over ``state``."""
 
@@ -85,10 +88,16 @@ class Context:
         )
         self.effects.append(entry)
 
+    def audit(self, entry: Entry, devices: Iterable[int] = ()) -> None:
+        """Record something in the audit trail; ``devices`` are the list that the entry names by digest."""
+        record = append(self.state.audit, entry, self.now_ms)
+        self.effects.append(AuditEffect(record, tuple(format_eui(eui) for eui in sorted(set(devices)))))
+
     def deliver(self, recipient: int, device: int | None, request_id: str | None, message: Message) -> None:
         """Queue a message for a user."""
         self.numbers["delivery"] = number = self.numbers.get("delivery", 0) + 1
         where = None if device is None else Eui64(device)
+        self.audit(_message_entry(recipient, device, request_id, message))
         self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
 
     def respond(
@@ -123,3 +132,20 @@ class Context:
             device=device,
             data={"code": row.code, "recipients": [format_eui(user) for user in recipients]},
         )
+
+
+def _message_entry(recipient: int, device: int | None, request_id: str | None, message: Message) -> Entry:
+    """What the audit trail keeps of a message to a user."""
+    variant = ""
+    if isinstance(message, ServiceResponse):
+        outcome, variant = message.code, message.service_reference_variant
+    else:
+        outcome = f"{message.alert_code:04X}" if isinstance(message, DeviceAlert) else message.alert_code
+    return Entry(
+        kind="message",
+        outcome=outcome,
+        request_id=request_id or "",
+        user=format_eui(recipient),
+        device="" if device is None else format_eui(device),
+        variant=variant,
+    )

@@ -1,15 +1,18 @@
 """The Data Service Provider: takes requests, answers them, and acts on what comes due."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from emulator.domain.errors import Broken, Malformed, Refusal
-from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS
-from emulator.dsp import commands, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
+from emulator.domain.identifiers import format_eui
+from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, service_reference_variants
+from emulator.dsp import anomaly, commands, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
+from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
 from emulator.dsp.effects import Answer
-from emulator.dsp.gate import Case, pass_gate
+from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
+from emulator.dsp.grants import devices_digest
 from emulator.dsp.inputs import DuisInput
-from emulator.duis.messages import Element, ServiceResponse
+from emulator.duis.messages import Element, ServiceResponse, element
 from emulator.simulation.agenda import Event
 
 Outcome = Element | Refusal | None
@@ -31,6 +34,7 @@ SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {
     "8.7.2": lifecycle.check_join,
     "8.8.1": lifecycle.check_unjoin,
     "8.8.2": lifecycle.check_unjoin,
+    "11.3": firmware.check_activation_hash,
 }
 """What a device service asks beyond the gate."""
 
@@ -51,12 +55,61 @@ class Dsp:
         """Process one request at the context's instant and give the synchronous answer."""
         context, request = self.context, item.request
         case = Case(item.web_service, request, context.now_ms)
+        context.operator = item.operator
         try:
-            outcome = pass_gate(context, case) or self._perform(case)
+            outcome = pass_gate(context, case)
+            if outcome is None and not self._quarantined(case):
+                return Answer(self._answer(case, self._perform(case)))
         except Malformed as error:
             # Schema-valid and still not readable, e.g. an unknown enumeration of ours: refuse, change nothing more.
             outcome = Refusal(context.codes.code("transform_failed"), str(error), where="transform_failed")
+        finally:
+            context.operator = ""
         return Answer(self._answer(case, outcome))
+
+    def _quarantined(self, case: Case) -> bool:
+        """Whether anomaly detection keeps the request back; a Transform is not counted, its Signed Pre-Command is."""
+        context, request = self.context, case.request
+        if case.stage == "transform":
+            return False
+        reason = anomaly.breach(context.state.anomaly, case.sender.eui, request, context.now_ms)
+        if reason is None:
+            return False
+        held = anomaly.hold(
+            context.state.anomaly, case.web_service, request, case.sender.eui, context.now_ms, reason, context.operator
+        )
+        request_id = str(request.request_id)
+        breach = element(
+            "ADUserThresholdBreach", element("RequestID", request_id), element("QuarantineEventRef", str(held.reference))
+        )
+        body = element("QuarantinedRequest", breach)
+        context.dcc_alert([case.sender.eui], "quarantined_user_threshold", body, device=None, request_id=request_id)
+        context.audit(self._entry(case, "quarantine", "quarantined", reason))
+        return True
+
+    def release(self, reference: int) -> str:
+        """Let a quarantined request go on: it passes the gate again, and what it comes to is pushed where the acknowledgement did
+        not say it. Returns the code; raise :class:`Malformed` when there is no such request."""
+        context, held = self.context, anomaly.take(self.context.state.anomaly, reference)
+        case = Case(held.web_service, held.request, context.now_ms)
+        case.variant = service_reference_variants()[held.request.service_reference_variant]
+        context.operator = held.operator
+        try:
+            outcome: Outcome = pass_gate(context, case, DUE_CHECKS)
+            response = self._answer(case, outcome if outcome is not None else self._perform(case))
+        except Malformed as error:
+            response = self._answer(case, Refusal(context.codes.code("transform_failed"), str(error), where="transform_failed"))
+        finally:
+            context.operator = ""
+        if response.code != context.codes.code("accepted"):
+            context.deliver(held.user, None, str(held.request.request_id), response)
+        return response.code
+
+    def discard(self, reference: int) -> None:
+        """Delete a quarantined request; raise :class:`Malformed` when there is none."""
+        held = anomaly.take(self.context.state.anomaly, reference)
+        case = Case(held.web_service, held.request, self.context.now_ms, user=self.context.state.users.get(held.user))
+        self.context.audit(self._entry(case, "quarantine", "deleted", held.reason))
 
     def _perform(self, case: Case) -> Outcome:
         context, row = self.context, case.row
@@ -90,6 +143,9 @@ class Dsp:
             code, payload = context.codes.code("partly_accepted", case.row.service_reference), outcome
         else:
             code, payload = context.codes.code("done"), outcome
+        reason = str(outcome) if isinstance(outcome, Refusal) else ""
+        listed = firmware.listed_devices(request)
+        context.audit(self._entry(case, "decision", code, reason, listed), listed)
         return ServiceResponse(
             code=code,
             at_ms=context.now_ms,
@@ -98,6 +154,30 @@ class Dsp:
             service_reference=request.service_reference,
             service_reference_variant=request.service_reference_variant,
             payload=payload,
+        )
+
+    def _entry(self, case: Case, kind: str, outcome: str, reason: str = "", listed: Sequence[int] = ()) -> Entry:
+        """What the audit trail keeps of a decision on a request."""
+        context, request = self.context, case.request
+        accepted = firmware.request_of(context, str(request.request_id)) if listed else None
+        return Entry(
+            kind=kind,
+            outcome=outcome,
+            reason=reason,
+            request_id=str(request.request_id),
+            user=format_eui(request.request_id.originator),
+            role="" if case.role is None else case.role.value,
+            operator=context.operator,
+            acting_for="" if accepted is None else " ".join(accepted.acting_for),
+            grant="" if accepted is None else " ".join(map(str, accepted.grants)),
+            device="" if case.device is None else format_eui(case.device.eui),
+            devices=len(listed),
+            devices_digest=devices_digest(listed) if listed else "",
+            mpxn="" if case.device is None else case.device.import_mpxn,
+            variant=request.service_reference_variant,
+            version="" if accepted is None else accepted.firmware_version,
+            image_hash="" if accepted is None else accepted.image_hash,
+            file_hash="" if accepted is None else accepted.image_key,
         )
 
     def handle(self, event: Event) -> None:

@@ -5,18 +5,20 @@ A request is checked, split into accepted devices and five warning lists, and be
 
 import base64
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from emulator.domain.errors import Refusal
+from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_DEVICES_PER_REQUEST
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
+from emulator.dsp.agents import Authorisation, authorise, kept_for_an_agent
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case, eligible_roles
-from emulator.dsp.jobs import add_job, in_progress, portions
-from emulator.dsp.registration import other_parties, responsible, responsible_suppliers
+from emulator.dsp.jobs import add_job, in_progress, job_of, portions
+from emulator.dsp.registration import SUPPLIERS, other_parties, responsible, responsible_suppliers
 from emulator.dsp.state import FirmwareRequest, InventoryEntry
-from emulator.duis.messages import Element, element
+from emulator.duis.messages import Element, Request, element
 from emulator.estate.model import CplEntry
 from emulator.gbcs.usecases import parse_version
 from emulator.ota.image import OtaImage, parse_image
@@ -52,10 +54,14 @@ class _Wanted:
 class _Sorted:
     """Where each device of a request went."""
 
+    listed: dict[Eui64, None] = field(default_factory=dict)
+    """Every device of the list once, in its order."""
     accepted: list[InventoryEntry] = field(default_factory=list)
     lists: dict[str, list[str]] = field(default_factory=dict)
     wrong_type: int = 0
     """Known devices whose type the service does not serve."""
+    authorisation: Authorisation | None = None
+    """What the grants say, where a Registered Supplier Agent asks."""
 
     def put(self, name: str, text: str) -> None:
         self.lists.setdefault(name, []).append(text)
@@ -76,7 +82,7 @@ def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
         check = "mixed_or_wrong_type" if outcome.wrong_type == len(texts) else "no_valid_device"
         reasons = ", ".join(f"{name}: {len(devices)}" for name, devices in outcome.lists.items())
         return _refusal(context, case, check, f"no device of the list may have the image ({reasons})")
-    _accept(context, case, outcome.accepted, wanted)
+    _accept(context, case, outcome, wanted)
     if not outcome.lists:
         return None
     warning = "DSPUpdatePPMIDFirmwareWarning" if case.row.srv == "11.4" else "DSPUpdateFirmwareWarning"
@@ -140,22 +146,43 @@ def _listed(context: Context, case: Case, image: OtaImage, version: str) -> list
 
 def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -> _Sorted:
     """Put each device into the accepted ones or the list that tells why not (ota.md 5.2; first reason wins)."""
-    outcome, roles = _Sorted(), eligible_roles(case)
-    seen: set[Eui64] = set()
+    outcome, roles = _Sorted(), eligible_roles(context, case)
     for text in texts:
         eui = parse_eui(text)
         device = context.state.inventory.get(eui)
         if device is not None and device.device_type not in case.row.device_types:
             outcome.wrong_type += 1
-        if eui in seen:
-            continue
-        seen.add(eui)
-        reason = _reason(context, case, device, roles, wanted)
+        outcome.listed[eui] = None
+    outcome.authorisation = _authorisation(context, case, outcome, roles, wanted)
+    for eui in outcome.listed:
+        device = context.state.inventory.get(eui)
+        refused = outcome.authorisation is not None and eui not in outcome.authorisation.granted
+        reason = "InvalidDeviceIDList" if refused else _reason(context, case, device, roles, wanted)
         if reason is not None:
             outcome.put(reason, format_eui(eui))
         elif device is not None:
             outcome.accepted.append(device)
     return outcome
+
+
+def _authorisation(
+    context: Context, case: Case, outcome: _Sorted, roles: Sequence[UserRole], wanted: _Wanted
+) -> Authorisation | None:
+    """Where the sender can act only as an agent: what the grants of the responsible suppliers let it do (access.md section 4)."""
+    if UserRole.RSA not in roles or any(role in SUPPLIERS for role in roles):
+        return None
+    known = (context.state.inventory.get(eui) for eui in outcome.listed)
+    devices = [device for device in known if device is not None and device.device_type in case.row.device_types]
+    found = authorise(context, case.sender, devices, wanted.version, wanted.image_hash, outcome.listed)
+    if found.refused:
+        reasons = sorted(set(found.refused.values()))
+        context.journal(
+            "grant",
+            f"{len(found.refused)} device(s) not granted: {reasons[0]}",
+            request_id=str(case.request.request_id),
+            data={"reasons": reasons[:20], "devices": [format_eui(eui) for eui in list(found.refused)[:100]]},
+        )
+    return found
 
 
 def _reason(
@@ -166,6 +193,9 @@ def _reason(
     if device is None or device.device_type not in case.row.device_types or device.hub is None:
         return "InvalidDeviceIDList"
     if not any(responsible(context, case.sender, role, device, case.at_ms) for role in roles):
+        return "InvalidDeviceIDList"
+    if UserRole.RSA not in roles and (kept := kept_for_an_agent(context, case.sender, device, wanted.version)):
+        context.journal("grant", kept, request_id=str(case.request.request_id), device=device.eui)
         return "InvalidDeviceIDList"
     if device.status not in UPDATABLE:
         return "NotCommissionedDeviceIDList"
@@ -186,7 +216,11 @@ def _hub_capable(context: Context, device: InventoryEntry) -> bool:
     return hub is not None and parse_version(hub.gbcs_version) >= parse_version(context.settings.ppmid_hub_gbcs_version)
 
 
-def _accept(context: Context, case: Case, devices: Sequence[InventoryEntry], wanted: _Wanted) -> None:
+def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> None:
+    devices, authorisation = outcome.accepted, outcome.authorisation
+    used = [] if authorisation is None else [authorisation.granted[device.eui] for device in devices]
+    for token in authorisation.tokens if authorisation is not None else ():
+        token.used_by = str(case.request.request_id)
     request = FirmwareRequest(
         key=context.key(),
         request_id=str(case.request.request_id),
@@ -197,6 +231,9 @@ def _accept(context: Context, case: Case, devices: Sequence[InventoryEntry], wan
         file_version=wanted.image.firmware_version,
         image_key=context.csp.hold_image(wanted.octets),
         accepted_ms=context.now_ms,
+        by_agent=authorisation is not None,
+        acting_for=tuple(sorted({grant.supplier for grant in used})),
+        grants=tuple(sorted({grant.number for grant in used})),
     )
     context.state.firmware_requests[request.key] = request
     for device in devices:
@@ -230,3 +267,37 @@ def _tell_other_suppliers(context: Context, case: Case, devices: Sequence[Invent
             )
             request_id = str(case.request.request_id)
             context.dcc_alert([supplier], "firmware_upgrade_requested", body, device=None, request_id=request_id)
+
+
+def check_activation_hash(context: Context, case: Case) -> Refusal | None:
+    """11.3 with another hash than that of the image last sent to the device (access.md section 4: a guard, off by default)."""
+    guard, job = context.settings.activation_hash_guard, job_of(context, case.target.eui)
+    if guard == "off" or job is None or case.cancels:
+        return None
+    expected = context.state.firmware_requests[job.request].image_hash
+    asked = (case.request.body.value("FirmwareHash") or "").lower()
+    if asked == expected:
+        return None
+    detail = f"FirmwareHash is {asked}; the image last sent to the device has {expected}"
+    if guard == "block":
+        return Refusal(context.codes.code("activation_hash_unexpected", "11.3"), detail, where="activation_hash_unexpected")
+    context.journal("warning", detail, request_id=str(case.request.request_id), device=case.target.eui)
+    return None
+
+
+def listed_devices(request: Request) -> list[Eui64]:
+    """The devices that a firmware request names; none for any other request."""
+    text = request.body.value("DeviceIDList")
+    if text is None:
+        return []
+    found = []
+    for each in text.split(","):
+        with suppress(Malformed):  # a list that cannot be read was refused for it
+            found.append(parse_eui(each))
+    return found
+
+
+def request_of(context: Context, request_id: str) -> FirmwareRequest | None:
+    """The firmware request accepted last, when it is the one of this RequestID."""
+    newest = next(reversed(context.state.firmware_requests.values()), None)
+    return newest if newest is not None and newest.request_id == request_id else None

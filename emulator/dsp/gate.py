@@ -19,8 +19,9 @@ from emulator.domain.tables import (
     service_reference_variants,
 )
 from emulator.domain.vocabulary import DeviceStatus, UserRole, WebService
+from emulator.dsp.agents import extra_roles
 from emulator.dsp.context import Context
-from emulator.dsp.registration import responsible
+from emulator.dsp.registration import claims, responsible
 from emulator.dsp.retention import raise_counter, use_request_id
 from emulator.dsp.state import InventoryEntry, User
 from emulator.duis.datetimes import parse_datetime_ms
@@ -51,6 +52,8 @@ class Verdict:
     check: str
     passed: bool
     detail: str
+    looked_at: Mapping[str, object] = field(default_factory=dict)
+    """The data on which the deciding check decided; empty for checks that passed."""
 
 
 @dataclass(slots=True)
@@ -184,14 +187,16 @@ def _user_status(context: Context, case: Case) -> Finding:
     return None if case.sender.active else f"user {case.sender.name} is suspended"
 
 
-def eligible_roles(case: Case) -> list[UserRole]:
-    """Roles of the sender that may send the variant; that of an Other User, who needs no registration, comes last."""
-    roles = [role for role in case.sender.roles if role in case.row.roles]
+def eligible_roles(context: Context, case: Case) -> list[UserRole]:
+    """Roles of the sender that may send the variant, by the matrix and the policy for agents; that of an Other User, who needs
+    no registration, comes last."""
+    eligible = case.row.roles + extra_roles(context, case.row.srv)
+    roles = [role for role in case.sender.roles if role in eligible]
     return sorted(roles, key=lambda role: role is UserRole.OU)
 
 
 def _role_not_eligible(context: Context, case: Case) -> Finding:
-    eligible = eligible_roles(case)
+    eligible = eligible_roles(context, case)
     if not eligible:
         held = ", ".join(case.sender.roles) or "none"
         wanted = ", ".join(case.row.roles) or "no role"
@@ -232,7 +237,7 @@ def _required_time_ms(context: Context, case: Case) -> int:
 def _not_responsible(context: Context, case: Case) -> Finding:
     if case.row.non_device:
         return None
-    eligible, when_ms = eligible_roles(case), case.at_ms
+    eligible, when_ms = eligible_roles(context, case), case.at_ms
     with suppress(Malformed):  # a later check tells what is wrong with the date
         when_ms = _required_time_ms(context, case)
     for role in eligible:
@@ -302,6 +307,27 @@ DUE_CHECKS = tuple(
 """What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
 
 
+def looked_at(context: Context, case: Case) -> dict[str, object]:
+    """What the gate knows of a case, as JSON values: the sender, the device, and who is registered for it."""
+    known: dict[str, object] = {"at_ms": case.at_ms, "command_variant": case.request.command_variant}
+    if case.variant is not None:
+        known["eligible_roles"] = [*case.variant.roles, *extra_roles(context, case.variant.srv)]
+        known["device_types"] = list(case.variant.device_types)
+    if case.user is not None:
+        known |= {"user": case.user.name, "party": case.user.party, "roles": list(case.user.roles), "active": case.user.active}
+    if case.device is not None:
+        device = case.device
+        known |= {"device": format_eui(device.eui), "device_type": device.device_type, "status": device.status}
+        known["registered"] = [
+            {"mpxn": mpxn, "role": role, "party": entry.party, "from_ms": entry.from_ms, "to_ms": entry.to_ms}
+            for mpxn, role in claims(context, device)
+            for entry in context.state.registrations.get((mpxn, role), ())
+        ]
+    if case.execution_ms is not None:
+        known["execution_ms"] = case.execution_ms
+    return known
+
+
 def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...] = CHECKS) -> Refusal | None:
     """Run the checks in order; None when all pass, else the refusal of the first that does not.
 
@@ -313,7 +339,7 @@ def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...
             finding = check(context, case)
         except Malformed as error:
             finding = str(error)
-        case.verdicts.append(Verdict(name, finding is None, finding or ""))
+        case.verdicts.append(Verdict(name, finding is None, finding or "", {} if finding is None else looked_at(context, case)))
         if finding is not None:
             reference = case.variant.service_reference if case.variant else ""
             refusal = Refusal(context.codes.code(name, reference), finding, where=name)
@@ -327,7 +353,9 @@ def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...
         device=None if case.device is None else case.device.eui,
         data={
             "role": case.role,
-            "verdicts": [{"check": v.check, "passed": v.passed, "detail": v.detail} for v in case.verdicts],
+            "verdicts": [
+                {"check": v.check, "passed": v.passed, "detail": v.detail, "looked_at": dict(v.looked_at)} for v in case.verdicts
+            ],
         },
     )
     return refusal

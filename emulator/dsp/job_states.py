@@ -67,6 +67,9 @@ TERMINAL = frozenset(
 )  # fmt: skip
 """States in which nothing more is awaited for a job (ota.md 11.2); a user's 11.3 and reads may still move it."""
 
+BEFORE_HUB = frozenset({QUEUED, WITH_CSP})
+"""States in which the image is not yet at its hub."""
+
 IN_PROGRESS: dict[str, frozenset[str]] = {
     "csp": frozenset({QUEUED, WITH_CSP}),
     "ch": frozenset({QUEUED, WITH_CSP, AT_CH}),

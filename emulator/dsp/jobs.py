@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType
 from emulator.dsp import job_states
 from emulator.dsp.context import Context
-from emulator.dsp.registration import SUPPLIERS, responsible
+from emulator.dsp.registration import SUPPLIERS, responsible, responsible_suppliers, supplier_parties
 from emulator.dsp.retention import complete_request
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job
 from emulator.duis.datetimes import format_datetime
@@ -143,7 +143,18 @@ def delivered(context: Context, job_key: str, success: bool, reason: str) -> Non
         element("CommsHubTransferStatus", "Success" if success else "Failure"),
     )
     purpose = "firmware_delivered" if success else "firmware_not_delivered"
-    context.dcc_alert([request.user], purpose, body, device=job.device, request_id=request.request_id)
+    context.dcc_alert(told(context, request, [job.device]), purpose, body, device=job.device, request_id=request.request_id)
+
+
+def told(context: Context, request: FirmwareRequest, devices: Sequence[int]) -> list[Eui64]:
+    """Who hears how a distribution goes: the requester, and for an agent's the responsible suppliers (access.md section 9)."""
+    users = {request.user}
+    if request.by_agent:
+        for eui in devices:
+            device = context.state.inventory.get(Eui64(eui))
+            if device is not None:
+                users |= set(responsible_suppliers(context, device, context.now_ms))
+    return sorted(users)
 
 
 def _tell_undistributed_later(context: Context, request: FirmwareRequest, job: Job) -> None:
@@ -166,7 +177,9 @@ def tell_undistributed(context: Context, key: int) -> None:
             element("MeterIDs", ",".join(format_eui(device) for device in devices)),
         )
         one = devices[0] if len(devices) == 1 else None
-        context.dcc_alert([request.user], "distribution_failure", body, device=one, request_id=request.request_id)
+        context.dcc_alert(
+            told(context, request, devices), "distribution_failure", body, device=one, request_id=request.request_id
+        )
     request.untold.clear()
 
 
@@ -190,8 +203,31 @@ def hub_gone(context: Context, hub: InventoryEntry) -> None:
 
 
 def supplier_changed(context: Context, device: InventoryEntry) -> None:
-    """The registration of a device changed: verified images of who is no longer responsible are orphaned (ota.md 11.2)."""
+    """The registration of a device changed (ota.md 11.2; access.md section 5).
+
+    Verified images of who is no longer responsible are orphaned. What is not yet at its hub is cancelled or runs on, as the
+    grant says for an agent and ``on_change_of_supplier`` for a supplier.
+    """
+    parties = supplier_parties(context, device, context.now_ms)
     for job in context.lookup.jobs_of(device.eui):
-        user = context.state.users[context.state.firmware_requests[job.request].user]
-        if not any(role in user.roles and responsible(context, user, role, device, context.now_ms) for role in SUPPLIERS):
-            advance_job(context, job, "change_of_supplier", "the requester is no longer responsible")
+        request = context.state.firmware_requests[job.request]
+        if _still_entitled(context, request, device, parties):
+            continue
+        advance_job(context, job, "change_of_supplier", "the requester is no longer responsible")
+        if job.state in job_states.BEFORE_HUB and _policy(context, request) == "cancel":
+            context.csp.cancel(str(job.key), context.now_ms)
+            advance_job(context, job, "cancelled", "the supplier changed")
+
+
+def _still_entitled(context: Context, request: FirmwareRequest, device: InventoryEntry, parties: Sequence[str]) -> bool:
+    if request.by_agent:
+        return any(supplier in parties for supplier in request.acting_for)
+    user = context.state.users[request.user]
+    return any(role in user.roles and responsible(context, user, role, device, context.now_ms) for role in SUPPLIERS)
+
+
+def _policy(context: Context, request: FirmwareRequest) -> str:
+    if not request.by_agent:
+        return context.settings.on_change_of_supplier
+    policies = {context.state.grants.grants[number].on_change_of_supplier.value for number in request.grants}
+    return "cancel" if "cancel" in policies else "let_run"

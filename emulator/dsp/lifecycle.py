@@ -238,7 +238,7 @@ def decommission(context: Context, case: Case) -> Refusal | None:
 
     if entry is None:
         return refuse("device_unknown", f"{case.request.body.value('DeviceID')} is not in the inventory")
-    if not any(responsible(context, case.sender, role, entry, case.at_ms) for role in eligible_roles(case)):
+    if not any(responsible(context, case.sender, role, entry, case.at_ms) for role in eligible_roles(context, case)):
         return refuse("not_responsible", f"{case.sender.name} is not registered for {format_eui(entry.eui)}")
     if entry.status not in IN_SERVICE:
         return refuse("decommission_status", f"a device that is {entry.status or 'of Type 2'} cannot be decommissioned", "8.3")

@@ -114,6 +114,18 @@ def holders(context: Context, device: InventoryEntry, roles: Iterable[UserRole],
     return sorted(found)
 
 
+def supplier_parties(context: Context, device: InventoryEntry, at_ms: int) -> list[str]:
+    """Companies registered as import or gas supplier of the device, each once, in the order of its claims."""
+    found = {
+        entry.party: None
+        for mpxn, role in claims(context, device)
+        if role in SUPPLIERS
+        for entry in context.state.registrations.get((mpxn, role), ())
+        if _holds(entry, at_ms)
+    }
+    return list(found)
+
+
 def responsible_suppliers(context: Context, device: InventoryEntry, at_ms: int) -> list[Eui64]:
     """User IDs of the import and gas suppliers responsible for the device, by EUI."""
     return holders(context, device, SUPPLIERS, at_ms)

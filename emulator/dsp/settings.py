@@ -67,6 +67,14 @@ class DspSettings:
     explains it, or always."""
     comms_hub_alert_to_requester: bool = setting(True, "access.md 9", "low")
     """The requester of a distribution gets the hub's transfer alerts too."""
+    rsa_policy: str = setting("today", "access.md 4", "medium", choices=("today", "mp207_controlled"))
+    """What a Registered Supplier Agent may do: today's rights, or 11.1 as well under grants of the responsible supplier."""
+    rsa_alert_copy: bool = setting(False, "access.md 4 and 9", "low")
+    """Whether an agent gets copies of the receipts 8F72 and 8F1C for what it sent; the device addresses the supplier."""
+    activation_hash_guard: str = setting("off", "access.md 4", "low", choices=("off", "warn", "block"))
+    """What the DSP does with an 11.3 whose hash is not that of the image last sent to the device."""
+    on_change_of_supplier: str = setting("let_run", "access.md 5", "low", choices=("cancel", "let_run"))
+    """What becomes of a supplier's own distribution that is not at its hub when it loses the device; grants say it for agents."""
     hub_log_window_grace_ms: int = setting(60_000, "EMU", "low")
     """Added to JoinTimePeriod before N25 is raised."""
     keep_request_ids: int = setting(200_000, "EMU; retention is duis.md 9.5", "low", minimum=1)

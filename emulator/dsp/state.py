@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, RemotePartyRole, UserRole
+from emulator.dsp.anomaly import AnomalyState
+from emulator.dsp.audit import AuditState
+from emulator.dsp.grants import GrantState
 from emulator.duis.messages import Element, Request
 from emulator.estate.model import CplEntry, Registration
 
@@ -20,6 +23,8 @@ class User:
     remote_party_role: RemotePartyRole
     active: bool = True
     endpoint: str = ""
+    security_assurance: int = 1
+    """Level of its security arrangements; an agent's must not be lower than its supplier's (access.md section 4)."""
 
 
 @dataclass(slots=True)
@@ -141,6 +146,12 @@ class FirmwareRequest:
     """Jobs that have not ended."""
     untold: list[int] = field(default_factory=list)
     """Jobs whose failure the next FirmwareDistributionFailure tells."""
+    by_agent: bool = False
+    """Whether a Registered Supplier Agent sent it."""
+    acting_for: tuple[str, ...] = ()
+    """Suppliers for whom the agent acted."""
+    grants: tuple[int, ...] = ()
+    """Numbers of the grants that let it."""
 
 
 @dataclass(slots=True)
@@ -209,6 +220,9 @@ class DspState:
     """Jobs of those requests."""
     jobs: dict[int, Job] = field(default_factory=dict)
     log_updates: list[PendingLogUpdate] = field(default_factory=list)
+    grants: GrantState = field(default_factory=GrantState)
+    anomaly: AnomalyState = field(default_factory=AnomalyState)
+    audit: AuditState = field(default_factory=AuditState)
     next_key: int = 1
     acb_counter: int = 0
     alert_counter: int = 0

@@ -190,16 +190,28 @@ def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octet
         _executed(context, device, message, octets, result)
     else:
         if code in (FIRMWARE_VERIFIED, FIRMWARE_NOT_VERIFIED):
-            _receipt(context, device, code == FIRMWARE_VERIFIED, result)
+            job = _receipt(context, device, code == FIRMWARE_VERIFIED, result)
+            _copy_for_agent(context, device, job, message, octets)
         context.device_alert(message.recipient, device.eui, message.counter, _number(result, "alert_code"), octets)
 
 
-def _receipt(context: Context, device: InventoryEntry, good: bool, result: Result) -> None:
+def _receipt(context: Context, device: InventoryEntry, good: bool, result: Result) -> Job | None:
     """A device checked the image with this hash."""
     image_hash = result.get("hash")
     job = job_of(context, device.eui, image_hash=image_hash) if isinstance(image_hash, str) else None
     if job is not None:
         advance_job(context, job, "verified" if good else "verify_failed")
+    return job
+
+
+def _copy_for_agent(context: Context, device: InventoryEntry, job: Job | None, message: GbcsMessage, octets: bytes) -> None:
+    """The agent that sent the image gets a copy of its receipt where the policy says so; the device addressed the supplier."""
+    if job is None or not context.settings.rsa_alert_copy:
+        return
+    request = context.state.firmware_requests[job.request]
+    if request.by_agent and request.user != message.recipient:
+        code = _number(read_result(message), "alert_code")
+        context.device_alert(request.user, device.eui, message.counter, code, octets)
 
 
 def _dated(context: Context, device: InventoryEntry, recipient: Eui64, counter: int) -> Transaction | None:

@@ -79,6 +79,7 @@ class _Party(_Strict):
     roles: list[UserRole] = []
     remote_party_role: Annotated[RemotePartyRole, BeforeValidator(_read_role), Field(description=f"one of {_ROLES}")]
     endpoint: str = ""
+    security_assurance: int = Field(1, ge=0, le=9)
 
 
 class _Device(_Strict):
@@ -214,7 +215,8 @@ def _convert(declared: _Estate) -> Estate:
         seed=declared.seed,
         start_ms=_ms(declared.start),
         parties=tuple(
-            Party(Eui64(p.eui), p.name, p.party, tuple(p.roles), p.remote_party_role, p.endpoint) for p in declared.parties
+            Party(Eui64(p.eui), p.name, p.party, tuple(p.roles), p.remote_party_role, p.endpoint, p.security_assurance)
+            for p in declared.parties
         ),
         homes=tuple(homes),
         registrations=tuple(

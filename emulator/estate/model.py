@@ -23,6 +23,8 @@ class Party:
     """Role of its certificates on devices."""
     endpoint: str = ""
     """Where pushes go; empty until set."""
+    security_assurance: int = 1
+    """Level of its security arrangements (access.md section 4); higher is better."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui, parse_eui
 from emulator.domain.tables import WEB_SERVICE, service_reference_variants
 from emulator.domain.vocabulary import WebService
+from emulator.dsp.audit import Record
 from emulator.dsp.effects import Delivery, JournalEntry
 from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.duis.messages import DccAlert, DeviceAlert, Element, Request, ServiceResponse, Signer, element
@@ -39,6 +40,7 @@ class Bench:
     world: World = field(default_factory=create_world)
     deliveries: list[Delivery] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
+    audit: list[Record] = field(default_factory=list)
     counter: int = 1_000_000
 
     @property
@@ -50,8 +52,10 @@ class Bench:
         for effect in self.world.engine.take_effects():
             if isinstance(effect, Delivery):
                 fresh.append(effect)
-            else:
+            elif isinstance(effect, JournalEntry):
                 self.journal.append(effect)
+            else:
+                self.audit.append(effect.record)
         self.deliveries += fresh
         return fresh
 

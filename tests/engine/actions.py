@@ -324,6 +324,25 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "fault.remove": st.fixed_dictionaries({"fault": st.none() | st.integers(0, 4)}),
     "job.cancel": st.fixed_dictionaries({"device": eui_texts()}),
+    "grant.put": st.fixed_dictionaries(
+        {
+            "supplier": st.sampled_from(["supplier-one", "supplier-two", "nobody"]),
+            "agent": eui_texts(),
+            "to_ms": st.sampled_from([0, 4_000_000_000_000]),
+            "approval": st.sampled_from(["none", "per_version", "per_batch"]),
+            "exclusive": st.booleans(),
+        }
+    ),
+    "grant.revoke": st.fixed_dictionaries({"grant": st.integers(0, 3)}),
+    "grant.approve": st.fixed_dictionaries(
+        {"grant": st.integers(0, 3), "version": st.just("00010100"), "image_hash": st.just("00" * 32)}
+    ),
+    "anomaly.threshold": st.fixed_dictionaries(
+        {"variant": st.sampled_from(["11.1", "11.2", "8.2"]), "requests": st.none() | st.integers(0, 3), "devices": st.just(9)}
+    ),
+    "quarantine.release": st.fixed_dictionaries({"reference": st.integers(0, 3)}),
+    "quarantine.delete": st.fixed_dictionaries({"reference": st.integers(0, 3)}),
+    "device.credentials": st.fixed_dictionaries({"device": eui_texts(), "party": eui_texts()}),
 }
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from emulator.domain.tables import response_codes
 from emulator.dsp import job_states
+from emulator.dsp.audit import AuditState
 from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.state import DspState, TransactionState
@@ -52,9 +53,10 @@ def test_nothing_is_raised_and_the_books_balance(actions: list[Action]) -> None:
 
 
 def everything_but_request_ids(run: Run) -> bytes:
-    """The state without what a refusal may leave behind: that a RequestID was used, and the number of journal entries."""
+    """The state without what a refusal may leave behind: that a RequestID was used, its audit record, the number of journal
+    entries."""
     state = run.world.engine.state
-    dsp = replace(state.dsp, request_ids={}, highest_counter={})
+    dsp = replace(state.dsp, request_ids={}, highest_counter={}, audit=AuditState())
     numbers = {name: number for name, number in state.numbers.items() if name != "journal"}
     return snapshot.dump(replace(state, dsp=dsp, numbers=numbers))
 
