@@ -7,7 +7,20 @@ from importlib import metadata
 import typer
 
 import emulator
-from emulator.cli import estates, images, inspecting, keystores, scenarios, sending, serving, world
+from emulator.cli import (
+    auditing,
+    estates,
+    explaining,
+    granting,
+    images,
+    inspecting,
+    keystores,
+    quarantining,
+    scenarios,
+    sending,
+    serving,
+    world,
+)
 from emulator.cli.demo.command import demo
 from emulator.cli.output import JsonFlag, print_fields, print_json, verb
 
@@ -23,11 +36,15 @@ application.add_typer(images.application, name="image")
 application.add_typer(keystores.application, name="pki")
 application.add_typer(estates.application, name="estate")
 application.add_typer(scenarios.application, name="scenario")
+application.add_typer(auditing.application, name="audit")
+application.add_typer(granting.application, name="grant")
+application.add_typer(quarantining.application, name="quarantine")
 application.add_typer(world.clock, name="clock")
 application.add_typer(world.outbox, name="outbox")
 application.add_typer(world.users, name="users")
 application.command("devices")(world.devices)
 application.command("journal")(world.journal)
+application.command("explain")(explaining.explain)
 application.command("serve")(serving.serve)
 application.command("send")(sending.send)
 application.command("demo")(demo)

@@ -5,7 +5,7 @@ Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Eve
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -211,6 +211,91 @@ class ControlClient:
             return await self._json("POST", self._path(f"outbox/{number}/resend"))
         query = {} if recipient is None else {"recipient": format_eui(recipient)}
         return await self._json("POST", self._path("outbox/resend"), query=query)
+
+    async def explain(self, request_id: str) -> Json:
+        """Why a request was decided so, and what it waits for."""
+        return await self._json("GET", self._path("explain"), query={"request_id": request_id})
+
+    # Who may do what
+
+    async def grants(self) -> Json:
+        """Grants and approvals."""
+        return await self._json("GET", self._path("grants"))
+
+    async def put_grant(self, supplier: str, agent: Eui64, to_ms: int, **limits: Any) -> Json:
+        """Let an agent distribute firmware for a supplier: ``from_ms``, ``mpxns``, ``models``, ``regions``, ``versions``,
+        ``max_devices``, ``approval``, ``on_change_of_supplier``, ``exclusive``."""
+        body = {"supplier": supplier, "agent": format_eui(agent), "to_ms": to_ms, **_given(**limits)}
+        return await self._json("PUT", self._path("grants"), body=body)
+
+    async def revoke_grant(self, number: int) -> Json:
+        """End a grant now."""
+        return await self._json("DELETE", self._path(f"grants/{number}"))
+
+    async def approve(self, grant: int, version: str, image_hash: str, devices: Iterable[Eui64] = ()) -> Json:
+        """Approve an image under a grant; ``devices`` make it an approval of exactly that list."""
+        body = {"grant": grant, "version": version, "image_hash": image_hash, "devices": [format_eui(eui) for eui in devices]}
+        return await self._json("POST", self._path("approvals"), body=body)
+
+    async def quarantine(self) -> list[Json]:
+        """Requests that wait for an operator."""
+        return _list(await self._json("GET", self._path("quarantine")), "requests")
+
+    async def release(self, reference: int) -> Json:
+        """Let a quarantined request go on."""
+        return await self._json("POST", self._path(f"quarantine/{reference}/release"))
+
+    async def delete_quarantined(self, reference: int) -> Json:
+        """Delete a quarantined request."""
+        return await self._json("DELETE", self._path(f"quarantine/{reference}"))
+
+    async def anomaly(self) -> Json:
+        """Thresholds, and what users have sent today."""
+        return await self._json("GET", self._path("anomaly"))
+
+    async def put_threshold(
+        self, variant: str, user: str = "*", *, requests: int | None = None, devices: int | None = None
+    ) -> Json:
+        """Set the most that a user may send of a service in a day."""
+        body = {"user": user, "variant": variant, **_given(requests=requests, devices=devices)}
+        return await self._json("PUT", self._path("anomaly"), body=body)
+
+    async def load_registrations(self, csv: str) -> Json:
+        """Load registration data."""
+        return await self._json("POST", self._path("registrations/load"), body={"csv": csv})
+
+    async def set_credentials(self, device: Eui64, party: Eui64) -> Json:
+        """Put a supplier's certificates into a device in the place of those of the one before, as a completed 6.23 would."""
+        body = {"party": format_eui(party)}
+        return await self._json("PUT", self._path(f"devices/{format_eui(device)}/credentials"), body=body)
+
+    async def reports(self) -> list[Json]:
+        """The reports that there are."""
+        return _list(await self._json("GET", self._path("reports")), "reports")
+
+    async def report(self, name: str, **filters: Any) -> Json:
+        """One report: ``columns`` and ``rows``."""
+        return await self._json("GET", self._path(f"reports/{name}"), query=filters)
+
+    # Who did it
+
+    async def audit(self, **query: Any) -> list[Json]:
+        """Records of the audit trail: ``device``, ``user``, ``request_id``, ``kind``, ``variant``, ``image_hash``, ``from_ms``,
+        ``to_ms``, ``after``, ``before``, ``limit``, ``newest_first``."""
+        return _list(await self._json("GET", self._path("audit"), query=query), "records")
+
+    async def audit_devices(self, digest: str) -> list[str]:
+        """The devices that a record names by this digest."""
+        found: list[str] = (await self._json("GET", self._path(f"audit/lists/{digest}")))["devices"]
+        return found
+
+    async def verify_audit(self, *, timeout_ms: int = 600_000) -> Json:
+        """Whether the audit trail is whole, and where it is broken first."""
+        return await self._json("GET", self._path("audit/verify"), waits_ms=timeout_ms)
+
+    async def export_audit(self, *, timeout_ms: int = 600_000) -> bytes:
+        """The whole audit trail: one JSON object a line."""
+        return await self.call("GET", self._path("audit/export"), waits_ms=timeout_ms)
 
     # Calls
 

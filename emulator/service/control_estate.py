@@ -18,10 +18,12 @@ from emulator.service.control_models import (
     Fit,
     JobsQuery,
     KeyStoreQuery,
+    NewCredentials,
     NewEndpoint,
     NewFault,
     NewRegistration,
     Power,
+    RegistrationCsv,
     TransactionsQuery,
     UserStatus,
 )
@@ -41,8 +43,10 @@ def estate_routes() -> list[Route]:
         Route("GET", device, _device, "One device: inventory, real state, job", "estate"),
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
         Route("POST", f"{device}/fit", _fit, "Fit a pre-notified device in a home", "estate", body=Fit),
+        Route("PUT", f"{device}/credentials", _credentials, "Put a party in its supplier's place", "estate", body=NewCredentials),
         Route("GET", f"{WORLD}/registrations", _registrations, "Who is registered for what", "estate"),
         Route("POST", f"{WORLD}/registrations", _register, "Register a party", "estate", body=NewRegistration),
+        Route("POST", f"{WORLD}/registrations/load", _load, "Load registration data", "estate", body=RegistrationCsv),
         Route("GET", f"{WORLD}/users", _users, "Users and their endpoints", "users"),
         Route("GET", f"{user}/endpoint", _endpoint, "Where a user's pushes go", "users"),
         Route("PUT", f"{user}/endpoint", _set_endpoint, "Set where a user's pushes go", "users", body=NewEndpoint),
@@ -140,12 +144,21 @@ async def _fit(call: Call) -> Answer:
     return await call.carry_out("device.fit", device=device, hub=format_eui(wanted.hub), supplier=supplier)
 
 
+async def _credentials(call: Call) -> Answer:
+    device = format_eui(_device_of(call))
+    return await call.carry_out("device.credentials", device=device, party=format_eui(call.given(NewCredentials).party))
+
+
 async def _registrations(call: Call) -> Answer:
     return {"registrations": call.hosted.world.views.registrations()}
 
 
 async def _register(call: Call) -> Answer:
     return await call.carry_out("registration.put", **call.given(NewRegistration).model_dump())
+
+
+async def _load(call: Call) -> Answer:
+    return await call.carry_out("registration.load", csv=call.given(RegistrationCsv).csv)
 
 
 # Users

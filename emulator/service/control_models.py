@@ -181,6 +181,53 @@ class NewRegistration(Model):
     from_ms: Instant | None = None
 
 
+class RegistrationCsv(Model):
+    """Registration data to load."""
+
+    csv: str = Field(description="a header and one registration a line: mpxn,role,party,from,to")
+
+
+class NewCredentials(Model):
+    """Whose certificates a device holds in the place of its supplier's."""
+
+    party: Eui = Field(description="User ID of a supplier")
+
+
+class NewGrant(Model):
+    """Leave of a supplier for an agent; every list that is not empty limits it."""
+
+    supplier: str = Field(description="the company that grants")
+    agent: Eui
+    from_ms: Instant | None = Field(None, description="unset means now")
+    to_ms: Instant = Field(description="exclusive")
+    mpxns: tuple[str, ...] = ()
+    models: tuple[str, ...] = Field((), description="manufacturer and model as 11E5/00020101")
+    regions: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    max_devices: int = Field(50_000, ge=0, description="devices of this supplier in one request")
+    approval: Literal["none", "per_version", "per_batch"] = "none"
+    on_change_of_supplier: Literal["cancel", "let_run"] = "cancel"
+    exclusive: bool = Field(False, description="nobody else distributes to the devices that it covers")
+
+
+class NewApproval(Model):
+    """A supplier's approval of an image under a grant."""
+
+    grant: int = Field(ge=1)
+    version: str
+    image_hash: str = Field(description="SHA-256 of the Manufacturer Image, hexadecimal")
+    devices: tuple[Eui, ...] = Field((), description="for exactly this list, once; empty means for any list")
+
+
+class NewThreshold(Model):
+    """The most that a user may send of a service in a day."""
+
+    user: str = Field("*", description="EUI, or * for every user, each for itself")
+    variant: str = Field(description="Service Reference Variant")
+    requests: int | None = Field(None, ge=0)
+    devices: int | None = Field(None, ge=0)
+
+
 class CplRow(Model):
     """A row of the Central Products List."""
 
@@ -269,6 +316,28 @@ class TranscriptParameters(JournalParameters):
 
     limit: int = Field(1_000_000, ge=1)
     decode: bool = True
+
+
+class ExplainQuery(Model):
+    """Which request."""
+
+    request_id: str
+
+
+class AuditParameters(Page):
+    """Which records of the audit trail; every given condition must hold."""
+
+    device: Eui | None = Field(None, description="records about it, or whose list of devices names it")
+    user: Eui | None = None
+    request_id: str | None = None
+    kind: str | None = Field(None, description="decision, message, inventory, grant, registration, quarantine or control")
+    variant: str | None = Field(None, description="Service Reference Variant")
+    image_hash: str | None = Field(None, description="SHA-256 of the Manufacturer Image, hexadecimal")
+    from_ms: Instant | None = None
+    to_ms: Instant | None = Field(None, description="exclusive")
+    after: int = Field(0, ge=0, description="records with a greater number")
+    before: int | None = Field(None, ge=1, description="records with a smaller number")
+    newest_first: bool = False
 
 
 class OutboxParameters(Page):

@@ -15,6 +15,7 @@ import structlog
 from emulator import __version__
 from emulator.domain.errors import EmulatorError
 from emulator.domain.identifiers import Eui64, parse_eui
+from emulator.dsp.audit import Place
 from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
 from emulator.duis.schema import SchemaSet
@@ -188,6 +189,8 @@ class HostedWorld:
         self.outbox.start(self._endpoints(), await self.log.undelivered())
         if recovered.surplus:
             await self.recorder.mark(Turn(self.world.engine.now_ms, recovered.surplus))
+        if await self.log.trail.end() != self._known_audit_end():
+            _log.error("the audit trail does not end where the world's does: verify it", world=self.name)
         if recovered.replayed:
             _log.info("replayed", world=self.name, inputs=recovered.replayed, undelivered=self.outbox.depth)
         self.pump.start()
@@ -311,6 +314,16 @@ class HostedWorld:
     def last_seq(self) -> int:
         """The number of the last input."""
         return self.recorder.last_seq
+
+    async def audit_end(self) -> Place:
+        """The last record of the audit trail as the engine knows it; all up to it is durable when this returns."""
+        end = self._known_audit_end()
+        await self._settled(self.recorder.instant(self.world.engine.now_ms))
+        return end
+
+    def _known_audit_end(self) -> Place:
+        audit = self.world.engine.state.dsp.audit
+        return audit.number, audit.digest
 
     def check_endpoint(self, url: str) -> None:
         """Raise :class:`Malformed` when pushes may not go to ``url``."""

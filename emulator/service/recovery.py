@@ -205,21 +205,19 @@ class _Replay:
         elif row.kind is InputKind.CONTROL:
             verb, params = read_command_verdict(row.verdict, body)
             turn = run_control(engine, ControlInput(verb, params), row.at_ms)
-            self._take(turn)
             self._compare(row, control_digest(turn))
+            self._take(turn)
         else:
-            self._compare(row, self._duis(row, body))
+            self._duis(row, body)
 
-    def _duis(self, row: InputRow, body: bytes) -> bytes:
+    def _duis(self, row: InputRow, body: bytes) -> None:
         try:
             request = self._edge.read_again(body)
         except Malformed as error:
             raise self._differs(f"input {row.seq} cannot be read any more: {error}") from None
         turn = run_submit(self._world.engine, read_duis_verdict(row.verdict, request), row.at_ms)
+        self._compare(row, fault_digest(turn.fault) if turn.response is None else self._edge.digest(turn.response))
         self._take(turn)
-        if turn.response is None:
-            return fault_digest(turn.fault)
-        return self._edge.digest(turn.response)
 
     async def _advance(self, to_ms: int) -> None:
         engine = self._world.engine

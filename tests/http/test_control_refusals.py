@@ -258,6 +258,10 @@ async def test_every_operation_of_the_document_is_there(side: Side) -> None:
         "user": str(format_path(SUPPLIER)),
         "number": "1",
         "fault": "1",
+        "digest": "0" * 64,
+        "grant": "1",
+        "reference": "1",
+        "name": "funnel",
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

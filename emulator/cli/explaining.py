@@ -1,0 +1,69 @@
+"""``dcc-emulator explain``: why a request was decided so, and what it waits for."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from emulator.cli.output import JsonFlag, console, print_fields, print_json, print_rows, verb
+from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.duis.datetimes import format_datetime
+
+
+@verb
+def explain(
+    request_id: Annotated[str, typer.Argument(help="The RequestID, in any case.")],
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Say which rule decided a request, on what data, what became of it, and what it waits for."""
+    found = ask(server, world, token, lambda client: client.explain(request_id))
+    if json_output:
+        print_json(found)
+        return
+    console().print(Text(found["request_id"], style="bold"))
+    for request in found["requests"]:
+        _print_request(request)
+    for gate in found["gates"]:
+        _print_gate(gate)
+    for refusal in found["refusals"]:
+        console().print(Text.assemble("refused at ", format_datetime(refusal["at_ms"]), ": ", (refusal["text"], "red")))
+    if found["state"]:
+        print_fields("now", found["state"])
+    if found["messages"]:
+        rows = [_message_row(message) for message in found["messages"]]
+        print_rows(("Message", "Simulated", "Recipient", "Kind", "Code", "State", "Waits for"), rows)
+    if found["happened"]:
+        lines = [(format_datetime(line["at_ms"]), line["kind"], line["device"], line["summary"]) for line in found["happened"]]
+        print_rows(("Simulated", "Kind", "Device", "What"), lines)
+    if not found["complete"]:
+        console().print("there is more; `dcc-emulator journal --request-id` shows all of it")
+
+
+def _print_request(request: dict[str, Any]) -> None:
+    variant, service = request["service_reference_variant"], request["service"]
+    named = f" by {request['operator']}" if request["operator"] else ""
+    console().print(
+        f"{variant} as Command Variant {request['command_variant']} came to service{service}{named} "
+        f"at {format_datetime(request['at_ms'])}: {request['code']}",
+        markup=False,
+    )
+
+
+def _print_gate(gate: dict[str, Any]) -> None:
+    role = f" in role {gate['role']}" if gate["role"] else ""
+    decided = ("granted" + role, "green") if gate["granted"] else (f"refused by {gate['decided_by']}", "red")
+    console().print(Text.assemble("gate at ", format_datetime(gate["at_ms"]), ": ", decided))
+    for verdict in gate["verdicts"]:
+        mark = ("✓ ", "green") if verdict["passed"] else ("✗ ", "red")
+        detail = f": {verdict['detail']}" if verdict["detail"] else ""
+        console().print(Text.assemble("  ", mark, verdict["check"], detail))
+    if gate["looked_at"]:
+        print_fields("  looked at", gate["looked_at"])
+
+
+def _message_row(message: dict[str, Any]) -> tuple[object, ...]:
+    names = ("recipient", "kind", "code", "state", "waits_for")
+    return message["number"], format_datetime(message["at_ms"]), *(message[name] for name in names)

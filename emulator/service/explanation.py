@@ -1,0 +1,62 @@
+"""Why a request was answered as it was, and what it waits for: everything that is known about one RequestID, put together."""
+
+from typing import Any
+
+from emulator.dsp.audit import Query
+from emulator.service.control_records import described
+from emulator.service.hosted import HostedWorld
+from emulator.service.persistence.contract import AuditQuery, JournalQuery, OutboxQuery
+
+MAX_ENTRIES = 1_000
+"""Most entries of each kind in one explanation."""
+_TOLD_APART = ("duis.request", "gate", "refusal", "push")
+"""Beginnings of the kinds of journal entries that are told in a part of their own."""
+
+
+async def explain(world: HostedWorld, request_id: str) -> dict[str, Any] | None:
+    """What became of a request and why, as JSON values, or None when nothing of it is known.
+
+    ``gates`` are its passages of the gate, each with every verdict, the check that decided and the data which that looked at;
+    ``state`` is what the engine has of it now; ``happened`` is the rest of its journal.
+    """
+    entries = await world.log.journal(JournalQuery(request_id=request_id, limit=MAX_ENTRIES))
+    messages = await world.log.outbox(OutboxQuery(request_id=request_id, limit=MAX_ENTRIES))
+    records = await world.log.trail.records(AuditQuery(Query(request_id=request_id), limit=MAX_ENTRIES))
+    state = world.world.views.explain(request_id)
+    if not (entries or messages or records or state):
+        return None
+    return {
+        "request_id": request_id,
+        "requests": [_request(entry) for entry in entries if entry["kind"] == "duis.request"],
+        "gates": [_gate(entry) for entry in entries if entry["kind"] == "gate"],
+        "refusals": [{"at_ms": entry["at_ms"], "text": entry["summary"]} for entry in entries if entry["kind"] == "refusal"],
+        "state": state,
+        "messages": [described(world, message) for message in messages],
+        "happened": [_line(entry) for entry in entries if not entry["kind"].startswith(_TOLD_APART)],
+        "audit": [record.as_json() for record in records],
+        "complete": len(entries) < MAX_ENTRIES,
+    }
+
+
+def _request(entry: dict[str, Any]) -> dict[str, Any]:
+    names = ("service", "service_reference_variant", "command_variant", "body", "code", "operator")
+    return {"at_ms": entry["at_ms"], **{name: entry["data"].get(name) for name in names}}
+
+
+def _gate(entry: dict[str, Any]) -> dict[str, Any]:
+    verdicts = entry["data"]["verdicts"]
+    against = next((verdict for verdict in verdicts if not verdict["passed"]), None)
+    return {
+        "at_ms": entry["at_ms"],
+        "granted": against is None,
+        "summary": entry["summary"],
+        "role": entry["data"]["role"],
+        "decided_by": None if against is None else against["check"],
+        "detail": "" if against is None else against["detail"],
+        "looked_at": entry["data"].get("looked_at") or ({} if against is None else against.get("looked_at", {})),
+        "verdicts": verdicts,
+    }
+
+
+def _line(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in ("number", "at_ms", "kind", "device", "summary")}
