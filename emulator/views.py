@@ -1,14 +1,31 @@
 """Read-only descriptions of a world as JSON values, for the control interface and the console. Nothing here changes state."""
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp import job_states
 from emulator.dsp.anomaly import Quarantined
-from emulator.dsp.jobs import job_of
-from emulator.dsp.state import InventoryEntry, Job, Transaction
+from emulator.dsp.jobs import is_open, job_of
+from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Transaction, TransactionState
 from emulator.engine import Engine
+
+T = TypeVar("T")
+
+Waits = list[dict[str, Any]]
+"""What something waits for: ``what`` in words and ``until_ms``, None where nobody knows."""
+
+DESCRIBED_JOBS = 200
+"""Jobs of one answer that say what they wait for; finding that out takes time with the length of the queues."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A portion of a list, and how long the whole list is."""
+
+    count: int
+    items: list[dict[str, Any]]
 
 
 class Views:
@@ -56,9 +73,25 @@ class Views:
         engine = self._engine
         return eui in engine.state.dsp.inventory or engine.premises.describe(Eui64(eui), engine.now_ms) is not None
 
-    def devices(self) -> list[dict[str, Any]]:
-        """All devices, as the inventory has them."""
-        return [self._inventory(entry) for entry in self._engine.state.dsp.inventory.values()]
+    def devices(
+        self,
+        *,
+        device_type: str | None = None,
+        status: str | None = None,
+        hub: int | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> Page:
+        """Devices as the inventory has them, from the ``offset``-th on, at most ``limit``."""
+        context = self._engine.context
+        entries = context.state.inventory.values() if hub is None else context.lookup.on_hub(hub)
+        found = [
+            entry
+            for entry in entries
+            if device_type in (None, entry.device_type.value) and status in (None, entry.status and entry.status.value)
+        ]
+        end = None if limit is None else offset + limit
+        return Page(len(found), [self._inventory(entry) for entry in found[offset:end]])
 
     def device(self, eui: int) -> dict[str, Any] | None:
         """One device: what the inventory believes, what the device is, its firmware job; None when there is none."""
@@ -74,25 +107,78 @@ class Views:
             "job": None if job is None else self._job(job),
         }
 
-    def jobs(self) -> list[dict[str, Any]]:
-        """Firmware requests with their jobs."""
-        dsp = self._engine.state.dsp
-        return [
-            {
-                "request_id": request.request_id,
-                "variant": request.service_reference_variant,
-                "user": format_eui(request.user),
-                "firmware_version": request.firmware_version,
-                "image_hash": request.image_hash,
-                "accepted_ms": request.accepted_ms,
-                "jobs": [self._job(dsp.jobs[key]) for key in request.jobs],
-            }
-            for request in dsp.firmware_requests.values()
-        ]
+    def jobs(
+        self,
+        *,
+        request_id: str | None = None,
+        device: int | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        job_offset: int = 0,
+        job_limit: int | None = None,
+    ) -> Page:
+        """Firmware requests in the order in which they came, with how far they are and with their jobs.
 
-    def transactions(self) -> list[dict[str, Any]]:
-        """Requests to devices and how far they are."""
-        return [self._transaction(transaction) for transaction in self._engine.state.dsp.transactions.values()]
+        Taken are the newest ``limit`` after leaving out ``offset`` of the newest; of each the jobs from the ``job_offset``-th on,
+        at most ``job_limit``, and with ``device`` the jobs of that device alone.
+        """
+        dsp, wanted = self._engine.state.dsp, request_id and request_id.lower()
+        named = None if device is None else {job.request for job in self._engine.context.lookup.jobs_of(device)}
+        found = [
+            request
+            for request in dsp.firmware_requests.values()
+            if wanted in (None, request.request_id.lower()) and (named is None or request.key in named)
+        ]
+        items = []
+        for request in _newest(found, offset, limit):
+            jobs = [dsp.jobs[key] for key in request.jobs]
+            if device is not None:
+                jobs = [job for job in jobs if job.device == device]
+            end = None if job_limit is None else job_offset + job_limit
+            shown = enumerate(jobs[job_offset:end])
+            described = [self._job(job, waits=position < DESCRIBED_JOBS) for position, job in shown]
+            items.append({**self._request(request), "jobs": described})
+        return Page(len(found), items)
+
+    def _request(self, request: FirmwareRequest) -> dict[str, Any]:
+        dsp, settings = self._engine.state.dsp, self._engine.context.settings
+        counts: dict[str, int] = {}
+        for key in request.jobs:
+            state = dsp.jobs[key].state
+            counts[state] = counts.get(state, 0) + 1
+        late = sum(counts.get(state, 0) for state in (job_states.QUEUED, job_states.WITH_CSP))
+        return {
+            "request_id": request.request_id,
+            "variant": request.service_reference_variant,
+            "user": format_eui(request.user),
+            "firmware_version": request.firmware_version,
+            "image_hash": request.image_hash,
+            "accepted_ms": request.accepted_ms,
+            "open": request.open_jobs > 0,
+            "overdue": bool(late) and self._engine.now_ms > request.accepted_ms + settings.distribution_deadline_ms,
+            "counts": dict(sorted(counts.items())),
+        }
+
+    def transactions(
+        self,
+        *,
+        request_id: str | None = None,
+        device: int | None = None,
+        state: str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> Page:
+        """Requests to devices and how far they are, in the order in which they came: the newest ``limit``, without ``offset`` of
+        the newest."""
+        wanted = request_id and request_id.lower()
+        found = [
+            transaction
+            for transaction in self._engine.state.dsp.transactions.values()
+            if device in (None, transaction.device)
+            and state in (None, transaction.state.value)
+            and wanted in (None, str(transaction.request.request_id).lower())
+        ]
+        return Page(len(found), [self._transaction(each) for each in _newest(found, offset, limit)])
 
     def registrations(self) -> list[dict[str, Any]]:
         """Who is registered for what."""
@@ -181,8 +267,8 @@ class Views:
             "joined_to": [format_eui(eui) for eui in entry.joined_to],
         }
 
-    def _job(self, job: Job) -> dict[str, Any]:
-        open_ = job.state not in job_states.TERMINAL
+    def _job(self, job: Job, *, waits: bool = True) -> dict[str, Any]:
+        open_ = is_open(job)
         return {
             "device": format_eui(job.device),
             "hub": format_eui(job.hub),
@@ -190,8 +276,23 @@ class Views:
             "reason": job.reason,
             "since_ms": job.since_ms,
             "open": open_,
-            "waiting_for": self._engine.csp.describe_job(str(job.key), self._engine.now_ms) if open_ else None,
+            "waiting_for": self._waits_of_job(job) if open_ and waits else [],
         }
+
+    def _waits_of_job(self, job: Job) -> Waits:
+        """Design point 10: from the hand-over to the device's own reasons."""
+        if job.state == job_states.QUEUED:
+            return [_wait("being handed to the csp", self._engine.now_ms)]
+        found: Waits = []
+        described = self._engine.csp.describe_job(str(job.key), self._engine.now_ms)
+        if described is not None:
+            found.append(described["waiting_for"])
+        elif job.state == job_states.WITH_CSP:
+            found.append(_wait("the csp's report of its delivery"))
+        else:
+            found += self._waits_of_device(job.device)
+            found.append(_wait("a report of hub or device, for the last time", job.until_ms or None))
+        return found
 
     def _transaction(self, transaction: Transaction) -> dict[str, Any]:
         return {
@@ -201,4 +302,36 @@ class Views:
             "user": format_eui(transaction.user),
             "state": transaction.state.value,
             "due_ms": transaction.due_ms,
+            "waiting_for": self._waits_of_transaction(transaction),
         }
+
+    def _waits_of_transaction(self, transaction: Transaction) -> Waits:
+        if transaction.state is TransactionState.HELD:
+            return [_wait("its date", transaction.due_ms)]
+        if transaction.state is TransactionState.ACCEPTED_BY_DEVICE:
+            return [_wait("its date on the device", transaction.due_ms), *self._waits_of_device(transaction.device)]
+        if transaction.state is not TransactionState.SENT:
+            return []
+        entry = self._engine.state.dsp.inventory.get(transaction.device)
+        hub = None if entry is None or entry.hub is None else self._engine.csp.describe_hub(entry.hub, self._engine.now_ms)
+        waiting = [] if hub is None else hub["waiting_messages"]
+        on_the_way = [each for each in waiting if each["target"] in (None, format_eui(transaction.device))]
+        return [
+            _wait("the Response of its device, for the last time", transaction.until_ms or None),
+            *(_wait("its hub, which cannot be reached: the next try", each["next_try_ms"]) for each in on_the_way),
+            *self._waits_of_device(transaction.device),
+        ]
+
+    def _waits_of_device(self, eui: int) -> Waits:
+        described = self._engine.premises.describe(Eui64(eui), self._engine.now_ms)
+        return [] if described is None else list(described["waiting_for"])
+
+
+def _wait(what: str, until_ms: int | None = None) -> dict[str, Any]:
+    return {"what": what, "until_ms": until_ms}
+
+
+def _newest(found: Sequence[T], offset: int, limit: int | None) -> Sequence[T]:
+    """The last ``limit`` of a list but for the very last ``offset``, in its order."""
+    end = max(0, len(found) - offset)
+    return found[0 if limit is None else max(0, end - limit) : end]

@@ -104,7 +104,7 @@ def _watch(context: Context, job: Job) -> None:
     """Limit how long nothing may be heard of a job in its new state."""
     if job.deadline >= 0:
         context.agenda.cancel(job.deadline)
-        job.deadline = -1
+        job.deadline, job.until_ms = -1, 0
     settings, device = context.settings, context.state.inventory.get(job.device)
     if job.state == job_states.AT_CH:
         patience_ms = settings.silence_ms
@@ -113,7 +113,8 @@ def _watch(context: Context, job: Job) -> None:
         patience_ms = settings.ppmid_silence_ms if activates_itself else settings.receipt_silence_ms
     else:
         return
-    job.deadline = context.agenda.schedule(context.now_ms + patience_ms, "dsp.silence", job.key)
+    job.until_ms = context.now_ms + patience_ms
+    job.deadline = context.agenda.schedule(job.until_ms, "dsp.silence", job.key)
 
 
 def silence(context: Context, key: int) -> None:

@@ -100,6 +100,8 @@ class Transaction:
     state: TransactionState = TransactionState.SENT
     deadline: int = -1
     """Order number of the time-out in the agenda, -1 for none."""
+    until_ms: int = 0
+    """When it is over unless something comes before; 0 where nothing is awaited."""
     due_ms: int | None = None
     """When a held request is sent or a dated command is executed."""
     transformed: Element | None = None
@@ -167,6 +169,8 @@ class Job:
     since_ms: int = 0
     deadline: int = -1
     """Order number in the agenda of the end of its patience in this state, -1 for none."""
+    until_ms: int = 0
+    """The instant of that end, 0 for none."""
 
 
 @dataclass(slots=True)

@@ -71,8 +71,8 @@ def transmit(context: Context, device: InventoryEntry, transaction: Transaction,
     transaction.state = TransactionState.SENT
     context.state.commands[command_key(transaction)] = transaction.key
     context.state.open_transactions += 1
-    valid_until_ms = context.now_ms + context.settings.on_demand_validity_ms
-    transaction.deadline = context.agenda.schedule(valid_until_ms, "dsp.timeout", transaction.key)
+    transaction.until_ms = context.now_ms + context.settings.on_demand_validity_ms
+    transaction.deadline = context.agenda.schedule(transaction.until_ms, "dsp.timeout", transaction.key)
     context.journal(
         "gbcs.command",
         f"{message.message_code:04X} to {device.device_type} {format_eui(device.eui)}",

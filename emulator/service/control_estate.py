@@ -29,8 +29,8 @@ from emulator.service.control_models import (
 )
 from emulator.service.control_worlds import WORLD
 from emulator.service.hosted import HostedWorld
-from emulator.service.persistence.contract import request_key
 from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.views import Page
 
 
 def estate_routes() -> list[Route]:
@@ -110,23 +110,19 @@ async def _estate(call: Call) -> Answer:
     return {name: described[name] for name in ("name", "seed", "start_ms", "parties", "homes", "settings")}
 
 
-def _listed(call: Call) -> list[dict[str, Any]]:
-    query = call.given(DevicesQuery)
-    hub = None if query.hub is None else format_eui(query.hub)
-    wanted = (("type", query.type), ("status", query.status), ("hub", hub))
-    found = call.hosted.world.views.devices()
-    return [entry for entry in found if all(value is None or entry[name] == value for name, value in wanted)]
+def _listed(call: Call) -> Page:
+    query, views = call.given(DevicesQuery), call.hosted.world.views
+    return views.devices(device_type=query.type, status=query.status, hub=query.hub, offset=query.offset, limit=query.limit)
 
 
 async def _inventory(call: Call) -> Answer:
     listed = _listed(call)
-    return {"count": len(listed), "devices": listed[: call.given(DevicesQuery).limit]}
+    return {"count": listed.count, "devices": listed.items}
 
 
 async def _devices(call: Call) -> Answer:
     listed, views = _listed(call), call.hosted.world.views
-    page = listed[: call.given(DevicesQuery).limit]
-    return {"count": len(listed), "devices": [views.device(parse_eui(entry["device"])) for entry in page]}
+    return {"count": listed.count, "devices": [views.device(parse_eui(entry["device"])) for entry in listed.items]}
 
 
 async def _device(call: Call) -> Answer:
@@ -226,7 +222,7 @@ async def _keystore(call: Call) -> Answer:
     records = world.keys.records()
     if call.given(KeyStoreQuery).devices:
         known = {record.key for record in records}
-        devices = (parse_eui(entry["device"]) for entry in world.views.devices())
+        devices = (parse_eui(entry["device"]) for entry in world.views.devices().items)
         made = (world.keys.device(eui, usage) for eui in devices for usage in Usage)
         records += [record for record in made if record is not None and record.key not in known]
     return web.Response(body=to_keystore_json(records), content_type="application/json")
@@ -248,15 +244,8 @@ async def _put_firmware(call: Call) -> Answer:
 
 
 async def _jobs(call: Call) -> Answer:
-    query = call.given(JobsQuery)
-    device = None if query.device is None else format_eui(query.device)
-    found = [
-        entry
-        for entry in call.hosted.world.views.jobs()
-        if (query.request_id is None or request_key(entry["request_id"]) == request_key(query.request_id))
-        and (device is None or any(job["device"] == device for job in entry["jobs"]))
-    ]
-    return {"count": len(found), "requests": found[-query.limit :]}
+    found = call.hosted.world.views.jobs(**call.given(JobsQuery).model_dump())
+    return {"count": found.count, "requests": found.items}
 
 
 async def _cancel_job(call: Call) -> Answer:
@@ -264,16 +253,8 @@ async def _cancel_job(call: Call) -> Answer:
 
 
 async def _transactions(call: Call) -> Answer:
-    query = call.given(TransactionsQuery)
-    device = None if query.device is None else format_eui(query.device)
-    found = [
-        entry
-        for entry in call.hosted.world.views.transactions()
-        if (query.request_id is None or request_key(entry["request_id"]) == request_key(query.request_id))
-        and device in (None, entry["device"])
-        and query.state in (None, entry["state"])
-    ]
-    return {"count": len(found), "transactions": found[-query.limit :]}
+    found = call.hosted.world.views.transactions(**call.given(TransactionsQuery).model_dump())
+    return {"count": found.count, "transactions": found.items}
 
 
 async def _faults(call: Call) -> Answer:

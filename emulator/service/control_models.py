@@ -260,7 +260,13 @@ class Page(Model):
     limit: int = Field(100, ge=1, le=MAX_PAGE)
 
 
-class DevicesQuery(Page):
+class OffsetPage(Page):
+    """A portion of a list from somewhere on."""
+
+    offset: int = Field(0, ge=0, description="entries to leave out: the first ones of devices, else the newest ones")
+
+
+class DevicesQuery(OffsetPage):
     """Which devices."""
 
     type: str | None = None
@@ -283,14 +289,17 @@ class KeyStoreQuery(Model):
     devices: bool = Field(False, description="with the certificates of the estate's devices")
 
 
-class JobsQuery(Page):
-    """Which firmware requests."""
+class JobsQuery(OffsetPage):
+    """Which firmware requests, and which of their jobs."""
+
+    job_offset: int = Field(0, ge=0, description="jobs of a request to leave out")
+    job_limit: int = Field(MAX_PAGE, ge=0, le=MAX_PAGE, description="most jobs of a request")
 
     device: Eui | None = None
     request_id: str | None = None
 
 
-class TransactionsQuery(Page):
+class TransactionsQuery(OffsetPage):
     """Which requests to devices."""
 
     device: Eui | None = None

@@ -24,7 +24,7 @@ from emulator.service.control_models import (
     Wait,
 )
 from emulator.service.hosted import HostedWorld, wall_ms
-from emulator.service.persistence.contract import DeliveryState, OutboxQuery, request_key
+from emulator.service.persistence.contract import DeliveryState, OutboxQuery
 from emulator.service.recovery import Origin
 from emulator.service.routes import Answer, Call, ControlRefused, Route
 from emulator.simulation.clock import MAX_INSTANT_MS
@@ -223,9 +223,8 @@ async def _job_stands(world: HostedWorld, condition: Condition) -> bool:
 
 async def _transaction_stands(world: HostedWorld, condition: Condition) -> bool:
     assert isinstance(condition, TransactionCondition)
-    wanted = request_key(condition.request_id)
-    found = (entry for entry in world.world.views.transactions() if request_key(entry["request_id"]) == wanted)
-    return any(entry["state"] in condition.states for entry in found)
+    found = world.world.views.transactions(request_id=condition.request_id)
+    return any(entry["state"] in condition.states for entry in found.items)
 
 
 _CONDITIONS: Mapping[str, Callable[[HostedWorld, Any], Awaitable[bool]]] = {
