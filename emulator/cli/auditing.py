@@ -236,7 +236,7 @@ def _row(record: Record) -> tuple[object, ...]:
         _joined(entry.user, entry.role, operator, acting, granted),
         entry.device or (f"list of {entry.devices}" if entry.devices else None),
         _joined(entry.variant, entry.version, image, entry.mpxn),
-        _joined(entry.outcome, change, entry.reason),
+        _joined("" if entry.reason.startswith(entry.outcome) else entry.outcome, change, entry.reason),
     )
 
 

@@ -34,7 +34,7 @@ def explain(
         print_fields("now", found["state"])
     if found["messages"]:
         rows = [_message_row(message) for message in found["messages"]]
-        print_rows(("Message", "Simulated", "Recipient", "Kind", "Code", "State", "Waits for"), rows)
+        print_rows(("Message", "Simulated", "Recipient", "Kind", "Code", "State", "Waits for, or last outcome"), rows)
     if found["happened"]:
         lines = [(format_datetime(line["at_ms"]), line["kind"], line["device"], line["summary"]) for line in found["happened"]]
         print_rows(("Simulated", "Kind", "Device", "What"), lines)
@@ -61,9 +61,32 @@ def _print_gate(gate: dict[str, Any]) -> None:
         detail = f": {verdict['detail']}" if verdict["detail"] else ""
         console().print(Text.assemble("  ", mark, verdict["check"], detail))
     if gate["looked_at"]:
-        print_fields("  looked at", gate["looked_at"])
+        console().print("  looked at")
+    for name, value in gate["looked_at"].items():
+        _print_value(name, value)
+
+
+def _print_value(name: str, value: Any) -> None:
+    """One value on one line; the members of a list of mappings on one line each."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        for each in value:
+            said = ", ".join(f"{key} {_said(key, inner)}" for key, inner in each.items() if inner is not None)
+            console().print(Text.assemble("    ", (name, "cyan"), ": ", said))
+    else:
+        console().print(Text.assemble("    ", (name, "cyan"), ": ", _said(name, value)))
+
+
+def _said(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("_ms") and isinstance(value, int):
+        return format_datetime(value)
+    return "–" if value is None else str(value)
 
 
 def _message_row(message: dict[str, Any]) -> tuple[object, ...]:
-    names = ("recipient", "kind", "code", "state", "waits_for")
-    return message["number"], format_datetime(message["at_ms"]), *(message[name] for name in names)
+    names = ("recipient", "kind", "code", "state")
+    waits_for = (message["waits_for"] or {}).get("for") or message["detail"] or None
+    return message["number"], format_datetime(message["at_ms"]), *(message[name] for name in names), waits_for

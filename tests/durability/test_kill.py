@@ -165,6 +165,12 @@ async def check_everything(service: Service, witness: Witness, endpoint: Endpoin
             ) as answer:
                 codes = [entry["data"]["code"] for entry in (await answer.json())["entries"]]
             assert codes == [code], f"{request_id} was answered {code} and the log has {codes}"
+            async with http.get(f"{service.world}/audit", params={"request_id": str(request_id), "kind": "decision"}) as answer:
+                outcomes = [record["entry"]["outcome"] for record in (await answer.json())["records"]]
+            assert outcomes == [code], f"{request_id} was answered {code} and the audit trail has {outcomes}"
+        async with http.get(f"{service.world}/audit/verify") as answer:
+            verdict = await answer.json()
+        assert verdict["whole"], verdict
         for path, document in list(witness.documents.values())[::25]:
             async with http.post(f"{service.said['duis']}/api/v1/service{path}", data=document, headers=XML) as answer:
                 assert b">E44<" in await answer.read(), "a RequestID that was answered is used"
