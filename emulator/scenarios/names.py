@@ -51,6 +51,7 @@ class Names:
     images: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
     faults: set[str] = field(default_factory=set)
+    grants: set[str] = field(default_factory=set)
     steps: set[str] = field(default_factory=set)
     _devices: dict[Eui64, DeviceDefinition] = field(default_factory=dict)
     _shown: dict[int, str] = field(default_factory=dict)

@@ -93,6 +93,8 @@ class Stage:
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     """Requests by the name of their step."""
     faults: dict[str, list[int]] = field(default_factory=dict)
+    grants: dict[str, int] = field(default_factory=dict)
+    """Numbers of grants by the name of their step."""
     instants: dict[str, int] = field(default_factory=dict)
     """When each named step began."""
     exchanges: list[Exchange] = field(default_factory=list)

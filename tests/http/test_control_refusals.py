@@ -57,7 +57,7 @@ BODIES: dict[str, tuple[str, str, Any, str, str]] = {
     "no power": ("PUT", f"{WORLD}/devices/00-DB-12-34-56-78-90-A0/power", {"on": "perhaps"}, "valid boolean", "on"),
     "no EUI": ("POST", f"{WORLD}/devices/00-DB-12-34-56-78-90-A0/fit", {"hub": "x"}, "is not an EUI-64", "hub"),
     "no estate": ("POST", f"{WORLD}/reset", {"estate": "name = "}, "", "estate"),
-    "half an estate": ("POST", f"{WORLD}/reset", {"estate": 'name = "x"'}, "Field required", "estate"),
+    "half an estate": ("POST", f"{WORLD}/reset", {"estate": 'name = "x"'}, "start is missing", "estate"),
     "world of another name": ("POST", f"{API}/worlds", {"name": "../etc"}, "cannot name a world", "world"),
     "world of a long name": ("POST", f"{API}/worlds", {"name": "x" * 64}, "cannot name a world", "world"),
     "negative seed": ("POST", f"{API}/worlds", {"name": "x", "seed": -1}, "greater than or equal to 0", "seed"),

@@ -9,6 +9,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
 from emulator.scenarios.names import Names, suggest
+from emulator.scenarios.steps import access
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.values import Moment, Reference, References
 from emulator.simulation.faults import KINDS
@@ -290,5 +291,6 @@ STEPS: Mapping[str, type[Step]] = {
     "fault.add": AddFault,
     "fault.remove": RemoveFault,
     "job.cancel": CancelJob,
+    **access.STEPS,
 }
 """One for each verb."""
