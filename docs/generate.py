@@ -6,15 +6,17 @@ A test fails when a page is not what this script would write.
 import ast
 import dataclasses
 import inspect
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer.main
 from lxml import etree
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,6 +28,9 @@ from emulator.domain.vocabulary import DeviceType  # noqa: E402
 from emulator.dsp import job_states  # noqa: E402
 from emulator.dsp.dsp import NON_DEVICE_SERVICES  # noqa: E402
 from emulator.dsp.settings import DspSettings  # noqa: E402
+from emulator.estate.declaration import _Estate as DeclaredEstate  # noqa: E402
+from emulator.estate.mistakes import _expected as explained  # noqa: E402
+from emulator.estate.model import CplEntry, DeviceDefinition, Home, Party, Registration  # noqa: E402
 from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
 from emulator.premises import device_states, hub_states  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
@@ -35,6 +40,7 @@ from emulator.service.control_app import control_routes  # noqa: E402
 from emulator.service.server import Server  # noqa: E402
 from emulator.simulation.faults import KINDS  # noqa: E402
 
+ESTATE_COLUMNS = ("Key", "What it takes", "Default", "Meaning")
 PAGES = ROOT / "docs" / "reference"
 NOTICE = "<!-- Written by docs/generate.py; change the table it comes from, then run `make docs`. -->\n"
 
@@ -275,6 +281,43 @@ reference's table of limits, `EMU` is a choice of ours. None of them is a fact a
     return text + "`[settings.check_codes]` is explained in [check codes](check-codes.md).\n"
 
 
+def in_words(field: FieldInfo) -> str:
+    """What a key of an estate takes."""
+    words = explained(field)
+    if not words:
+        members = [part for part in get_args(field.annotation) if part is not type(None)]
+        words = " or ".join(filter(None, (in_words(FieldInfo.from_annotation(part)) for part in members)))
+    return f"a list: {words}" if get_origin(field.annotation) is list else words
+
+
+def estate() -> str:
+    """Every key of an estate."""
+    text = """# Estate
+
+What a world is made of, as TOML. `dcc-emulator estate template` prints the embedded default, `dcc-emulator estate validate FILE`
+names what is wrong ([how to](../how-to/own-estate.md)). An unknown key is an error. Keys without a default must be given.
+
+"""
+    kinds = {"parties": Party, "homes": Home, "devices": DeviceDefinition, "registrations": Registration, "cpl": CplEntry}
+    meanings = {name: field_texts(kind) for name, kind in kinds.items()}
+
+    def describe(path: str, model: type[BaseModel]) -> str:
+        rows, inner = [], ""
+        for key, field in model.model_fields.items():
+            place = f"{path}.{key}" if path else key
+            nested = [part for part in get_args(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+            inner += "".join(describe(place, part) for part in nested)
+            takes = f"tables `[[{place}]]`" if nested else in_words(field)
+            default = "" if field.is_required() else shown(field.get_default()) or "none"
+            meaning = re.sub(r":\w+:`[\w.]+?(\w+)`", r"`\1`", meanings.get(path.split(".")[-1], {}).get(key, ""))
+            if key == "settings":
+                takes, meaning = "tables `[settings.…]`", "[World settings](world-settings.md)."
+            rows.append((f"`{key}`", takes, default, meaning))
+        return f"## {f'`[[{path}]]`' if path else 'At the top'}\n\n{table(ESTATE_COLUMNS, rows)}\n{inner}"
+
+    return text + describe("", DeclaredEstate)
+
+
 def states() -> str:
     """State diagrams, drawn from the transition tables."""
     machines: list[tuple[str, str, Mapping[tuple[Any, Any], Any]]] = [
@@ -355,6 +398,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "use-cases.md": use_cases,
     "server-settings.md": server_settings,
     "world-settings.md": world_settings,
+    "estate.md": estate,
     "states.md": states,
     "faults.md": faults,
     "control-api.md": control_api,
