@@ -30,7 +30,8 @@ class Lookup:
         self._at_uprn: Index = {}
         self._at_address: Index = {}
         self._held: Index = {}
-        self._jobs: Index = {}
+        self._jobs: dict[int, tuple[int, ...]] = {}
+        """Oldest first. Tuples, because fifty thousand new sets would keep the garbage collector busy for half an answer."""
         self._users: dict[str, list[User]] = {}
         self._products: dict[tuple[str, str], list[CplEntry]] = {}
         for entry in state.inventory.values():
@@ -146,15 +147,19 @@ class Lookup:
 
     def jobs_of(self, device: int) -> list[Job]:
         """Firmware jobs of a device, newest first."""
-        return [self._state.jobs[key] for key in sorted(self._jobs.get(device, ()), reverse=True)]
+        return [self._state.jobs[key] for key in reversed(self._jobs.get(device, ()))]
 
     def add_job(self, job: Job) -> None:
         """A device has a new job."""
-        _put(self._jobs, job.device, job.key)
+        self._jobs[job.device] = (*self._jobs.get(job.device, ()), job.key)
 
     def drop_job(self, job: Job) -> None:
         """A job is forgotten."""
-        _take(self._jobs, job.device, job.key)
+        left = tuple(key for key in self._jobs[job.device] if key != job.key)
+        if left:
+            self._jobs[job.device] = left
+        else:
+            del self._jobs[job.device]
 
     def differences(self, other: "Lookup") -> list[str]:
         """Names of the indices in which two lookups differ; for tests of their upkeep."""
