@@ -6,15 +6,19 @@ So the SHA-256 of the octets is the digest by which the audit trail names the li
 import mmap
 from collections.abc import Iterable
 
+import numpy as np
+
 from emulator.domain.identifiers import eui_bytes, format_eui
 
 EUI_BYTES = 8
+_EUI = np.dtype(">u8")
 
 
 def pack(devices: Iterable[str]) -> bytes:
     """The octets of a list of EUIs with or without hyphens."""
-    euis = {bytes.fromhex(device.replace("-", "")) for device in devices}
-    return b"".join(sorted(euis))
+    euis = np.frombuffer(bytes.fromhex("".join(devices).replace("-", "")), _EUI)
+    rising = bool(np.all(euis[:-1] < euis[1:]))
+    return (euis if rising else np.unique(euis)).astype(_EUI).tobytes()
 
 
 def unpack(octets: bytes) -> list[str]:
