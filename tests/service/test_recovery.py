@@ -279,7 +279,7 @@ async def test_an_error_of_ours_happens_again_in_a_replay(
         assert server.worlds["default"].last_seq >= 2
         await without_snapshot(server)
     monkeypatch.undo()
-    with pytest.raises(ReplayDiffers, match="would be (answered otherwise|another one)"):
+    with pytest.raises(ReplayDiffers, match=r"would be (answered otherwise|another one)"):
         async with running_server(kept):
             pass
 
