@@ -10,7 +10,7 @@ from emulator.engine import EngineState, new_state, restore_state
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.estate.model import Estate
 from emulator.keyring import KeyRing
-from emulator.pki.certificates import CertificateRecord
+from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.pki.keystore import KeyStore, seeded_key_store
 from emulator.pki.reports import ImportReport
 from emulator.pki.smki import Organisation, TestSmki
@@ -86,4 +86,9 @@ def key_store(estate: Estate, imported: ImportReport | None = None) -> KeyStore:
         keys.adopt(imported)
     if keys.dsp_signing() is None:
         raise Malformed("no certificate for the DSP to sign with", where="parties", expected="the Access Control Broker")
+    for usage in Usage:
+        chosen = keys.explain_live(ACCESS_CONTROL_BROKER, usage)
+        if chosen.record is None or chosen.record.private_key is None:
+            expected = "a certificate in use of the Access Control Broker, with its private key"
+            raise Malformed(f"commands cannot be protected: {chosen.reason}", where=f"keys, {usage}", expected=expected)
     return keys

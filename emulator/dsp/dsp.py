@@ -190,7 +190,7 @@ class Dsp:
     def awaited(self) -> int:
         """Requests and firmware jobs whose outcome somebody waits for."""
         state = self.context.state
-        return state.open_transactions + state.open_jobs + len(state.log_updates)
+        return state.open_transactions + state.open_jobs + len(state.untold) + len(state.log_updates)
 
 
 _HANDLERS: Mapping[str, Callable[..., None]] = {

@@ -159,10 +159,11 @@ def told(context: Context, request: FirmwareRequest, devices: Sequence[int]) -> 
 
 
 def _tell_undistributed_later(context: Context, request: FirmwareRequest, job: Job) -> None:
-    if not request.untold:
+    if request.key not in context.state.untold:
+        context.state.untold[request.key] = []
         due_ms = context.now_ms + context.settings.distribution_failure_collect_ms
         context.agenda.schedule(due_ms, "dsp.distribution_failure", request.key)
-    request.untold.append(job.key)
+    context.state.untold[request.key].append(job.key)
 
 
 def tell_undistributed(context: Context, key: int) -> None:
@@ -170,7 +171,7 @@ def tell_undistributed(context: Context, key: int) -> None:
     request = context.state.firmware_requests.get(key)
     if request is None:
         return
-    for some in portions(request.untold, context.settings.devices_per_alert):
+    for some in portions(context.state.untold.pop(key, []), context.settings.devices_per_alert):
         devices = [context.state.jobs[number].device for number in some]
         body = element(
             "FirmwareDistributionFailure",
@@ -181,7 +182,6 @@ def tell_undistributed(context: Context, key: int) -> None:
         context.dcc_alert(
             told(context, request, devices), "distribution_failure", body, device=one, request_id=request.request_id
         )
-    request.untold.clear()
 
 
 def cancel_jobs(context: Context, device: int, reason: str) -> None:

@@ -88,7 +88,7 @@ def complete_request(context: Context, request: FirmwareRequest) -> None:
     state.completed_jobs += len(request.jobs)
     while state.completed_jobs > context.settings.keep_jobs and len(state.completed_requests) > 1:
         oldest = next(iter(state.completed_requests))
-        if state.firmware_requests[oldest].untold:
+        if oldest in state.untold:
             break  # its requester has yet to hear of a failure
         del state.completed_requests[oldest]
         gone = state.firmware_requests.pop(oldest)

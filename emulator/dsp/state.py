@@ -146,8 +146,6 @@ class FirmwareRequest:
     jobs: list[int] = field(default_factory=list)
     open_jobs: int = 0
     """Jobs that have not ended."""
-    untold: list[int] = field(default_factory=list)
-    """Jobs whose failure the next FirmwareDistributionFailure tells."""
     by_agent: bool = False
     """Whether a Registered Supplier Agent sent it."""
     acting_for: tuple[str, ...] = ()
@@ -223,6 +221,8 @@ class DspState:
     completed_jobs: int = 0
     """Jobs of those requests."""
     jobs: dict[int, Job] = field(default_factory=dict)
+    untold: dict[int, list[int]] = field(default_factory=dict)
+    """Firmware request → jobs whose failure its next FirmwareDistributionFailure tells."""
     log_updates: list[PendingLogUpdate] = field(default_factory=list)
     grants: GrantState = field(default_factory=GrantState)
     anomaly: AnomalyState = field(default_factory=AnomalyState)

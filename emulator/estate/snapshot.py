@@ -27,7 +27,7 @@ def load(data: bytes) -> Any:
     """The state tree of :func:`dump`; raise :class:`Malformed` for anything else."""
     try:
         return _decode(json.loads(data))
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         raise Malformed(f"not a snapshot: {error}", expected="what dump() wrote") from None
 
 

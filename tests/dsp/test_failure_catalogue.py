@@ -160,7 +160,7 @@ def test_f10_what_ends_a_distribution_is_a_setting(until: str, freed_by: str) ->
 def test_f12_a_file_damaged_on_the_way_to_the_csp_is_one_failure_for_all(bench: Bench) -> None:
     fault(bench, "csp.rejects_image")
     assert bench.distribute("11.1", "ESME", [ESME, device(1, "A0")]).code == "I99"
-    fresh = bench.advance(DAY_MS)
+    fresh = bench.run_until_idle()
     assert told(fresh) == {"one": ["N18"]}
     (body,) = bodies(fresh, "N18")
     assert body.value("MeterIDs") == ",".join(map(format_eui, (ESME, device(1, "A0"))))
@@ -519,3 +519,24 @@ def test_two_images_travel_where_the_guard_is_off() -> None:
     bench.activate(ESME, hash_of(bench))
     bench.run_until_idle()
     assert bench.world.engine.context.lookup.jobs_of(ESME)[1].reason == "activation refused with code 2"
+
+
+def test_a_suspended_meter_comes_back_by_new_firmware(bench: Bench) -> None:
+    """Off the list: suspended, other services refused; distribution, activation and reading are the way back (duis.md 6.3)."""
+    row = {"type": "ESME", "manufacturer": "11E5", "model": "00020101", "firmware_version": "00010000"}
+    bench.control("cpl.put", status="Withdrawn", **row)
+    bench.deliveries.clear()
+    assert bench.submit("4.1.1", to=ESME).code == "E5"
+    assert bench.distribute("11.1", "ESME", [ESME]).code == "I99"
+    assert told(bench.run_until_idle()) == {"one": ["N60", "N62", "8F72"]}
+    bench.activate(ESME, hash_of(bench))
+    assert told(bench.run_until_idle()) == {"one": ["11.3 I0", "N29"]}
+    assert bench.submit("4.1.1", to=ESME).code == "I99"
+
+
+def test_suspension_in_the_middle_cancels_nothing(bench: Bench) -> None:
+    bench.distribute("11.1", "ESME", [ESME])
+    bench.advance(1_000)
+    bench.control("cpl.put", type="ESME", manufacturer="11E5", model="00020101", firmware_version="00010000", status="Expired")
+    assert told(bench.run_until_idle()) == {"one": ["N60", "N62", "8F72"]}
+    assert state_of(bench) == "VERIFIED"

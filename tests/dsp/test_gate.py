@@ -1,10 +1,12 @@
 """The gate: order of the checks, their codes, and that nothing happens behind a refusal."""
 
+from typing import Any
+
 import pytest
 
 from emulator.domain.identifiers import format_eui
-from emulator.domain.vocabulary import WebService
-from emulator.duis.messages import element
+from emulator.domain.vocabulary import DeviceStatus, WebService
+from emulator.duis.messages import Element, element
 from tests.dsp.bench_world import AGENT, DAY_MS, NETWORK_OPERATOR, OTHER_USER, SUPPLIER, SUPPLIER_TWO, Bench, device
 
 STRANGER = 0x90B3D51F30990000
@@ -124,3 +126,33 @@ def test_every_verdict_is_kept(bench: Bench) -> None:
 @pytest.mark.parametrize("variant", [2, 3])
 def test_local_delivery_is_refused_with_its_own_code(bench: Bench, variant: int) -> None:
     assert bench.submit("11.2", to=device(0, "A0"), variant=variant).code == "E17"
+
+
+def test_of_several_mistakes_the_first_in_the_order_of_checks_is_told(bench: Bench) -> None:
+    """Everything wrong at once, then mended from the front (duis.md 3.1): each step shows the next code."""
+    esme, unknown = device(0, "A0"), device(0, "AF")
+    users = bench.world.engine.state.dsp.users
+    bench.submit("11.2", to=esme, counter=1)
+    users[SUPPLIER_TWO].active = False
+    body = element("ReadFirmwareVersion", element("ExecutionDateTime", "2026-01-01T00:00:00Z"))
+    wrong = element("ReadInventory")
+
+    def code(srv: str, said: Element, **how: Any) -> str:
+        return bench.submit(srv, said, **how).code
+
+    wrong_service = {"service": WebService.NON_DEVICE, "variant": 1}
+    assert code("11.2", wrong, to=unknown, user=STRANGER, **wrong_service) == "E13"
+    assert code("11.2", wrong, to=unknown, user=STRANGER, variant=1) == "E12"
+    assert code("11.2", body, to=unknown, user=STRANGER, variant=1) == "E1"
+    assert code("1.5", element("UpdateMeterBalance"), to=unknown, user=SUPPLIER_TWO, variant=4) == "E3"
+    users[SUPPLIER_TWO].active = True
+    assert code("4.6.2", element("RetrieveExportDailyReadLog"), to=unknown, user=SUPPLIER_TWO, variant=1) == "E2"
+    assert code("11.2", body, to=unknown, user=SUPPLIER_TWO, variant=2) == "E19"
+    assert code("11.2", body, to=device(0, "A3"), user=SUPPLIER_TWO, variant=2) == "E11"
+    bench.world.engine.state.dsp.inventory[esme].status = DeviceStatus.DECOMMISSIONED
+    assert code("11.2", body, to=esme, user=SUPPLIER_TWO, variant=2) == "E4"
+    assert code("11.2", body, to=esme, variant=2) == "E5"
+    bench.world.engine.state.dsp.inventory[esme].status = DeviceStatus.COMMISSIONED
+    assert code("11.2", body, to=esme, variant=2) == "E17"
+    assert code("11.2", body, to=esme, variant=1) == "E46"
+    assert code("11.2", body, to=esme, variant=1, counter=1) == "E44", "a RequestID that was used comes before everything"
