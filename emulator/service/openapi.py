@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from emulator import __version__
-from emulator.service.routes import Route
+from emulator.service.routes import Route, needs_body
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {
@@ -71,7 +71,7 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         content = {"application/json": {"schema": {"$ref": _REF.format(model=route.body.__name__)}}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": needs_body(route.body), "content": content}
     return operation
 
 

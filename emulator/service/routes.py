@@ -161,8 +161,15 @@ def _world(route: Route, request: web.Request, worlds: Mapping[str, HostedWorld]
 async def _body(route: Route, request: web.Request, limit_bytes: int) -> BaseModel | None:
     if route.body is None:
         return None
+    if not request.body_exists and not needs_body(route.body):
+        return route.body()
     data = await read_body(request, ("application/json",), limit_bytes, BODY_TIMEOUT_MS)
     return route.body.model_validate_json(data)
+
+
+def needs_body(model: type[BaseModel]) -> bool:
+    """Whether there is something that a caller has to say; otherwise a body may be left out."""
+    return any(field.is_required() for field in model.model_fields.values())
 
 
 def _query(route: Route, request: web.Request) -> BaseModel | None:
@@ -174,8 +181,8 @@ def _query(route: Route, request: web.Request) -> BaseModel | None:
 def _invalid(error: ValidationError) -> web.Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    given = "" if first["type"] == "missing" else f" (got {str(first['input'])[:80]!r})"
-    return problem(400, f"{first['msg']}{given}", where=where)
+    given = "" if first["type"] in ("missing", "json_invalid") else f" (got {str(first['input'])[:80]!r})"
+    return problem(400, f"{first['msg'].removeprefix('Value error, ')}{given}", where=where)
 
 
 def problem(status: int, error: str, *, where: str = "", expected: str = "") -> web.Response:

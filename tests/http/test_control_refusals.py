@@ -179,6 +179,16 @@ async def test_a_refused_reset_changes_nothing(side: Side) -> None:
     await side.control.reset(seed=5)
 
 
+async def test_a_body_that_has_nothing_to_say_may_be_left_out(side: Side) -> None:
+    await side.control.call("POST", f"{API}/worlds/{side.name}/reset")
+    await refusal(side, 400, "POST", f"{API}/worlds/{side.name}/clock/rate")
+    document = json.loads(await side.control.call("GET", f"{API}/openapi.json"))
+    required = {
+        path: document["paths"][f"{API}/worlds/{{world}}/{path}"]["post"]["requestBody"]["required"] for path in ("reset", "wait")
+    }
+    assert required == {"reset": False, "wait": True}
+
+
 # who may call
 
 
