@@ -194,7 +194,8 @@ def audit_last_image(
     elif found is None:
         console().print(f"nobody sent {eui} an image")
     else:
-        print_fields(f"record {found.number}", {"simulated": format_datetime(found.at_ms), **_told(found)})
+        in_part = {"note": "taken in part; its answer names the devices that were not"} if found.entry.outcome[0] == "W" else {}
+        print_fields(f"record {found.number}", {"simulated": format_datetime(found.at_ms), **_told(found), **in_part})
     if found is None:
         raise typer.Exit(ExitCode.VERDICT)
 

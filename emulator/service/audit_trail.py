@@ -173,7 +173,10 @@ class Records(Protocol):
 
 
 async def last_sent_image(trail: Records, device: str, before_ms: int | None = None) -> Record | None:
-    """The decision by which an image was last let through for a device before an instant, such as that of an alert."""
+    """The decision by which an image was last let through for a device before an instant, such as that of an alert.
+
+    One with a code W let the image through for some devices of its list; the answer to the request names the others.
+    """
     query = AuditQuery(Query(device=device, kind="decision", to_ms=before_ms), limit=PAGE, newest_first=True)
     while page := await trail.records(query):
         for record in page:
