@@ -30,7 +30,7 @@ from emulator.dsp.dsp import NON_DEVICE_SERVICES  # noqa: E402
 from emulator.dsp.settings import DspSettings  # noqa: E402
 from emulator.estate.declaration import _Estate as DeclaredEstate  # noqa: E402
 from emulator.estate.mistakes import _expected as explained  # noqa: E402
-from emulator.estate.model import CplEntry, DeviceDefinition, Home, Party, Registration  # noqa: E402
+from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration, RegistrationRule  # noqa: E402
 from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
 from emulator.premises import device_states, hub_states  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
@@ -298,7 +298,15 @@ What a world is made of, as TOML. `dcc-emulator estate template` prints the embe
 names what is wrong ([how to](../how-to/own-estate.md)). An unknown key is an error. Keys without a default must be given.
 
 """
-    kinds = {"parties": Party, "homes": Home, "devices": DeviceDefinition, "registrations": Registration, "cpl": CplEntry}
+    kinds = {
+        "": Estate,
+        "parties": Party,
+        "homes": Home,
+        "devices": DeviceDefinition,
+        "registrations": Registration,
+        "registration_rules": RegistrationRule,
+        "cpl": CplEntry,
+    }
     meanings = {name: field_texts(kind) for name, kind in kinds.items()}
 
     def describe(path: str, model: type[BaseModel]) -> str:
@@ -309,9 +317,11 @@ names what is wrong ([how to](../how-to/own-estate.md)). An unknown key is an er
             inner += "".join(describe(place, part) for part in nested)
             takes = f"tables `[[{place}]]`" if nested else in_words(field)
             default = "" if field.is_required() else shown(field.get_default()) or "none"
-            meaning = re.sub(r":\w+:`[\w.]+?(\w+)`", r"`\1`", meanings.get(path.split(".")[-1], {}).get(key, ""))
+            meaning = re.sub(r":\w+:`[\w.]*?(\w+)`", r"`\1`", meanings.get(path.split(".")[-1], {}).get(key, ""))
             if key == "settings":
                 takes, meaning = "tables `[settings.…]`", "[World settings](world-settings.md)."
+            elif key.startswith("registration"):
+                meaning = f"{meaning} [Registration data](registration.md).".strip()
             rows.append((f"`{key}`", takes, default, meaning))
         return f"## {f'`[[{path}]]`' if path else 'At the top'}\n\n{table(ESTATE_COLUMNS, rows)}\n{inner}"
 

@@ -3,13 +3,15 @@
 A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it and changes nothing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from enum import StrEnum
+from io import BytesIO
 from typing import Any
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.limits import MAX_REGISTRATION_CSV_CHARACTERS
 from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole, UserRole
 from emulator.dsp import anomaly, grants
 from emulator.dsp.audit import Entry
@@ -20,6 +22,8 @@ from emulator.dsp.state import User
 from emulator.dsp.versions import suspend_or_restore
 from emulator.engine import Engine
 from emulator.estate.model import CplEntry, DeviceDefinition, Registration
+from emulator.estate.registration_csv import read_tenures, registrations_of
+from emulator.estate.registrations import FOREVER_MS
 from emulator.gbcs.usecases import parse_version
 from emulator.simulation.clock import MAX_INSTANT_MS
 
@@ -128,24 +132,45 @@ def user_status(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def registration_put(engine: Engine, params: Params) -> dict[str, Any]:
-    """Register a party for an MPxN and role from an instant on; whoever held it until then ends there."""
-    _only(params, "mpxn", "role", "party", "from_ms")
-    mpxn, party, role = _text(params, "mpxn"), _text(params, "party"), _word(params, "role", UserRole)
-    from_ms = _instant(params, "from_ms", engine.now_ms)
-    if not 1 <= len(mpxn) <= 13:
-        raise Malformed(f"mpxn is {mpxn[:60]!r}", where="mpxn", expected="1 to 13 characters")
-    companies = sorted({user.party for user in engine.state.dsp.users.values()})
-    if party not in companies:
-        raise Malformed(f"{party!r} is not a party", where="party", expected=f"one of {', '.join(companies)}")
-    earlier = engine.state.dsp.registrations.get((mpxn, role), [])
-    kept = [
-        entry if entry.to_ms is not None and entry.to_ms <= from_ms else replace(entry, to_ms=from_ms)
-        for entry in earlier
-        if entry.from_ms < from_ms
-    ]
-    engine.state.dsp.registrations[mpxn, role] = [*kept, Registration(mpxn, role, party, from_ms)]
-    engine.state.agenda.schedule(max(from_ms, engine.now_ms), "dsp.registration", mpxn)
-    return {"mpxn": mpxn, "role": role.value, "party": party, "from_ms": from_ms}
+    """Register a party for an MPxN and role from an instant on; whoever held it until then ends there.
+
+    With ``to_ms`` nobody holds it from then on.
+    """
+    _only(params, "mpxn", "role", "party", "from_ms", "to_ms")
+    entry = Registration(
+        mpxn=_text(params, "mpxn"),
+        role=_word(params, "role", UserRole),
+        party=_text(params, "party"),
+        from_ms=_instant(params, "from_ms", engine.now_ms),
+        to_ms=_instant(params, "to_ms", None),
+    )
+    _register(engine, [entry])
+    return asdict(entry)
+
+
+def registration_load(engine: Engine, params: Params) -> dict[str, Any]:
+    """Register parties from the text of a CSV file, all or none (docs/reference/registration.md)."""
+    _only(params, "csv")
+    text = _take(params, "csv", str)
+    if len(text) > MAX_REGISTRATION_CSV_CHARACTERS:
+        limit = f"at most {MAX_REGISTRATION_CSV_CHARACTERS} characters; the registration_file of an estate has room for more"
+        raise Malformed(f"csv has {len(text)} characters", where="csv", expected=limit)
+    parties = engine.state.dsp.registrations.parties
+    tenures = read_tenures(BytesIO(text.encode("utf-8", "replace")), parties, source="csv")
+    entries = registrations_of(tenures, parties)
+    return {"registrations": len(entries), "mpxns": _register(engine, entries)}
+
+
+def _register(engine: Engine, entries: Sequence[Registration]) -> int:
+    """Put registrations and have the DSP act on each change of party when it comes."""
+    now_ms, store, agenda = engine.now_ms, engine.state.dsp.registrations, engine.state.agenda
+    count = store.put(entries)
+    mpxns = sorted({entry.mpxn for entry in entries})
+    for mpxn in mpxns:
+        agenda.schedule(now_ms, "dsp.registration", mpxn)
+    for at_ms, mpxn in sorted({(change.at_ms, change.mpxn) for change in store.changes(now_ms, FOREVER_MS, mpxns)}):
+        agenda.schedule(at_ms, "dsp.registration", mpxn)
+    return count
 
 
 def cpl_put(engine: Engine, params: Params) -> dict[str, Any]:
@@ -338,6 +363,7 @@ VERBS: Mapping[str, Verb] = {
     "user.endpoint": user_endpoint,
     "user.status": user_status,
     "registration.put": registration_put,
+    "registration.load": registration_load,
     "cpl.put": cpl_put,
     "device.power": device_power,
     "device.fit": device_fit,

@@ -4,7 +4,7 @@ The engine is pure: no socket, thread, clock or global chance. The same inputs a
 seed give the same answers and effects, on any machine and however :meth:`Engine.advance` is sliced.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,14 @@ from emulator.dsp.context import Context, PartyKeys
 from emulator.dsp.dsp import Dsp
 from emulator.dsp.effects import Answer, Effect
 from emulator.dsp.inputs import DuisInput
+from emulator.dsp.lifecycle import await_registrations
 from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState, InventoryEntry, User
 from emulator.dsp.state import Premises as PremisesRecord
 from emulator.estate import snapshot
 from emulator.estate.model import DeviceDefinition, Estate
+from emulator.estate.registration_base import new_registrations, registration_base
+from emulator.estate.registration_columns import RegistrationColumns
 from emulator.premises.premises import DeviceKeys, Premises
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import PremisesState
@@ -146,16 +149,35 @@ class Engine:
         self.context.journal(kind, summary, device=device, data=data)
 
 
-def restore_state(data: bytes) -> EngineState:
-    """The state in a snapshot; raise :class:`Malformed` for what is not one, or is one of a newer engine."""
+FindColumns = Callable[[str], RegistrationColumns | None]
+"""Finds registration columns by their digest."""
+
+
+def no_columns(digest: str) -> None:
+    """None: where no estate names a registration file."""
+
+
+def restore_state(data: bytes, columns: FindColumns = no_columns) -> EngineState:
+    """The state in a snapshot; raise :class:`Malformed` for what is not one, or is one of a newer engine.
+
+    ``columns`` finds registration columns by their digest: a snapshot of an estate that names a file does not hold them.
+    """
     state = snapshot.load(data)
     if not isinstance(state, EngineState) or state.format > STATE_FORMAT:
         raise Malformed("not the snapshot of this engine", expected=f"format {STATE_FORMAT} or older")
+    registrations, estate = state.dsp.registrations, state.estate
+    found = columns(registrations.base_digest) if estate.registration_file else None
+    if estate.registration_file and found is None:
+        raise Malformed("the registration columns are missing", where="registrations", expected=registrations.base_digest)
+    registrations.attach(registration_base(estate, found))
     return state
 
 
-def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
-    """The state in which a world begins: the inventory agrees with the homes."""
+def new_state(estate: Estate, start_ms: int | None = None, columns: RegistrationColumns | None = None) -> EngineState:
+    """The state in which a world begins: the inventory agrees with the homes.
+
+    ``columns`` hold the registrations of an estate that names a file for them.
+    """
     settings = _Settings.of(estate)
     for home in estate.homes:
         if home.wan_technology not in settings.csp.technologies:
@@ -182,11 +204,8 @@ def new_state(estate: Estate, start_ms: int | None = None) -> EngineState:
         )
         for device in home.devices:
             state.dsp.inventory[device.eui] = _entry(device)
-    for registration in estate.registrations:
-        state.dsp.registrations.setdefault((registration.mpxn, registration.role), []).append(registration)
-        for change_ms in (registration.from_ms, registration.to_ms):
-            if change_ms is not None and change_ms > state.now_ms:
-                state.agenda.schedule(change_ms, "dsp.registration", registration.mpxn)
+    state.dsp.registrations = new_registrations(estate, columns)
+    await_registrations(state.agenda, state.dsp.registrations.base, state.now_ms)
     for threshold in settings.thresholds:
         put_threshold(state.dsp.anomaly, threshold)
     for row in estate.cpl:

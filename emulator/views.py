@@ -180,9 +180,12 @@ class Views:
         ]
         return Page(len(found), [self._transaction(each) for each in _newest(found, offset, limit)])
 
-    def registrations(self) -> list[dict[str, Any]]:
-        """Who is registered for what."""
-        return [asdict(entry) for entries in self._engine.state.dsp.registrations.values() for entry in entries]
+    def registrations(self, mpxn: str | None = None) -> list[dict[str, Any]]:
+        """Who is, was and will be registered: for an MPxN, or for those that the estate itself or a change at run time names."""
+        state = self._engine.state
+        store = state.dsp.registrations
+        mpxns = {entry.mpxn for entry in state.estate.registrations} | store.changed.keys() if mpxn is None else {mpxn}
+        return [asdict(entry) for each in sorted(mpxns) for entry in store.history(each)]
 
     def firmware_list(self) -> list[dict[str, Any]]:
         """The Central Products List."""

@@ -1,14 +1,17 @@
 """One isolated emulated GB: an estate, its keys, an engine, and views on them."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from emulator.controls import ControlledEngine
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
 from emulator.domain.vocabulary import RemotePartyRole
-from emulator.engine import EngineState, new_state, restore_state
+from emulator.engine import EngineState, FindColumns, new_state, no_columns, restore_state
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.estate.model import Estate
+from emulator.estate.registration_base import columns_of_base, registration_columns
+from emulator.estate.registration_columns import RegistrationColumns
 from emulator.keyring import KeyRing
 from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.pki.keystore import KeyStore, seeded_key_store
@@ -27,6 +30,11 @@ class World:
     engine: ControlledEngine
     views: Views
 
+    @property
+    def columns(self) -> RegistrationColumns | None:
+        """Columns that a snapshot names and does not hold, and that are to be kept beside it; None when it holds all."""
+        return columns_of_base(self.engine.state.dsp.registrations.base) if self.estate.registration_file else None
+
 
 def create_world(
     name: str = "default",
@@ -37,11 +45,12 @@ def create_world(
     start_ms: int | None = None,
     strict_counter: bool = False,
     source: str = "estate",
+    folder: Path | None = None,
 ) -> World:
     """A new world from an estate (None: the embedded default).
 
-    ``seed`` and ``start_ms`` override those of the estate; ``imported`` are keys to use in place of generated ones. Raise
-    :class:`Malformed` when the estate, its settings or the keys do not hold together.
+    ``seed`` and ``start_ms`` override those of the estate; ``imported`` are keys to use in place of generated ones; the estate
+    may name files in ``folder``. Raise :class:`Malformed` when the estate, its settings, its files or the keys do not fit.
     """
     estate = load_estate(estate_toml if estate_toml is not None else default_estate_toml(), source=source)
     if seed is not None:
@@ -49,12 +58,22 @@ def create_world(
     if strict_counter:
         settings = {**estate.settings, "dsp": {**_table(estate.settings.get("dsp")), "strict_counter": True}}
         estate = replace(estate, settings=settings)
-    return _assemble(name, new_state(estate, start_ms), imported)
+    columns = registration_columns(estate, folder, source=source)
+    return _assemble(name, new_state(estate, start_ms, columns), imported)
 
 
-def restore_world(name: str, snapshot: bytes, *, imported: ImportReport | None = None) -> World:
-    """The world of a snapshot; the same keys must be given as when it was created. Raise :class:`Malformed` for no snapshot."""
-    return _assemble(name, restore_state(snapshot), imported)
+def restore_world(
+    name: str,
+    snapshot: bytes,
+    *,
+    imported: ImportReport | None = None,
+    columns: FindColumns = no_columns,
+) -> World:
+    """The world of a snapshot; the same keys must be given as when it was created. Raise :class:`Malformed` for no snapshot.
+
+    ``columns`` finds what :attr:`World.columns` was when the snapshot was made, by its digest.
+    """
+    return _assemble(name, restore_state(snapshot, columns), imported)
 
 
 def _table(value: object) -> dict[str, object]:

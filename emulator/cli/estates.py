@@ -63,7 +63,8 @@ def validate_estate(file: File = None, json_output: JsonFlag = False) -> None:
     """Check an estate and its settings by making a world of it; ends with 1 and names the place when something is wrong."""
     name = DEFAULT_NAME if file is None else str(file)
     try:
-        estate = create_world(estate_toml=estate_text(file), source=name).estate
+        folder = None if file is None else file.parent
+        estate = create_world(estate_toml=estate_text(file), source=name, folder=folder).estate
     except Malformed as error:
         verdict: dict[str, object] = {"estate": name, "valid": False, "detail": error.detail, "where": error.where}
         verdict["expected"] = error.expected or None

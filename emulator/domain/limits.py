@@ -60,6 +60,12 @@ MAX_INVENTORY_DEVICES_PER_ANSWER: Final = 17
 MAX_OPERATOR_CHARACTERS: Final = 64
 """Longest name of the human who acts under a User ID, in the header DCC-Operator (chosen: a name or staff number)."""
 
+# Control commands
+
+MAX_REGISTRATION_CSV_CHARACTERS: Final = 1_000_000
+"""Longest text of one registration.load, some 20,000 registrations: it is kept with the command in the log, and no other request
+is processed before it is done (chosen)."""
+
 # What the stock client takes
 
 STOCK_CLIENT_ANSWER_MS: Final = 3_000

@@ -201,6 +201,7 @@ _HANDLERS: Mapping[str, Callable[..., None]] = {
     "dsp.distribution_failure": jobs.tell_undistributed,
     "dsp.silence": jobs.silence,
     "dsp.registration": lifecycle.registration_changed,
+    "dsp.registrations": lifecycle.registrations_changed,
     "dsp.timeout": transactions.timed_out,
     "dsp.execution_overdue": transactions.execution_overdue,
     "dsp.due": commands.send_held,

@@ -321,7 +321,8 @@ def looked_at(context: Context, case: Case) -> dict[str, object]:
         known["registered"] = [
             {"mpxn": mpxn, "role": role, "party": entry.party, "from_ms": entry.from_ms, "to_ms": entry.to_ms}
             for mpxn, role in claims(context, device)
-            for entry in context.state.registrations.get((mpxn, role), ())
+            for entry in context.state.registrations.history(mpxn)
+            if entry.role is role
         ]
     if case.execution_ms is not None:
         known["execution_ms"] = case.execution_ms

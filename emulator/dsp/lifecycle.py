@@ -13,6 +13,8 @@ from emulator.dsp.registration import METERS, other_parties, registered, respons
 from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction
 from emulator.dsp.transactions import drop_held
 from emulator.duis.messages import Element, element
+from emulator.estate.registrations import RegistrationBase
+from emulator.simulation.agenda import Agenda
 
 DEVICE_LOG_ENTRIES = 16
 """Devices a hub's log holds beside the hub (limits.csv L045, medium)."""
@@ -227,6 +229,20 @@ def registration_changed(context: Context, mpxn: str) -> None:
     for meter in context.lookup.with_mpxn(mpxn):
         for device in context.lookup.on_hub(meter.hub) or [meter]:
             supplier_changed(context, device)
+
+
+def registrations_changed(context: Context, after_ms: int) -> None:
+    """Registrations that the world began with have begun or ended since ``after_ms``."""
+    for mpxn in context.state.registrations.base.changing(after_ms, context.now_ms):
+        registration_changed(context, mpxn)
+    await_registrations(context.agenda, context.state.registrations.base, context.now_ms)
+
+
+def await_registrations(agenda: Agenda, base: RegistrationBase, after_ms: int) -> None:
+    """Wake when the next of the registrations that the world began with begins or ends."""
+    next_ms = base.next_change_ms(after_ms)
+    if next_ms is not None:
+        agenda.schedule(next_ms, "dsp.registrations", after_ms)
 
 
 def decommission(context: Context, case: Case) -> Refusal | None:

@@ -9,7 +9,6 @@ from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.state import InventoryEntry, User
-from emulator.estate.model import Registration
 
 METERS = (DeviceType.ESME, DeviceType.GSME)
 SUPPLIERS = (UserRole.IS, UserRole.GS)
@@ -25,7 +24,8 @@ _METER_ROLES: dict[DeviceType, tuple[tuple[str, tuple[UserRole, ...]], ...]] = {
 }
 """MPxNs of a meter and the roles whose registration for that MPxN makes a party responsible."""
 
-_SHARED_ROLES: dict[DeviceType, tuple[UserRole, ...]] = {
+_ROLES: dict[DeviceType, tuple[UserRole, ...]] = {
+    **{meter: tuple({role: None for _, roles in claims for role in roles}) for meter, claims in _METER_ROLES.items()},
     DeviceType.CHF: (UserRole.IS, UserRole.GS, UserRole.RSA, UserRole.ED, UserRole.GT, UserRole.ES),
     DeviceType.GPF: (UserRole.GS, UserRole.GT, UserRole.RSA),
     DeviceType.PPMID: (UserRole.IS, UserRole.GS, UserRole.RSA),
@@ -33,7 +33,7 @@ _SHARED_ROLES: dict[DeviceType, tuple[UserRole, ...]] = {
     DeviceType.IHD: (UserRole.IS, UserRole.GS),
     DeviceType.CAD: (UserRole.IS, UserRole.GS),
 }
-"""Devices without an MPxN of their own take responsibility from the meters they belong to."""
+"""Roles in which parties belong to a device; one without an MPxN of its own belongs to them through the meters it belongs to."""
 
 Claim = tuple[str, UserRole]
 
@@ -44,7 +44,7 @@ def meters_of(context: Context, device: InventoryEntry) -> list[InventoryEntry]:
     A hub and a GPF serve the whole home, the GPF its gas meters alone. A PPMID or HCALCS belongs to what it is joined with,
     where a GPF stands for the gas meters of its home, and to its home while it is joined with no meter.
     """
-    if device.device_type in _METER_ROLES:
+    if device.device_type in METERS:
         return [device]
     wanted = _meter_types(context, device)
     in_home = [entry for entry in context.lookup.on_hub(device.hub) if entry.device_type in wanted]
@@ -65,26 +65,35 @@ def _meter_types(context: Context, device: InventoryEntry) -> tuple[DeviceType, 
     return METERS
 
 
+def _roles(context: Context, device: InventoryEntry) -> tuple[UserRole, ...]:
+    """Roles in which parties can belong to a device."""
+    if device.device_type is DeviceType.HCALCS and context.settings.hcalcs_responsible == "meters":
+        return _ROLES[DeviceType.PPMID]
+    return _ROLES[device.device_type]
+
+
 def claims(context: Context, device: InventoryEntry) -> Iterator[Claim]:
     """The MPxNs and roles through which parties belong to a device."""
-    shared = _SHARED_ROLES.get(device.device_type)
-    if device.device_type is DeviceType.HCALCS and context.settings.hcalcs_responsible == "meters":
-        shared = _SHARED_ROLES[DeviceType.PPMID]
+    possible = _roles(context, device)
     for meter in meters_of(context, device):
         for field, roles in _METER_ROLES[meter.device_type]:
             mpxn = getattr(meter, field)
             for role in roles:
-                if mpxn and (shared is None or role in shared):
+                if mpxn and role in possible:
                     yield mpxn, role
-
-
-def _holds(entry: Registration, at_ms: int) -> bool:
-    return entry.from_ms <= at_ms and (entry.to_ms is None or at_ms < entry.to_ms)
 
 
 def registered(context: Context, mpxn: str, role: UserRole, party: str, at_ms: int) -> bool:
     """Whether the party holds this role for the MPxN at that instant."""
-    return any(entry.party == party and _holds(entry, at_ms) for entry in context.state.registrations.get((mpxn, role), ()))
+    store = context.state.registrations
+    return store.registered(mpxn, role, store.party_number(party), at_ms)
+
+
+def registered_party(context: Context, mpxn: str, role: UserRole, at_ms: int) -> str | None:
+    """The party that holds this role for the MPxN at that instant, or None."""
+    store = context.state.registrations
+    number = store.party_for(mpxn, role, at_ms)
+    return None if number is None else store.parties[number]
 
 
 def responsible(context: Context, user: User, role: UserRole, device: InventoryEntry, at_ms: int) -> bool:
@@ -97,7 +106,16 @@ def responsible(context: Context, user: User, role: UserRole, device: InventoryE
     if device.device_type is DeviceType.CHF and not meters_of(context, device):
         # A hub without meters belongs to nobody yet: the supplier that installs it acts on it first (our decision).
         return role in SUPPLIERS
-    return any(wanted is role and registered(context, mpxn, role, user.party, at_ms) for mpxn, wanted in claims(context, device))
+    if device.device_type not in METERS and role not in _roles(context, device):
+        return False
+    # As through claims(), without making those of other roles: a request may name 50,000 devices.
+    store = context.state.registrations
+    party = store.party_number(user.party)
+    for meter in meters_of(context, device):
+        for field, roles in _METER_ROLES[meter.device_type]:
+            if role in roles and (mpxn := getattr(meter, field)) and store.registered(mpxn, role, party, at_ms):
+                return True
+    return False
 
 
 def holders(context: Context, device: InventoryEntry, roles: Iterable[UserRole], at_ms: int) -> list[Eui64]:
@@ -106,9 +124,8 @@ def holders(context: Context, device: InventoryEntry, roles: Iterable[UserRole],
         user.eui
         for mpxn, role in claims(context, device)
         if role in roles
-        for entry in context.state.registrations.get((mpxn, role), ())
-        if _holds(entry, at_ms)
-        for user in context.lookup.users_of(entry.party)
+        if (party := registered_party(context, mpxn, role, at_ms)) is not None
+        for user in context.lookup.users_of(party)
         if role in user.roles
     }
     return sorted(found)
@@ -116,14 +133,8 @@ def holders(context: Context, device: InventoryEntry, roles: Iterable[UserRole],
 
 def supplier_parties(context: Context, device: InventoryEntry, at_ms: int) -> list[str]:
     """Companies registered as import or gas supplier of the device, each once, in the order of its claims."""
-    found = {
-        entry.party: None
-        for mpxn, role in claims(context, device)
-        if role in SUPPLIERS
-        for entry in context.state.registrations.get((mpxn, role), ())
-        if _holds(entry, at_ms)
-    }
-    return list(found)
+    found = {registered_party(context, mpxn, role, at_ms): None for mpxn, role in claims(context, device) if role in SUPPLIERS}
+    return [party for party in found if party is not None]
 
 
 def responsible_suppliers(context: Context, device: InventoryEntry, at_ms: int) -> list[Eui64]:

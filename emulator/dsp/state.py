@@ -9,7 +9,8 @@ from emulator.dsp.anomaly import AnomalyState
 from emulator.dsp.audit import AuditState
 from emulator.dsp.grants import GrantState
 from emulator.duis.messages import Element, Request
-from emulator.estate.model import CplEntry, Registration
+from emulator.estate.model import CplEntry
+from emulator.estate.registrations import Registrations
 
 
 @dataclass(slots=True)
@@ -199,8 +200,7 @@ class DspState:
     inventory: dict[Eui64, InventoryEntry] = field(default_factory=dict)
     premises: dict[Eui64, Premises] = field(default_factory=dict)
     """By hub."""
-    registrations: dict[tuple[str, UserRole], list[Registration]] = field(default_factory=dict)
-    """By MPxN and role."""
+    registrations: Registrations = field(default_factory=Registrations)
     cpl: dict[ProductKey, CplEntry] = field(default_factory=dict)
     request_ids: dict[tuple[int, int, int, str], None] = field(default_factory=dict)
     """(originator, target, counter, stage) of authenticated requests, oldest first; bounded by ``keep_request_ids``."""

@@ -4,6 +4,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.estate.model import DeviceDefinition, Estate, Home
+from emulator.estate.registration_base import check_registrations
 
 ESME_VARIANTS = frozenset(
     {
@@ -85,14 +86,7 @@ def _check_device(device: DeviceDefinition, roles: dict[int, RemotePartyRole], s
 
 
 def _check_lists(estate: Estate, source: str) -> None:
-    companies = {party.party for party in estate.parties}
-    for registration in estate.registrations:
-        where = f"registration of {registration.mpxn} as {registration.role}"
-        if registration.party not in companies:
-            expected = f"one of {', '.join(sorted(companies))}"
-            raise _mistake(source, where, f"party {registration.party!r} is not declared", expected)
-        if registration.to_ms is not None and registration.to_ms <= registration.from_ms:
-            raise _mistake(source, where, "it ends before it begins", "an end after its start")
+    check_registrations(estate, source)
     seen = set()
     for row in estate.cpl:
         where = f"cpl {row.device_type} {row.manufacturer}/{row.model} {row.firmware_version}"

@@ -16,7 +16,7 @@ from emulator.domain.identifiers import Eui64, parse_eui
 from emulator.domain.vocabulary import CplStatus, CspRegion, DeviceStatus, DeviceType, RemotePartyRole, UserRole
 from emulator.estate.consistency import check_estate
 from emulator.estate.mistakes import explain_mistake
-from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration
+from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration, RegistrationRule
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -128,6 +128,15 @@ class _Registration(_Strict):
     end: Moment | None = None
 
 
+class _RegistrationRule(_Strict):
+    role: UserRole
+    first_mpxn: Mpxn
+    last_mpxn: Mpxn
+    shares: dict[str, Annotated[int, Field(ge=1, le=1_000_000)]] = Field(
+        min_length=1, description="a table of companies with a share from 1 to 1000000 each"
+    )
+
+
 class _Cpl(_Strict):
     type: DeviceType
     manufacturer: Text30
@@ -149,6 +158,8 @@ class _Estate(_Strict):
     parties: list[_Party]
     homes: list[_Home]
     registrations: list[_Registration] = []
+    registration_file: Text = Field("", description="a path below the estate's folder, or nothing")
+    registration_rules: list[_RegistrationRule] = []
     cpl: list[_Cpl] = []
     settings: dict[str, Any] = {}
 
@@ -222,6 +233,11 @@ def _convert(declared: _Estate) -> Estate:
         registrations=tuple(
             Registration(r.mpxn, r.role, r.party, _ms(r.start), None if r.end is None else _ms(r.end))
             for r in declared.registrations
+        ),
+        registration_file=declared.registration_file,
+        registration_rules=tuple(
+            RegistrationRule(rule.role, rule.first_mpxn, rule.last_mpxn, tuple(rule.shares.items()))
+            for rule in declared.registration_rules
         ),
         cpl=tuple(_cpl_entry(entry) for entry in declared.cpl),
         settings=declared.settings,

@@ -138,6 +138,6 @@ class Estate:
     registration_rules: tuple[RegistrationRule, ...] = ()
     """Registration of the MPxNs that neither :attr:`registrations` nor the file has."""
     registration_file: str = ""
-    """CSV with more registrations, beside the estate's file; empty for none."""
+    """CSV with more registrations."""
     settings: dict[str, object] = field(default_factory=dict)
     """Switches and timings, validated by the package that owns them."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from emulator.domain.errors import Malformed
 from emulator.domain.mpxn import mpxn_key
-from emulator.estate.model import Estate
+from emulator.estate.model import Estate, Registration
 from emulator.estate.registration_columns import RegistrationColumns, Tenures, columns_of
 from emulator.estate.registration_csv import line_of, read_tenures
 from emulator.estate.registration_rule import RuleBase
@@ -37,7 +37,7 @@ def registration_columns(estate: Estate, folder: Path | None = None, *, source: 
     parties = parties_of(estate)
     own = _own_tenures(estate, parties, source)
     if not estate.registration_file:
-        return columns_of(own, lambda position: f"{source}: registration of {estate.registrations[position].mpxn}")
+        return columns_of(own, lambda position: _place(estate.registrations[position], source))
     path = registration_path(folder, estate.registration_file, source=source)
     try:
         with path.open("rb") as file:
@@ -52,7 +52,7 @@ def registration_columns(estate: Estate, folder: Path | None = None, *, source: 
 
     def place(position: int) -> str:
         if position < len(own.keys):
-            return f"{source}: registration of {estate.registrations[position].mpxn}"
+            return _place(estate.registrations[position], source)
         return f"{estate.registration_file} line {line_of(position - len(own.keys))}"
 
     return columns_of(tenures, place)
@@ -102,11 +102,15 @@ def new_registrations(estate: Estate, columns: RegistrationColumns | None = None
     return made
 
 
+def _place(entry: Registration, source: str) -> str:
+    return f"{source}: registration of {entry.mpxn} as {entry.role}"
+
+
 def _own_tenures(estate: Estate, parties: list[str], source: str) -> Tenures:
     numbers = {name: number for number, name in enumerate(parties)}
     points = []
     for entry in estate.registrations:
-        where = f"{source}: registration of {entry.mpxn[:40]}"
+        where = _place(entry, source)
         check_registration(entry.mpxn, entry.role, entry.from_ms, entry.to_ms, where=where)
         if entry.party not in numbers:
             expected = f"one of {', '.join(parties[:50])}"

@@ -173,7 +173,7 @@ def check_registration(mpxn: str, role: UserRole, from_ms: int, to_ms: int | Non
     if not 0 <= from_ms < FOREVER_MS:
         raise Malformed("the registration begins too early or too late", where=where, expected="a year from 1970 to 2526")
     if to_ms is not None and not from_ms < to_ms < FOREVER_MS:
-        raise Malformed("the registration does not end after it begins", where=where, expected="a later end, or none")
+        raise Malformed("the registration does not end after it begins", where=where, expected="an end after its start, or none")
 
 
 @dataclass

@@ -24,6 +24,7 @@ from emulator.service.control_models import (
     NewRegistration,
     Power,
     RegistrationCsv,
+    RegistrationsQuery,
     TransactionsQuery,
     UserStatus,
 )
@@ -44,7 +45,9 @@ def estate_routes() -> list[Route]:
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
         Route("POST", f"{device}/fit", _fit, "Fit a pre-notified device in a home", "estate", body=Fit),
         Route("PUT", f"{device}/credentials", _credentials, "Put a party in its supplier's place", "estate", body=NewCredentials),
-        Route("GET", f"{WORLD}/registrations", _registrations, "Who is registered for what", "estate"),
+        Route(
+            *("GET", f"{WORLD}/registrations", _registrations, "Who is registered for what", "estate"), query=RegistrationsQuery
+        ),
         Route("POST", f"{WORLD}/registrations", _register, "Register a party", "estate", body=NewRegistration),
         Route("POST", f"{WORLD}/registrations/load", _load, "Load registration data", "estate", body=RegistrationCsv),
         Route("GET", f"{WORLD}/users", _users, "Users and their endpoints", "users"),
@@ -146,7 +149,7 @@ async def _credentials(call: Call) -> Answer:
 
 
 async def _registrations(call: Call) -> Answer:
-    return {"registrations": call.hosted.world.views.registrations()}
+    return {"registrations": call.hosted.world.views.registrations(call.given(RegistrationsQuery).mpxn)}
 
 
 async def _register(call: Call) -> Answer:

@@ -173,12 +173,19 @@ class Fit(Model):
 
 
 class NewRegistration(Model):
-    """Who holds an MPxN in a role, from when."""
+    """Who holds an MPxN in a role, from when; and until when, if nobody follows."""
 
     mpxn: str
     role: str
     party: str
     from_ms: Instant | None = None
+    to_ms: Instant | None = None
+
+
+class RegistrationsQuery(Model):
+    """Whose registrations."""
+
+    mpxn: str | None = None
 
 
 class RegistrationCsv(Model):

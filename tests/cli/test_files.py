@@ -126,6 +126,11 @@ def test_estate_is_shown_and_checked(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "estate.toml"
     path.write_text(run("estate", "template").out)
     assert run("estate", "validate", path).code == 0
+    path.write_text('registration_file = "registrations.csv"\n' + default_estate_toml())
+    (tmp_path / "registrations.csv").write_text("mpxn,role,party,from,to\n1200000000002,IS,supplier-one,2025-01-01,\n")
+    assert run("estate", "validate", path).code == 0
+    (tmp_path / "registrations.csv").write_text("mpxn,role,party,from,to\n1200000000002,IS,supplier-one,,\n")
+    assert run("estate", "validate", path, "--json").json["where"] == "registrations.csv line 2"
     path.write_text(default_estate_toml().replace('region = "North"', 'region = "Nowhere"'))
     wrong = run("estate", "validate", path, "--json")
     assert (wrong.code, wrong.json["valid"]) == (1, False)

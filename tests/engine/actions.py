@@ -293,7 +293,7 @@ VALUES = st.one_of(
 )
 NAMES = [
     "user", "url", "active", "mpxn", "role", "party", "from_ms", "to_ms", "type", "manufacturer", "model", "firmware_version",
-    "status", "image_hash", "gbcs_version", "device", "hub", "supplier", "on", "kind", "times", "params", "fault", "other",
+    "csv", "status", "image_hash", "gbcs_version", "device", "hub", "supplier", "on", "kind", "times", "params", "fault", "other",
 ]  # fmt: skip
 GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "user.endpoint": st.fixed_dictionaries(
@@ -306,6 +306,21 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "role": st.sampled_from(list(UserRole)),
             "party": st.sampled_from(["supplier-one", "supplier-two", "network-operator"]),
             "from_ms": st.integers(ESTATE.start_ms - HOUR_MS, ESTATE.start_ms + 50 * HOUR_MS),
+        }
+    ),
+    "registration.load": st.fixed_dictionaries(
+        {
+            "csv": st.lists(
+                st.builds(
+                    "{},{},{},2026-01-0{},{}".format,
+                    MPXNS,
+                    st.sampled_from(list(UserRole)),
+                    st.sampled_from(["supplier-one", "supplier-two", "nobody"]),
+                    st.integers(1, 9),
+                    st.sampled_from(["", "2026-01-07", "2027-01-01T00:00:00.001Z", "never"]),
+                ),
+                max_size=3,
+            ).map(lambda rows: "\n".join(["mpxn,role,party,from,to", *rows]))
         }
     ),
     "cpl.put": st.fixed_dictionaries(

@@ -79,7 +79,7 @@ COMMANDS: dict[str, tuple[str, str, Any, str]] = {
         {"type": "TOASTER", "manufacturer": "1", "model": "1", "firmware_version": "1"},
         "TOASTER",
     ),
-    "no party": ("POST", f"{WORLD}/registrations", {"mpxn": "1", "role": "IS", "party": "x"}, "'x' is not a party"),
+    "no party": ("POST", f"{WORLD}/registrations", {"mpxn": "1", "role": "GS", "party": "x"}, "party 'x' is not declared"),
     "no role": ("POST", f"{WORLD}/registrations", {"mpxn": "1", "role": "XX", "party": "dcc"}, "there is no role"),
     "no fault": ("POST", f"{WORLD}/faults", {"kind": "miracle"}, "miracle"),
     "no job": ("DELETE", f"{WORLD}/jobs/00-DB-12-34-56-78-90-A0", None, "has no open firmware job"),

@@ -104,6 +104,20 @@ class Register(Step):
         await stage.command("POST", "registrations", body)
 
 
+class RegisterFromCsv(Step):
+    """Register parties from the text of a CSV file."""
+
+    csv: str
+    """Lines of `mpxn,role,party,from,to` under a line with these names."""
+
+    def check(self, names: Names) -> None:
+        """Nothing: the emulator reads it."""
+
+    async def run(self, stage: "Stage") -> None:
+        """Load it."""
+        await stage.command("POST", "registrations/load", {"csv": self.csv})
+
+
 def _mpxns(device: Any) -> tuple[str, ...]:
     return device.import_mpxn, device.secondary_import_mpan, device.export_mpan
 
@@ -285,6 +299,7 @@ STEPS: Mapping[str, type[Step]] = {
     "user.endpoint": UserEndpoint,
     "user.status": UserStatus,
     "registration.put": Register,
+    "registration.load": RegisterFromCsv,
     "cpl.put": PutProduct,
     "device.power": Power,
     "device.fit": Fit,
