@@ -20,6 +20,7 @@ from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
 from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import SignaturePolicy
+from emulator.engine import no_columns
 from emulator.pki import storage as key_storage
 from emulator.pki.keystore import KeyStore
 from emulator.pki.repository import Repository
@@ -29,6 +30,7 @@ from emulator.service.edge import Edge
 from emulator.service.endpoints import Endpoint, EndpointPolicy
 from emulator.service.metrics import WorldMetrics
 from emulator.service.outbox import Outbox
+from emulator.service.persistence.columns import ColumnFolder
 from emulator.service.persistence.contract import Log, OutboxEntry, Step, StorageFailed, snapshot_row
 from emulator.service.persistence.folder import DataFolder
 from emulator.service.persistence.memory_log import MemoryLog
@@ -47,6 +49,8 @@ WAIT_LOOK_S = (0.005, 0.25)
 """How often a condition that somebody waits for is looked at: at most, and at least."""
 KEYS_FOLDER = "keys"
 """Sub-folder of a world's data with its keys in the forms that others read."""
+COLUMNS_FOLDER = "columns"
+"""Sub-folder with what snapshots name and do not hold."""
 
 
 class WorldState(StrEnum):
@@ -127,20 +131,25 @@ class HostedWorld:
             else await SqliteLog.open(folder, self.name, self.settings.storage)
         )
         try:
-            keys = self._keys_folder()
+            keys, columns = self._keys_folder(), None if folder is None else ColumnFolder(folder / COLUMNS_FOLDER)
             metadata = await self.log.metadata()
             if origin is None and metadata:
                 imported = recovery.kept_keys(keys)
                 unused = recovery.unused_settings(self.settings, metadata, imported)
                 if unused:
                     _log.warning("the world keeps what it was made with; a reset would use these", world=self.name, unused=unused)
-                recovered = await recovery.recover(self.name, self.log, imported, self._edge_of)
+                find_columns = no_columns if columns is None else columns.find
+                recovered = await recovery.recover(self.name, self.log, imported, self._edge_of, find_columns)
             else:
                 origin = origin or recovery.origin_of(self.settings, wall_ms())
                 world = recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, keys))
                 if folder is not None:
                     await asyncio.to_thread(_keep_keys, folder / KEYS_FOLDER, world.keys)
+                if columns is not None and world.columns is not None:
+                    await asyncio.to_thread(columns.keep, world.columns)
                 recovered = await recovery.begin(self.log, world, self.settings, origin)
+                if columns is not None:
+                    columns.drop_others(None if world.columns is None else world.columns.digest)
             await self._run(recovered)
         except BaseException:
             with suppress(StorageFailed):

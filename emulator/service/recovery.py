@@ -18,6 +18,7 @@ from emulator.domain.errors import Broken, Malformed
 from emulator.dsp.audit import Record
 from emulator.dsp.effects import AuditEffect, Delivery, Effect
 from emulator.dsp.inputs import ControlInput
+from emulator.engine import FindColumns
 from emulator.pki import storage as key_storage
 from emulator.pki.formats import read_key_store
 from emulator.pki.reports import ImportEntry, ImportReport
@@ -56,6 +57,8 @@ class Origin:
     start_ms: int | None = None
     """Simulated time at which it begins; None means as the estate says."""
     strict_counter: bool = False
+    folder: Path | None = None
+    """Where the files lie that the estate names; None when it is not a file."""
 
 
 @dataclass(slots=True)
@@ -78,7 +81,8 @@ def origin_of(settings: Settings, wall_ms: int) -> Origin:
     except (OSError, UnicodeDecodeError) as error:
         raise Malformed(f"cannot be read: {error}", where=str(path), expected="a TOML estate") from None
     start_ms = wall_ms if settings.clock.start == "wall" else None
-    return Origin(text, settings.worlds.seed, start_ms, settings.worlds.strict_counter)
+    folder = None if path is None else path.parent
+    return Origin(text, settings.worlds.seed, start_ms, settings.worlds.strict_counter, folder)
 
 
 def kept_keys(folder: Path | None) -> ImportReport | None:
@@ -108,6 +112,7 @@ def make_world(name: str, origin: Origin, imported: ImportReport | None) -> Worl
         imported=imported,
         start_ms=origin.start_ms,
         strict_counter=origin.strict_counter,
+        folder=origin.folder,
     )
 
 
@@ -141,14 +146,16 @@ async def begin(log: Log, world: World, settings: Settings, origin: Origin) -> R
     return Recovered(world, state, LastNumbers())
 
 
-async def recover(name: str, log: Log, imported: ImportReport | None, edge_of: Callable[[World], Edge]) -> Recovered:
+async def recover(
+    name: str, log: Log, imported: ImportReport | None, edge_of: Callable[[World], Edge], find_columns: FindColumns
+) -> Recovered:
     """Take a world up again; raise :class:`StorageUnusable` when that cannot be done faithfully."""
     for row in await log.snapshots():
         data = await log.load_snapshot(row)
         if data is None:
             continue
         try:
-            world = restore_world(name, data, imported=imported)
+            world = restore_world(name, data, imported=imported, columns=find_columns)
             state = ServiceState.from_json(row.service_state, row.at_ms, 0)
         except Exception as error:  # a damaged or foreign snapshot may fail anywhere; an older one may still be good
             _log.warning("snapshot cannot be restored", world=name, name=row.name, error=str(error))
