@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.bench import edge, process  # noqa: F401
+from tests.bench import access, edge, process  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 
 EDGE = ("parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "one_process.requests_per_s")
