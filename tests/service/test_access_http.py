@@ -10,6 +10,7 @@ from emulator.client.errors import Rejected
 from emulator.client.requests import read_firmware_version, read_inventory, update_firmware
 from emulator.client.session import DuisClient
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.estate.registration_csv import HEADER
 from emulator.service.server import Server
 from tests.http.images import VERSION, product
 from tests.service.conftest import ESME, OTHER_USER, SUPPLIER, SUPPLIER_2, Endpoint
@@ -117,6 +118,15 @@ async def test_a_device_gets_another_suppliers_certificates(api: ControlClient) 
     await refused(api.set_credentials(ESME, OTHER_USER), "party", "is not a supplier")
     with pytest.raises(Rejected, match="there is no device"):
         await api.set_credentials(Eui64(1), SUPPLIER_2)
+
+
+async def test_registration_data_is_loaded_all_or_none(api: ControlClient) -> None:
+    loaded = await api.load_registrations(
+        f"{HEADER}\n1200000000777,IS,supplier-two,2025-01-01,\n1200000000778,IS,supplier-two,2025-01-01,\n"
+    )
+    assert loaded == {"registrations": 2, "mpxns": 2}
+    await refused(api.load_registrations(f"{HEADER}\n1200000000779,IS,supplier-two,2025-01-01,\nnonsense\n"), "line 3")
+    await refused(api.load_registrations("who,what\n"), "line 1")
 
 
 # Explanations

@@ -15,7 +15,8 @@ from emulator.client.requests import read_firmware_version, read_inventory, upda
 from emulator.client.session import DuisClient
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp.audit import Record, read_record
-from emulator.estate.declaration import generated_manufacturer_image
+from emulator.estate.declaration import default_estate_toml, generated_manufacturer_image
+from emulator.estate.registration_csv import HEADER
 from emulator.ota.image import build
 from emulator.pki.certificates import Usage
 from emulator.pki.keystore import KeyStore
@@ -192,8 +193,13 @@ async def test_an_edit_behind_the_back_of_a_server_is_found(
         assert (again.whole, again.broken_at) == (False, found["broken_at"])
 
 
-async def test_a_data_folder_is_verified_without_its_server(kept: LoadedSettings, clients: Clients, tmp_path: Path) -> None:
-    async with running_server(kept) as server, control(server) as api:
+@pytest.mark.parametrize("registration_file", [False, True])
+async def test_a_data_folder_is_verified_without_its_server(clients: Clients, tmp_path: Path, registration_file: bool) -> None:
+    estate = tmp_path / "estate.toml"
+    estate.write_text(('registration_file = "registrations.csv"\n' if registration_file else "") + default_estate_toml())
+    (tmp_path / "registrations.csv").write_text(f"{HEADER}\n1200000000777,IS,supplier-two,2025-01-01,\n")
+    flags = {**QUICK, "storage.folder": tmp_path / "data", "worlds.estate": estate}
+    async with running_server(load_settings(env={}, flags=flags)) as server, control(server) as api:
         await some_traffic(server, clients)
         end = (await api.verify_audit())["end"]
     async with data_folder_trail(tmp_path / "data", "default") as (trail, marks):

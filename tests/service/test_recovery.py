@@ -11,6 +11,7 @@ import pytest
 from emulator.client.requests import read_firmware_version, read_inventory, update_firmware
 from emulator.client.session import DuisClient
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.estate.registration_csv import HEADER
 from emulator.pki.formats import to_keystore_json
 from emulator.pki.keystore import KeyStore
 from emulator.service import recovery
@@ -142,6 +143,23 @@ async def test_a_large_request_is_replayed_from_its_file(
     with pytest.raises(ValueError, match="damaged"):
         async with running_server(kept):
             pass
+
+
+async def test_a_large_command_is_replayed_from_its_file(
+    kept: LoadedSettings, http: aiohttp.ClientSession, database: Path
+) -> None:
+    csv = HEADER + "".join(f"\n{1_200_000_100_000 + n},IS,supplier-two,2025-01-01," for n in range(3_000))
+    async with running_server(kept) as server:
+        loaded = await call(http, server, "POST", "/registrations/load", {"csv": csv})
+        assert loaded["registrations"] == 3_000
+        (entry,) = (await call(http, server, "GET", "/journal?kind=control"))["entries"]
+        assert entry["data"]["csv"].endswith(f"… ({len(csv)} characters)"), "the journal does not repeat it"
+        before = await call(http, server, "GET", "/digest")
+        await without_snapshot(server)
+    (blob,) = [path for path in (database.parent / "blobs").rglob("*") if path.is_file()]
+    assert blob.stat().st_size > len(csv)
+    async with running_server(kept) as server:
+        assert await call(http, server, "GET", "/digest") == before
 
 
 async def test_a_damaged_snapshot_falls_back_to_the_one_before(

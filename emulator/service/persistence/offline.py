@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from emulator.domain.errors import Malformed
-from emulator.engine import restore_state
+from emulator.estate import snapshot
 from emulator.service.persistence.blobs import BlobFolder
 from emulator.service.persistence.contract import SnapshotRow
 from emulator.service.persistence.database import Database, open_reader
@@ -57,8 +57,8 @@ def _known(folder: Path, rows: list[SnapshotRow]) -> list[tuple[int, str]]:
         try:
             content = (folder / row.name).read_bytes()
             if hashlib.sha256(content).digest() == row.sha256:
-                end = restore_state(content).dsp.audit
+                end = snapshot.load(content).dsp.audit  # of the state alone: registration columns have nothing to do with it
                 found.append((end.number, end.digest))
-        except (OSError, Malformed):
+        except (OSError, Malformed, AttributeError):
             continue
     return [(number, digest) for number, digest in found if number]
