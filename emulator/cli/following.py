@@ -33,26 +33,30 @@ def devices_in_question(request: Request, answer: ServiceResponse) -> list[Eui64
     return [eui for eui in dict.fromkeys(_euis(request.body)) if eui not in left_out]
 
 
-async def follow(devices: Iterable[Eui64], control: ControlClient, receiver: Receiver, wait_s: float) -> dict[str, Any]:
+async def follow(
+    user: Eui64, devices: Iterable[Eui64], control: ControlClient, receiver: Receiver, wait_s: float
+) -> dict[str, Any]:
     """Wait until all jobs have settled, at most ``wait_s`` of wall time: how each stands, and what was pushed meanwhile."""
     deadline = time.monotonic() + wait_s
     jobs: dict[str, Any] = {}
-    for eui in devices:
+    for eui in map(format_eui, devices):
         left_ms = max(0, round(1000 * (deadline - time.monotonic())))
-        await control.wait("job", device=format_eui(eui), states=list(SETTLED), timeout_ms=left_ms)
-        job = (await control.device(eui))["job"] or {}
-        jobs[format_eui(eui)] = {"state": job.get("state"), "reason": job.get("reason") or None}
-        await _all_pushed(eui, control)
+        await control.wait("job", device=eui, states=list(SETTLED), timeout_ms=left_ms)
+        job = (await control.device(parse_eui(eui)))["job"] or {}
+        jobs[eui] = {"state": job.get("state"), "reason": job.get("reason") or None}
+    await control.set_endpoint(user, receiver.url, 0)  # answered when all that came before it is in the outbox
+    await _all_pushed(jobs, control)
     pushes = [describe_message(push.message) for push in receiver.received if not push.duplicate]
     return {"devices": jobs, "pushes": pushes}
 
 
-async def _all_pushed(device: Eui64, control: ControlClient) -> None:
-    query = {"device": format_eui(device), "state": "queued", "limit": 1}
-    for _ in range(round(LAST_PUSHES_S / _LOOK_S)):
-        if not (await control.outbox(**query))["messages"]:
-            return
-        await asyncio.sleep(_LOOK_S)
+async def _all_pushed(devices: Iterable[str], control: ControlClient) -> None:
+    deadline = time.monotonic() + LAST_PUSHES_S
+    for eui in devices:
+        while (await control.outbox(device=eui, state="queued", limit=1))["messages"]:
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(_LOOK_S)
 
 
 def problem_of(result: dict[str, Any], wait_s: float) -> str:

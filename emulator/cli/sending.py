@@ -232,7 +232,9 @@ async def _await_result(
     """A device's answer, or what becomes of a distribution; no other request to the DCC itself has anything to wait for."""
     if request.service_reference_variant in DISTRIBUTIONS:
         devices = devices_in_question(request, answer)
-        outcome.result = await follow(devices, listening.control, listening.receiver, options.wait_s)
+        outcome.result = await follow(
+            request.request_id.originator, devices, listening.control, listening.receiver, options.wait_s
+        )
         outcome.problem = problem_of(outcome.result, options.wait_s)
         return
     if answer.code != "I99" or answer.request_id is None or request.request_id.target == ACCESS_CONTROL_BROKER:
