@@ -5,7 +5,6 @@ by its own module after the gate.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from emulator.domain.errors import Malformed, Refusal
@@ -65,6 +64,8 @@ class Case:
     at_ms: int
     variant: ServiceReferenceVariant | None = None
     user: User | None = None
+    eligible: list[UserRole] = field(default_factory=list)
+    """Roles of the sender that may send the variant; only after ``role_not_eligible`` passed."""
     role: UserRole | None = None
     """The role in which the user may act: eligible for the variant and responsible for the device."""
     device: InventoryEntry | None = None
@@ -192,11 +193,14 @@ def eligible_roles(context: Context, case: Case) -> list[UserRole]:
     no registration, comes last."""
     eligible = case.row.roles + extra_roles(context, case.row.srv)
     roles = [role for role in case.sender.roles if role in eligible]
-    return sorted(roles, key=lambda role: role is UserRole.OU)
+    if UserRole.OU in roles:
+        roles.remove(UserRole.OU)
+        roles.append(UserRole.OU)
+    return roles
 
 
 def _role_not_eligible(context: Context, case: Case) -> Finding:
-    eligible = eligible_roles(context, case)
+    case.eligible = eligible = eligible_roles(context, case)
     if not eligible:
         held = ", ".join(case.sender.roles) or "none"
         wanted = ", ".join(case.row.roles) or "no role"
@@ -237,14 +241,15 @@ def _required_time_ms(context: Context, case: Case) -> int:
 def _not_responsible(context: Context, case: Case) -> Finding:
     if case.row.non_device:
         return None
-    eligible, when_ms = eligible_roles(context, case), case.at_ms
-    with suppress(Malformed):  # a later check tells what is wrong with the date
+    try:
         when_ms = _required_time_ms(context, case)
-    for role in eligible:
+    except Malformed:  # a later check tells what is wrong with the date
+        when_ms = case.at_ms
+    for role in case.eligible:
         if responsible(context, case.sender, role, case.target, when_ms):
             case.role = role
             return None
-    return f"{case.sender.name} ({', '.join(eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
+    return f"{case.sender.name} ({', '.join(case.eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
 
 
 def _future_date(context: Context, case: Case) -> Finding:
@@ -307,6 +312,20 @@ DUE_CHECKS = tuple(
 """What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
 
 
+def _told(verdict: Verdict) -> dict[str, object]:
+    return {
+        "check": verdict.check,
+        "passed": verdict.passed,
+        "detail": verdict.detail,
+        "looked_at": dict(verdict.looked_at),
+    }
+
+
+# Most checks of most requests pass, and then there is nothing to say that is not the same every time.
+_PASSED = {name: Verdict(name, True, "") for name, _ in CHECKS}
+_TOLD = {name: _told(verdict) for name, verdict in _PASSED.items()}
+
+
 def looked_at(context: Context, case: Case) -> dict[str, object]:
     """What the gate knows of a case, as JSON values: the sender, the device, and who is registered for it."""
     known: dict[str, object] = {"at_ms": case.at_ms, "command_variant": case.request.command_variant}
@@ -340,11 +359,13 @@ def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...
             finding = check(context, case)
         except Malformed as error:
             finding = str(error)
-        case.verdicts.append(Verdict(name, finding is None, finding or "", {} if finding is None else looked_at(context, case)))
-        if finding is not None:
-            reference = case.variant.service_reference if case.variant else ""
-            refusal = Refusal(context.codes.code(name, reference), finding, where=name)
-            break
+        if finding is None:
+            case.verdicts.append(_PASSED[name])
+            continue
+        case.verdicts.append(Verdict(name, False, finding, looked_at(context, case)))
+        reference = case.variant.service_reference if case.variant else ""
+        refusal = Refusal(context.codes.code(name, reference), finding, where=name)
+        break
     request_id = str(case.request.request_id)
     context.journal(
         "gate",
@@ -354,9 +375,7 @@ def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...
         device=None if case.device is None else case.device.eui,
         data={
             "role": case.role,
-            "verdicts": [
-                {"check": v.check, "passed": v.passed, "detail": v.detail, "looked_at": dict(v.looked_at)} for v in case.verdicts
-            ],
+            "verdicts": [_TOLD[verdict.check] if verdict.passed else _told(verdict) for verdict in case.verdicts],
         },
     )
     return refusal
