@@ -249,7 +249,8 @@ def _not_responsible(context: Context, case: Case) -> Finding:
         if responsible(context, case.sender, role, case.target, when_ms):
             case.role = role
             return None
-    return f"{case.sender.name} ({', '.join(case.eligible)}) is not registered for {format_eui(case.target.eui)} at the required time"
+    roles = ", ".join(case.eligible)
+    return f"{case.sender.name} ({roles}) is not registered for {format_eui(case.target.eui)} at the required time"
 
 
 def _future_date(context: Context, case: Case) -> Finding:
