@@ -74,14 +74,14 @@ class DuisClient:
         operator: str = "",
     ) -> None:
         """``url`` is the root of the DUIS service, with ``/worlds/NAME`` for another world than the default; ``operator`` is the
-        human who acts under the User ID, for the emulator's audit trail."""
+        human who acts under the User ID, for the emulator's audit trail; :attr:`operator` may be set anew before any request."""
         self.url = url.rstrip("/")
         self.user = user
         self.keys = keys
         self.reader = reader or MessageReader(keys)
         self.counters = counters or CounterSource()
         self.observer = observer
-        self._headers = {"Content-Type": "application/xml", **({OPERATOR_HEADER: check_operator(operator)} if operator else {})}
+        self.operator = check_operator(operator)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._http: aiohttp.ClientSession | None = None
 
@@ -132,8 +132,9 @@ class DuisClient:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=self._timeout)
         url = f"{self.url}/api/v1/service{service}"
+        headers = {"Content-Type": "application/xml", **({OPERATOR_HEADER: self.operator} if self.operator else {})}
         try:
-            async with self._http.post(url, data=BytesIO(document), headers=self._headers) as answer:
+            async with self._http.post(url, data=BytesIO(document), headers=headers) as answer:
                 return answer.status, answer.content_type, await answer.read()
         except TimeoutError as late:
             raise Unreachable(f"{url} did not answer within {self._timeout.total} s") from late

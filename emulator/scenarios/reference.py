@@ -9,6 +9,7 @@ from emulator.scenarios.estates import Copies, EstateSection
 from emulator.scenarios.model import About
 from emulator.scenarios.steps import GROUPS
 from emulator.scenarios.steps.step import Step
+from emulator.scenarios.steps.trail import AuditRow, JournalRow
 from emulator.scenarios.steps.wanted import Wanted
 from emulator.scenarios.values import DURATION_FORM, INSTANT_FORM, SIZE_FORM, format_duration
 
@@ -54,6 +55,13 @@ A step that finds something wrong does not end the run. One that cannot be carri
 
 """
 
+_ROWS: Mapping[str, tuple[str, type[BaseModel]]] = {
+    "expect-messages": ("messages", Wanted),
+    "expect-audit": ("records", AuditRow),
+    "expect-journal": ("entries", JournalRow),
+}
+"""Kinds of step with rows of their own: the key that holds them and what they are."""
+
 
 def scenario_page() -> str:
     """The page in Markdown."""
@@ -65,9 +73,10 @@ def scenario_page() -> str:
         parts.append(f"### {group}\n\n")
         for names, kind in _by_class(kinds):
             parts.append(f"#### {', '.join(f'`{name}`' for name in names)}\n\n{_text(kind.__doc__)}\n\n{_keys(kind)}\n")
-            if names == ["expect-messages"]:
-                parts.append(f"Each row of `messages`: {_text(Wanted.__doc__)[:1].lower()}{_text(Wanted.__doc__)[1:]}\n\n")
-                parts.append(_keys(Wanted) + "\n")
+            if names[0] in _ROWS:
+                key, row = _ROWS[names[0]]
+                text = _text(row.__doc__)
+                parts.append(f"Each row of `{key}`: {text[:1].lower()}{text[1:]}\n\n{_keys(row)}\n")
     return "".join(parts)
 
 

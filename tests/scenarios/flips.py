@@ -98,10 +98,12 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         yield "at_least", lambda it: it.update(at_least="500 days", at_most="501 days")
     if do == "wait":
         yield "within", lambda it: it.update(within="1 ms")
-    if do == "expect-messages":
-        for position in range(len(step["messages"])):
-            for what, flip in _flips_of_row(step["messages"][position]):
-                yield f"row {position + 1} {what}", lambda it, at=position, flip=flip: flip(it["messages"][at])
+    if do == "expect-audit":
+        yield "whole", lambda it: it.update(whole=False)
+    for key, flips_of_row in _ROWS.items():
+        for position in range(len(step.get(key, ()) if do.startswith("expect-") else ())):
+            for what, flip in flips_of_row(step[key][position]):
+                yield f"row {position + 1} {what}", lambda it, key=key, at=position, flip=flip: flip(it[key][at])
 
 
 def _flips_of_row(row: Table) -> Iterator[tuple[str, Flip]]:
@@ -125,6 +127,35 @@ def _flips_of_row(row: Table) -> Iterator[tuple[str, Flip]]:
             yield "not_before", lambda it: it.update(not_before="400 days", within="401 days")
         if "values" in row or "device_alert" in row:
             yield "protected", lambda it: it.update(protected=False)
+
+
+def _flips_of_record(row: Table) -> Iterator[tuple[str, Flip]]:
+    """Of a row of the audit trail or of the journal."""
+    yield "count", lambda it: it.update(count=it.get("count", 1) + 1)
+    if row.get("count", 1):
+        for key, other in _OTHER_RECORD.items():
+            if key in row:
+                yield key, lambda it, key=key, other=other: it.update({key: other})
+        for name in row.get("data", {}):
+            yield f"data {name}", lambda it, name=name: it["data"].update({name: _other(it["data"][name])})
+
+
+_OTHER_RECORD = {
+    **dict.fromkeys(("outcome", "reason", "operator", "acting_for", "before", "after", "text"), "something else"),
+    "user": "networkOperator",
+    "role": "OU",
+    "device": "GPF@south",
+    "version": "0000FFFF",
+    "variant": "4.1.1",
+}
+"""What no row says."""
+
+_ROWS: dict[str, Callable[[Table], Iterator[tuple[str, Flip]]]] = {
+    "messages": _flips_of_row,
+    "records": _flips_of_record,
+    "entries": _flips_of_record,
+}
+"""Rows of expectations and how each is turned around."""
 
 
 def _other(value: Any) -> Any:

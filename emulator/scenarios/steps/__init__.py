@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from emulator.scenarios.steps import any_request, clock, controls, expectations, images, requests
+from emulator.scenarios.steps import any_request, clock, controls, expectations, images, requests, trail
 from emulator.scenarios.steps.step import Step
 
 GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
@@ -12,6 +12,7 @@ GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Time": clock.STEPS,
     "Operator": controls.STEPS,
     "Expectations": expectations.STEPS,
+    "Expectations on record": trail.STEPS,
 }
 """The kinds under the headings of the reference page."""
 

@@ -97,6 +97,7 @@ class Template(RequestStep):
     async def run(self, stage: "Stage") -> None:
         """Sign it, post it, compare."""
         actor = stage.actors[stage.names.user(self.by, "by")]
+        actor.client.operator = self.operator
         document = self.xml.encode() if self.xml else self._read(stage)
         sending = actor.client.send_template(document, preserve_counter=self.preserve_counter)
         answer = await judged(stage, actor, "answer to the template", self.answer, sending)

@@ -64,7 +64,10 @@ class UserStatus(Step):
 
 
 class Register(Step):
-    """Register a party for an MPxN in a role from an instant on; whoever held it until then ends there."""
+    """Register a party for an MPxN in a role from an instant on; whoever held it until then ends there.
+
+    Nobody holds it from `to` on.
+    """
 
     role: UserRole
     """In which role."""
@@ -76,6 +79,8 @@ class Register(Step):
     """A meter, in place of `mpxn`: its import MPxN, or its export MPAN for role ES."""
     since: Moment | None = Field(None, alias="from")
     """From when; at once when not given."""
+    until: Moment | None = Field(None, alias="to")
+    """Until when, exclusive; until somebody else is registered when not given."""
 
     def check(self, names: Names) -> None:
         """Party and MPxN."""
@@ -100,7 +105,8 @@ class Register(Step):
         """Register it."""
         names = stage.names
         party = names.company(self.party, "party")
-        body = _given(mpxn=self._mpxn(names), role=self.role.value, party=party, from_ms=_at_ms(stage, self.since))
+        from_ms, to_ms = _at_ms(stage, self.since), _at_ms(stage, self.until)
+        body = _given(mpxn=self._mpxn(names), role=self.role.value, party=party, from_ms=from_ms, to_ms=to_ms)
         await stage.command("POST", "registrations", body)
 
 

@@ -1,13 +1,16 @@
 """What steps that send a request have in common: who sends it, what it is answered with, and under which name it is kept."""
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
 
 from emulator.client.errors import Rejected
 from emulator.client.session import SignedCommand
 from emulator.client.signing import stamp
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
+from emulator.domain.operators import check_operator
 from emulator.duis.messages import Request, ServiceResponse
 from emulator.scenarios.names import Names
 from emulator.scenarios.stage import Sent
@@ -25,6 +28,8 @@ class SendingStep(Step):
     """The user that sends it."""
     payload: dict[str, str] = {}
     """Texts that the answer must hold, by path of elements: `{"PreCommand/GBCSVersion" = "4.2"}`."""
+    operator: Annotated[str, AfterValidator(check_operator)] = ""
+    """The human who acts under the User ID, for the audit trail."""
 
     def check(self, names: Names) -> None:
         """The user; the step's name stands for the request from here on."""
@@ -43,6 +48,7 @@ class SendingStep(Step):
     async def run(self, stage: "Stage") -> None:
         """Send and compare, one after the other."""
         actor = stage.actors[stage.names.user(self.by, "by")]
+        actor.client.operator = self.operator
         for unstamped in self.requests(stage):
             request = stamp(unstamped, actor.client.counters)
             answer = await self.exchange(stage, actor, request)
