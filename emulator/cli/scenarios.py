@@ -18,9 +18,9 @@ from emulator.scenarios.model import Scenario
 from emulator.scenarios.reading import read_scenario
 from emulator.scenarios.report import Outcome, Report, StepResult
 from emulator.scenarios.runner import Address, in_process_server, run_scenario
-from emulator.scenarios.values import format_duration
 from emulator.service.config import Logging
 from emulator.service.logs import configure_logs
+from emulator.simulation.durations import format_duration
 
 application = typer.Typer(no_args_is_help=True, help="List, check and run scenarios: who does what, and what must come of it.")
 

@@ -11,7 +11,8 @@ from emulator.scenarios.steps import GROUPS
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.steps.trail import AuditRow, JournalRow
 from emulator.scenarios.steps.wanted import Wanted
-from emulator.scenarios.values import DURATION_FORM, INSTANT_FORM, SIZE_FORM, format_duration
+from emulator.scenarios.values import SIZE_FORM
+from emulator.simulation.durations import DURATION_FORM, INSTANT_FORM, format_duration
 
 _INTRODUCTION = f"""# Scenario files
 

@@ -21,9 +21,9 @@ from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.model import Planned, Scenario
 from emulator.scenarios.report import Outcome, Report, StepResult, transcript_digest
 from emulator.scenarios.stage import Actor, NotSettled, Stage
-from emulator.scenarios.values import HOUR_MS
 from emulator.service.config import load_settings
 from emulator.service.server import running_server, schema_set
+from emulator.simulation.durations import HOUR_MS
 
 REQUEST_TIMEOUT_S = 60.0
 """Wall time for one request; generous, because machines that run tests are busy."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from emulator.domain.errors import Malformed
 from emulator.scenarios.toml_text import to_toml
-from emulator.scenarios.values import duration_ms, format_duration, read_instant, size_bytes
+from emulator.scenarios.values import size_bytes
+from emulator.simulation.durations import duration_ms, format_duration, read_instant
 
 MIDNIGHT_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z
 

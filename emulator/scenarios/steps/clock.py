@@ -11,7 +11,8 @@ from emulator.scenarios.messages import Kind
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.steps.wanted import Wanted
-from emulator.scenarios.values import DAY_MS, Duration, Moment, References, format_duration
+from emulator.scenarios.values import Duration, Moment, References
+from emulator.simulation.durations import DAY_MS, format_duration
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage

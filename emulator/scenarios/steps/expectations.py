@@ -18,7 +18,8 @@ from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.clock import check_job_states
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.steps.wanted import NONE, Count, Expected, Found, Wanted, check_values, plain, value_of
-from emulator.scenarios.values import Duration, Reference, References, format_duration
+from emulator.scenarios.values import Duration, Reference, References
+from emulator.simulation.durations import format_duration
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
