@@ -3,6 +3,7 @@
 A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it and changes nothing.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
@@ -19,7 +20,8 @@ from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
 from emulator.dsp.jobs import cancel_jobs, is_open
 from emulator.dsp.state import User
-from emulator.dsp.versions import suspend_or_restore
+from emulator.dsp.versions import product_changed
+from emulator.duis.datetimes import format_datetime
 from emulator.engine import Engine
 from emulator.estate.model import CplEntry, DeviceDefinition, Registration
 from emulator.estate.registration_csv import read_tenures, registrations_of
@@ -128,6 +130,7 @@ def user_status(engine: Engine, params: Params) -> dict[str, Any]:
     _only(params, "user", "active")
     user = _user(engine, params)
     user.active = _take(params, "active", bool)
+    _audit(engine, "control", "user active" if user.active else "user suspended", user.name, user=format_eui(user.eui))
     return {"user": format_eui(user.eui), "active": user.active}
 
 
@@ -144,7 +147,7 @@ def registration_put(engine: Engine, params: Params) -> dict[str, Any]:
         from_ms=_instant(params, "from_ms", engine.now_ms),
         to_ms=_instant(params, "to_ms", None),
     )
-    _register(engine, [entry])
+    _register(engine, [entry], Entry("registration", "registered", mpxn=entry.mpxn, role=entry.role.value))
     return asdict(entry)
 
 
@@ -158,19 +161,36 @@ def registration_load(engine: Engine, params: Params) -> dict[str, Any]:
     parties = engine.state.dsp.registrations.parties
     tenures = read_tenures(BytesIO(text.encode("utf-8", "replace")), parties, source="csv")
     entries = registrations_of(tenures, parties)
-    return {"registrations": len(entries), "mpxns": _register(engine, entries)}
+    record = Entry(
+        kind="registration",
+        outcome="loaded",
+        reason=f"{len(entries)} registrations",
+        file_hash=hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(),
+    )
+    return {"registrations": len(entries), "mpxns": _register(engine, entries, record)}
 
 
-def _register(engine: Engine, entries: Sequence[Registration]) -> int:
-    """Put registrations and have the DSP act on each change of party when it comes."""
+def _register(engine: Engine, entries: Sequence[Registration], record: Entry) -> int:
+    """Put registrations, with one record whatever their number, and have the DSP act on each change of party when it comes."""
     now_ms, store, agenda = engine.now_ms, engine.state.dsp.registrations, engine.state.agenda
+    if record.mpxn:
+        (only,) = entries
+        held = store.party_for(only.mpxn, only.role, only.from_ms)
+        before = "" if held is None else store.parties[held]
+        record = replace(record, before=before, after=f"{only.party} {_span(only)}")
     count = store.put(entries)
+    engine.context.audit(record)
     mpxns = sorted({entry.mpxn for entry in entries})
     for mpxn in mpxns:
         agenda.schedule(now_ms, "dsp.registration", mpxn)
     for at_ms, mpxn in sorted({(change.at_ms, change.mpxn) for change in store.changes(now_ms, FOREVER_MS, mpxns)}):
         agenda.schedule(at_ms, "dsp.registration", mpxn)
     return count
+
+
+def _span(entry: Registration) -> str:
+    until = "" if entry.to_ms is None else f" to {format_datetime(entry.to_ms)}"
+    return f"from {format_datetime(entry.from_ms)}{until}"
 
 
 def cpl_put(engine: Engine, params: Params) -> dict[str, Any]:
@@ -197,8 +217,18 @@ def cpl_put(engine: Engine, params: Params) -> dict[str, Any]:
             gbcs_version=entry.gbcs_version if params.get("gbcs_version") else known.gbcs_version,
         )
     engine.context.lookup.put_product(entry)
-    for device in engine.context.lookup.of_model(entry.device_type, entry.manufacturer, entry.model):
-        suspend_or_restore(engine.context, device)
+    engine.context.audit(
+        Entry(
+            kind="control",
+            outcome="product listed",
+            reason=f"{entry.device_type} {entry.manufacturer}/{entry.model}",
+            version=entry.firmware_version,
+            image_hash=entry.image_hash,
+            before="" if known is None else f"status {known.status}",
+            after=f"status {entry.status}",
+        )
+    )
+    product_changed(engine.context, entry)
     return {"firmware_version": entry.firmware_version, "status": entry.status.value}
 
 
@@ -288,6 +318,7 @@ def job_cancel(engine: Engine, params: Params) -> dict[str, Any]:
     if not any(is_open(job) for job in engine.context.lookup.jobs_of(eui)):
         raise Malformed(f"{format_eui(eui)} has no open firmware job", where="device", expected="a device with an open job")
     cancel_jobs(engine.context, eui, "given up by the operator")
+    engine.context.audit(Entry("control", "job cancelled", device=format_eui(eui)))
     return {"device": format_eui(eui)}
 
 
@@ -295,7 +326,7 @@ def grant_put(engine: Engine, params: Params) -> dict[str, Any]:
     """Let an agent distribute firmware for a supplier."""
     values = {name: value for name, value in params.items() if value is not None}
     grant = grants.put_grant(engine.state.dsp.grants, values, engine.now_ms)
-    _audit(engine, "grant", "granted", f"grant {grant.number} of {grant.supplier}", user=format_eui(grant.agent))
+    _audit_grant(engine, "granted", grant)
     return {"grant": grant.number}
 
 
@@ -303,14 +334,28 @@ def grant_revoke(engine: Engine, params: Params) -> dict[str, Any]:
     """End a grant now."""
     _only(params, "grant")
     grant = grants.revoke(engine.state.dsp.grants, _take(params, "grant", int), engine.now_ms)
-    _audit(engine, "grant", "revoked", f"grant {grant.number} of {grant.supplier}", user=format_eui(grant.agent))
+    _audit_grant(engine, "revoked", grant)
     return {"grant": grant.number}
 
 
 def grant_approve(engine: Engine, params: Params) -> dict[str, Any]:
     """Approve an image under a grant, for any list of devices or for one."""
     token = grants.approve(engine.state.dsp.grants, params)
-    _audit(engine, "grant", "approved", f"approval {token.number} under grant {token.grant}")
+    devices = {parse_eui(text) for text in params.get("devices") or ()}
+    engine.context.audit(
+        Entry(
+            kind="grant",
+            outcome="approved",
+            reason=f"approval {token.number} of {'one list of devices' if token.devices_digest else 'a version'}",
+            acting_for=engine.state.dsp.grants.grants[token.grant].supplier,
+            grant=str(token.grant),
+            devices=len(devices),
+            devices_digest=token.devices_digest,
+            version=token.version,
+            image_hash=token.image_hash,
+        ),
+        devices,
+    )
     return {"approval": token.number}
 
 
@@ -353,6 +398,12 @@ def device_credentials(engine: Engine, params: Params) -> dict[str, Any]:
         Entry("control", "credentials", device=format_eui(eui), user=format_eui(party), before=before, after=format_eui(party))
     )
     return {"device": format_eui(eui), "party": format_eui(party)}
+
+
+def _audit_grant(engine: Engine, outcome: str, grant: grants.Grant) -> None:
+    text = f"grant {grant.number} of {grant.supplier}"
+    number, agent = str(grant.number), format_eui(grant.agent)
+    engine.context.audit(Entry("grant", outcome, text, user=agent, acting_for=grant.supplier, grant=number))
 
 
 def _audit(engine: Engine, kind: str, outcome: str, reason: str, *, user: str = "") -> None:

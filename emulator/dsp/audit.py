@@ -3,6 +3,11 @@
 Each record names the digest of the one before it, so that a record that was edited, dropped or put in is found
 (reference ota/access.md section 7, M7-33). A list of devices is one record with the list by digest: a national campaign costs
 records per request, not per device. What a device answered or reported is a record only where a message went to somebody.
+
+A change of the inventory is a record, with what was there before and after, where a request about that one device or an operator
+caused it; one cause that changes many devices is one record with their list. What a PPMID reports of an image that a request for
+a list brought it (11.4) is none: the record of that request has the version and the list, that of its alert the time, and the
+device its state. A Gas Proxy Function follows its hub.
 """
 
 import hashlib
@@ -45,11 +50,12 @@ class Entry:
     version: str = ""
     image_hash: str = ""
     file_hash: str = ""
-    """SHA-256 of the whole OTA file, header and trailer included."""
+    """SHA-256 of the whole OTA file, header and trailer included; of registration data, of the text that was loaded."""
     region: str = ""
     before: str = ""
-    """The inventory's value before a change."""
+    """What the inventory, or registration, held before a change: fields and values."""
     after: str = ""
+    """The same after it."""
 
 
 _FIELDS = tuple(field.name for field in fields(Entry))

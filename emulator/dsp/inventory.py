@@ -3,13 +3,15 @@
 Source: reference duis/duis.md sections 7.2 to 7.7.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_INVENTORY_DEVICES_PER_ANSWER
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
+from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
 from emulator.dsp.registration import holders, other_parties
@@ -113,6 +115,61 @@ def _describe(context: Context, entry: InventoryEntry) -> Element:
         optional("HANVariant", premises.han_variant if premises and hub else None),
         optional("Connectivity", premises.connectivity if premises and hub else None),
     )
+
+
+_RECORDED = (
+    "status", "manufacturer", "model", "firmware_version", "gbcs_version", "smets_version", "esme_variant", "hub", "joined_to",
+    "import_mpxn", "secondary_import_mpan", "export_mpan", "supplier",
+)  # fmt: skip
+"""Fields of an entry whose changes are on record, in this order."""
+REPORTED = ("firmware_version", "gbcs_version")
+"""Those that follow from what a device reports."""
+
+
+@contextmanager
+def recorded(
+    context: Context, eui: Eui64, request_id: str = "", variant: str = "", *, unless: Collection[str] = ()
+) -> Iterator[None]:
+    """Put what changes inside in the inventory's entry of a device into the audit trail, one record with all of it.
+
+    The record names the request that caused it, where one did; fields in ``unless`` do not make a record.
+    """
+    before = _values(context.state.inventory.get(eui))
+    yield
+    entry = context.state.inventory.get(eui)
+    after = _values(entry)
+    changed = [name for name in _RECORDED if before.get(name) != after.get(name)]
+    if all(name in unless for name in changed):
+        return
+    context.audit(
+        Entry(
+            kind="inventory",
+            outcome="changed" if before and after else "added" if after else "removed",
+            request_id=request_id,
+            user=request_id.partition(":")[0],
+            operator=context.operator,
+            device=format_eui(eui),
+            mpxn="" if entry is None else entry.import_mpxn,
+            variant=variant,
+            before=_written(before, changed),
+            after=_written(after, changed),
+        )
+    )
+
+
+def _values(entry: InventoryEntry | None) -> dict[str, object]:
+    return {} if entry is None else {name: getattr(entry, name) for name in _RECORDED}
+
+
+def _written(values: Mapping[str, object], changed: Iterable[str]) -> str:
+    """Fields and what they hold in one line; empty ones are left out."""
+    return ", ".join(f"{name} {_text(value)}" for name in changed if (value := values.get(name)) not in (None, "", ()))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_text, value))
+    return format_eui(value) if isinstance(value, int) else str(value)
 
 
 def note(context: Context, entry: InventoryEntry, what: str) -> None:

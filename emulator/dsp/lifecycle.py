@@ -7,11 +7,19 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case, eligible_roles
-from emulator.dsp.inventory import meter_commissioned, mpxns, registered_parties, set_status, tell_status, whole_number
+from emulator.dsp.inventory import (
+    meter_commissioned,
+    mpxns,
+    recorded,
+    registered_parties,
+    set_status,
+    tell_status,
+    whole_number,
+)
 from emulator.dsp.jobs import cancel_jobs, hub_gone, supplier_changed
 from emulator.dsp.registration import METERS, other_parties, registered, responsible, responsible_suppliers
 from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction
-from emulator.dsp.transactions import drop_held
+from emulator.dsp.transactions import drop_held, names
 from emulator.duis.messages import Element, element
 from emulator.estate.registrations import RegistrationBase
 from emulator.simulation.agenda import Agenda
@@ -141,7 +149,8 @@ def _done(context: Context, update: PendingLogUpdate) -> None:
     """The device log is as asked: the inventory follows, and the user hears N24."""
     entry = context.state.inventory.get(update.device)
     if entry is not None:
-        _apply(context, update, entry)
+        with recorded(context, entry.eui, update.request_id, "8.11"):
+            _apply(context, update, entry)
     _tell(context, update, "device_log_updated")
 
 
@@ -183,14 +192,16 @@ def _apply(context: Context, update: PendingLogUpdate, entry: InventoryEntry) ->
 def heard_from(context: Context, device: InventoryEntry) -> None:
     """First communication of a whitelisted device: it is installed (duis.md 7.7, medium)."""
     if device.status is DeviceStatus.WHITELISTED:
-        set_status(context, device, DeviceStatus.INSTALLED_NOT_COMMISSIONED)
+        with recorded(context, device.eui):
+            set_status(context, device, DeviceStatus.INSTALLED_NOT_COMMISSIONED)
 
 
 def clock_synchronised(context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]) -> None:
     """8.1.1 answered: success commissions the meter (duis.md 7.7, high)."""
     if result.get("ok") and device.status is DeviceStatus.INSTALLED_NOT_COMMISSIONED:
-        device.supplier = device.supplier or transaction.user
-        meter_commissioned(context, device, transaction.user)
+        with recorded(context, device.eui, *names(transaction)):
+            device.supplier = device.supplier or transaction.user
+            meter_commissioned(context, device, transaction.user)
 
 
 def joined(context: Context, transaction: Transaction, device: InventoryEntry, result: Mapping[str, object]) -> None:
@@ -198,6 +209,12 @@ def joined(context: Context, transaction: Transaction, device: InventoryEntry, r
     other = _other(context, transaction)
     if not result.get("ok") or other is None:
         return
+    asked = names(transaction)
+    with recorded(context, device.eui, *asked), recorded(context, other.eui, *asked):
+        _know_each_other(context, device, other)
+
+
+def _know_each_other(context: Context, device: InventoryEntry, other: InventoryEntry) -> None:
     for one, two in ((device, other), (other, device)):
         if two.eui not in one.joined_to:
             one.joined_to = (*one.joined_to, two.eui)
@@ -212,8 +229,10 @@ def unjoined(context: Context, transaction: Transaction, device: InventoryEntry,
     other = _other(context, transaction)
     if not result.get("ok") or other is None:
         return
-    device.joined_to = tuple(eui for eui in device.joined_to if eui != other.eui)
-    other.joined_to = tuple(eui for eui in other.joined_to if eui != device.eui)
+    asked = names(transaction)
+    with recorded(context, device.eui, *asked), recorded(context, other.eui, *asked):
+        device.joined_to = tuple(eui for eui in device.joined_to if eui != other.eui)
+        other.joined_to = tuple(eui for eui in other.joined_to if eui != device.eui)
     for entry in (device, other):
         joined = [context.state.inventory[eui] for eui in entry.joined_to if eui in context.state.inventory]
         if entry.device_type in TYPE_1 and not any(each.device_type in (*METERS, DeviceType.GPF) for each in joined):
@@ -267,7 +286,8 @@ def decommission(context: Context, case: Case) -> Refusal | None:
     if is_hub:
         hub_gone(context, entry)
     _tell_decommissioned(context, case.sender.eui, entry, in_home)
-    set_status(context, entry, DeviceStatus.DECOMMISSIONED)
+    with recorded(context, entry.eui, str(case.request.request_id), case.row.srv):
+        set_status(context, entry, DeviceStatus.DECOMMISSIONED)
     return None
 
 

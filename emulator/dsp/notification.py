@@ -9,7 +9,7 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
-from emulator.dsp.inventory import cpl_entry, date_of, note, tell_status
+from emulator.dsp.inventory import cpl_entry, date_of, note, recorded, tell_status
 from emulator.dsp.jobs import cancel_jobs, hub_gone
 from emulator.dsp.registration import METERS, registered, responsible
 from emulator.dsp.state import InventoryEntry
@@ -61,9 +61,10 @@ def prenotify(context: Context, case: Case) -> Refusal | None:
         detail = f"{device_type} {product} is not on the Central Products List"
         return _refuse(context, case, "prenotified_not_on_cpl", detail)
     entry.gbcs_version = listed.gbcs_version if listed else ""
-    context.lookup.add_device(entry)
-    if gpf is not None:
-        context.lookup.add_device(_gas_proxy(entry, gpf))
+    for new in (entry, None if gpf is None else _gas_proxy(entry, gpf)):
+        if new is not None:
+            with recorded(context, new.eui, str(case.request.request_id), case.row.srv):
+                context.lookup.add_device(new)
     note(context, entry, "pre-notified")
     return None
 
@@ -149,7 +150,8 @@ def update_inventory(context: Context, case: Case) -> Refusal | None:
     choice = next((child for child in body.children if child.name in _UPDATES), None)
     if choice is None:
         raise Malformed("no change is asked for", where="UpdateInventory", expected=f"one of {', '.join(_UPDATES)}")
-    refusal = _UPDATES[choice.name](context, case, entry, choice)
+    with recorded(context, entry.eui, str(case.request.request_id), case.row.srv):
+        refusal = _UPDATES[choice.name](context, case, entry, choice)
     if refusal is None:
         note(context, entry, choice.name)
     return refusal
@@ -209,12 +211,15 @@ def _delete(context: Context, case: Case, entry: InventoryEntry, choice: Element
     if entry.status not in (DeviceStatus.PENDING, None):
         detail = f"only a Pending device can be deleted, this one is {entry.status}"
         return _refuse(context, case, "inventory_delete", detail)
-    for gone in (entry, context.state.inventory.get(entry.associated_gpf or Eui64(0))):
-        if gone is not None:
-            cancel_jobs(context, gone.eui, "deleted from the inventory")
-            context.lookup.drop_device(gone)
+    request_id = str(case.request.request_id)
+    cancel_jobs(context, entry.eui, "deleted from the inventory")
+    context.lookup.drop_device(entry)
+    gpf = context.state.inventory.get(entry.associated_gpf or Eui64(0))
+    if gpf is not None:
+        cancel_jobs(context, gpf.eui, "deleted from the inventory")
+        with recorded(context, gpf.eui, request_id, case.row.srv):
+            context.lookup.drop_device(gpf)
     if entry.notified_by is not None:
-        request_id = str(case.request.request_id)
         tell_status(context, [entry.notified_by], "device_removed", entry, element("DeviceRemovedFromInventory"), request_id)
     return None
 

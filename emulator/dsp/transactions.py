@@ -13,6 +13,11 @@ from emulator.duis.messages import Element, element
 from emulator.gbcs.message import GbcsMessage, decode_message
 
 
+def names(transaction: Transaction) -> tuple[str, str]:
+    """RequestID and Service Reference Variant, as records name the request."""
+    return str(transaction.request.request_id), transaction.request.service_reference_variant
+
+
 def open_transaction(context: Context, case: Case, state: TransactionState, transformed: Element | None = None) -> Transaction:
     """Begin to keep track of an accepted request; ``transformed`` is what its Transform request asked for."""
     transaction = Transaction(

@@ -11,10 +11,11 @@ from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
 from emulator.dsp import lifecycle
 from emulator.dsp.context import Context
+from emulator.dsp.inventory import REPORTED, recorded
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
 from emulator.dsp.state import InventoryEntry, Job, Transaction, TransactionState
-from emulator.dsp.transactions import answer, await_execution, close, end_dated, takes_date
+from emulator.dsp.transactions import answer, await_execution, close, end_dated, names, takes_date
 from emulator.dsp.versions import version_activated, version_read
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import element
@@ -118,7 +119,8 @@ def _response(context: Context, device: InventoryEntry, message: GbcsMessage, oc
 
 def _version_read(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
     if result.get("ok"):
-        version_read(context, device, _text(result, "firmware_version"))
+        with recorded(context, device.eui, *names(transaction)):
+            version_read(context, device, _text(result, "firmware_version"))
 
 
 def _activation_answered(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
@@ -144,7 +146,8 @@ def _activated(context: Context, device: InventoryEntry, result: Result, transac
         job = named or job_of(context, device.eui, file_version=version)
         if job is not None:
             advance_job(context, job, "activated", f"runs {version}")
-        version_activated(context, device, version)
+        with recorded(context, device.eui, *(names(transaction) if transaction is not None else ())):
+            version_activated(context, device, version)
         return
     job = named or job_of(context, device.eui)
     if job is not None:
@@ -309,7 +312,9 @@ def _ppmid_activation(context: Context, device: InventoryEntry, result: Result) 
     if job is not None:
         advance_job(context, job, "activated" if succeeded else "activate_failed")
     if succeeded:
-        version_activated(context, device, version)
+        # What a request for a list of devices brought follows from that request's record and from the device: see audit.py.
+        with recorded(context, device.eui, unless=REPORTED if job is not None else ()):
+            version_activated(context, device, version)
 
 
 _FOR_DCC: Mapping[int, Callable[[Context, InventoryEntry, Result], None]] = {

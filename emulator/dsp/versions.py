@@ -5,7 +5,9 @@ Source: reference ota/ota.md A11, F38 and F39; duis/duis.md 3.1, 6.3 and 7.7.
 
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType
+from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
+from emulator.dsp.grants import devices_digest
 from emulator.dsp.inventory import cpl_entry, set_status, tell_status
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
@@ -63,6 +65,31 @@ def _follow(context: Context, device: InventoryEntry, version: str, listed: CplE
                 if entry.device_type is DeviceType.GPF:
                     entry.firmware_version, entry.gbcs_version = version, listed.gbcs_version
     suspend_or_restore(context, device)
+
+
+def product_changed(context: Context, product: CplEntry) -> None:
+    """A row of the Central Products List is another one: devices that run it are suspended or restored, in one record of the
+    audit trail for each way in which they change."""
+    changed: dict[tuple[str, str], list[Eui64]] = {}
+    for device in context.lookup.of_model(product.device_type, product.manufacturer, product.model):
+        before = device.status
+        suspend_or_restore(context, device)
+        if device.status is not before:
+            changed.setdefault((f"status {before}", f"status {device.status}"), []).append(device.eui)
+    for (was, now), euis in changed.items():
+        context.audit(
+            Entry(
+                kind="inventory",
+                outcome="changed",
+                reason=f"{product.firmware_version} is {product.status} on the Central Products List",
+                devices=len(euis),
+                devices_digest=devices_digest(euis),
+                version=product.firmware_version,
+                before=was,
+                after=now,
+            ),
+            euis,
+        )
 
 
 def suspend_or_restore(context: Context, entry: InventoryEntry) -> None:
