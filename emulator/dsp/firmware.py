@@ -12,11 +12,11 @@ from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_DEVICES_PER_REQUEST
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
-from emulator.dsp.agents import Authorisation, authorise, kept_for_an_agent
+from emulator.dsp.agents import AGENT_SERVICES, Authorisation, Exclusive, authorise
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case, eligible_roles
 from emulator.dsp.jobs import add_job, in_progress, job_of, portions
-from emulator.dsp.registration import SUPPLIERS, other_parties, responsible, responsible_suppliers
+from emulator.dsp.registration import other_parties, responsible, responsible_suppliers
 from emulator.dsp.state import FirmwareRequest, InventoryEntry
 from emulator.duis.messages import Element, Request, element
 from emulator.estate.model import CplEntry
@@ -60,8 +60,8 @@ class _Sorted:
     lists: dict[str, list[str]] = field(default_factory=dict)
     wrong_type: int = 0
     """Known devices whose type the service does not serve."""
-    authorisation: Authorisation | None = None
-    """What the grants say, where a Registered Supplier Agent asks."""
+    authorisation: Authorisation = field(default_factory=Authorisation)
+    """What the grants say of devices that the sender has only as a Registered Supplier Agent."""
 
     def put(self, name: str, text: str) -> None:
         self.lists.setdefault(name, []).append(text)
@@ -146,18 +146,21 @@ def _listed(context: Context, case: Case, image: OtaImage, version: str) -> list
 
 def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -> _Sorted:
     """Put each device into the accepted ones or the list that tells why not (ota.md 5.2; first reason wins)."""
-    outcome, roles = _Sorted(), eligible_roles(context, case)
+    outcome, own = _Sorted(), [role for role in eligible_roles(context, case) if role is not UserRole.RSA]
     for text in texts:
         eui = parse_eui(text)
         device = context.state.inventory.get(eui)
         if device is not None and device.device_type not in case.row.device_types:
             outcome.wrong_type += 1
         outcome.listed[eui] = None
-    outcome.authorisation = _authorisation(context, case, outcome, roles, wanted)
+    outcome.authorisation = found = _authorisation(context, case, outcome, own, wanted)
+    exclusive = Exclusive(context) if case.row.srv in AGENT_SERVICES else None
     for eui in outcome.listed:
         device = context.state.inventory.get(eui)
-        refused = outcome.authorisation is not None and eui not in outcome.authorisation.granted
-        reason = "InvalidDeviceIDList" if refused else _reason(context, case, device, roles, wanted)
+        if device is None or not (eui in found.granted or _entitled(context, case, device, own, exclusive, wanted.version)):
+            reason: str | None = "InvalidDeviceIDList"
+        else:
+            reason = _reason(context, case, device, wanted)
         if reason is not None:
             outcome.put(reason, format_eui(eui))
         elif device is not None:
@@ -165,14 +168,18 @@ def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -
     return outcome
 
 
-def _authorisation(
-    context: Context, case: Case, outcome: _Sorted, roles: Sequence[UserRole], wanted: _Wanted
-) -> Authorisation | None:
-    """Where the sender can act only as an agent: what the grants of the responsible suppliers let it do (access.md section 4)."""
-    if UserRole.RSA not in roles or any(role in SUPPLIERS for role in roles):
-        return None
+def _authorisation(context: Context, case: Case, outcome: _Sorted, own: Sequence[UserRole], wanted: _Wanted) -> Authorisation:
+    """For devices that the sender has only as an agent: what the grants of their suppliers let it do (access.md section 4)."""
+    if UserRole.RSA not in eligible_roles(context, case):
+        return Authorisation()
     known = (context.state.inventory.get(eui) for eui in outcome.listed)
-    devices = [device for device in known if device is not None and device.device_type in case.row.device_types]
+    devices = [
+        device
+        for device in known
+        if device is not None
+        and device.device_type in case.row.device_types
+        and not any(responsible(context, case.sender, role, device, case.at_ms) for role in own)
+    ]
     found = authorise(context, case.sender, devices, wanted.version, wanted.image_hash, outcome.listed)
     if found.refused:
         reasons = sorted(set(found.refused.values()))
@@ -185,17 +192,22 @@ def _authorisation(
     return found
 
 
-def _reason(
-    context: Context, case: Case, device: InventoryEntry | None, roles: Sequence[UserRole], wanted: _Wanted
-) -> str | None:
-    """The warning list for a device, or None when it may have the image."""
-    settings = context.settings
-    if device is None or device.device_type not in case.row.device_types or device.hub is None:
-        return "InvalidDeviceIDList"
-    if not any(responsible(context, case.sender, role, device, case.at_ms) for role in roles):
-        return "InvalidDeviceIDList"
-    if UserRole.RSA not in roles and (kept := kept_for_an_agent(context, case.sender, device, wanted.version)):
+def _entitled(
+    context: Context, case: Case, device: InventoryEntry, own: Sequence[UserRole], exclusive: Exclusive | None, version: str
+) -> bool:
+    """Whether the sender may distribute to a device in its own right, not as an agent."""
+    if not any(responsible(context, case.sender, role, device, case.at_ms) for role in own):
+        return False
+    kept = "" if exclusive is None else exclusive.kept(case.sender.eui, device, version)
+    if kept:
         context.journal("grant", kept, request_id=str(case.request.request_id), device=device.eui)
+    return not kept
+
+
+def _reason(context: Context, case: Case, device: InventoryEntry, wanted: _Wanted) -> str | None:
+    """The warning list for a device of somebody who may distribute to it, or None when it may have the image."""
+    settings = context.settings
+    if device.device_type not in case.row.device_types or device.hub is None:
         return "InvalidDeviceIDList"
     if device.status not in UPDATABLE:
         return "NotCommissionedDeviceIDList"
@@ -217,10 +229,12 @@ def _hub_capable(context: Context, device: InventoryEntry) -> bool:
 
 
 def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> None:
-    devices, authorisation = outcome.accepted, outcome.authorisation
-    used = [] if authorisation is None else [authorisation.granted[device.eui] for device in devices]
-    for token in authorisation.tokens if authorisation is not None else ():
-        token.used_by = str(case.request.request_id)
+    devices, granted, tokens = outcome.accepted, outcome.authorisation.granted, outcome.authorisation.tokens
+    used = {granted[device.eui].number: granted[device.eui] for device in devices if device.eui in granted}
+    for number in tokens.keys() & used.keys():
+        tokens[number].used_by = str(case.request.request_id)
+    if used:
+        case.role = UserRole.RSA
     request = FirmwareRequest(
         key=context.key(),
         request_id=str(case.request.request_id),
@@ -231,13 +245,13 @@ def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> 
         file_version=wanted.image.firmware_version,
         image_key=context.csp.hold_image(wanted.octets),
         accepted_ms=context.now_ms,
-        by_agent=authorisation is not None,
-        acting_for=tuple(sorted({grant.supplier for grant in used})),
-        grants=tuple(sorted({grant.number for grant in used})),
+        by_agent=bool(used),
+        acting_for=tuple(sorted({grant.supplier for grant in used.values()})),
+        grants=tuple(sorted(used)),
     )
     context.state.firmware_requests[request.key] = request
     for device in devices:
-        add_job(context, request, device)
+        add_job(context, request, device, granted[device.eui].number if device.eui in granted else 0)
     context.journal(
         "job",
         f"{case.row.srv} accepted: firmware {wanted.version} for {len(devices)} device(s)",

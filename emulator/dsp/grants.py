@@ -8,10 +8,18 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, eui_bytes, parse_eui
 from emulator.domain.vocabulary import CspRegion
+
+MAX_GRANTS = 2_000
+"""Grants that a world remembers (chosen). Where there is no room, those that have ended are forgotten first."""
+MAX_GRANT_MPXNS = 200_000
+"""MPxNs that all of them may name together (chosen: they are written out in every snapshot)."""
+MAX_APPROVALS = 10_000
+"""Approvals that a world remembers (chosen). Where there is no room, those that nobody can use any more are forgotten first."""
 
 
 class Approval(StrEnum):
@@ -55,10 +63,16 @@ class Grant:
     exclusive: bool = False
     """While it is live nobody else, not even the supplier, distributes to the devices it covers (M7-25)."""
     revoked_ms: int | None = None
+    made_ms: int | None = None
+    """When it was given: what the supplier or the agent loses after that, the grant does not give back. None in old snapshots."""
 
     def live(self, at_ms: int) -> bool:
         """Whether it holds at that instant."""
         return self.from_ms <= at_ms < self.to_ms and (self.revoked_ms is None or at_ms < self.revoked_ms)
+
+    def over(self, at_ms: int) -> bool:
+        """Whether it has ended for good."""
+        return self.to_ms <= at_ms or (self.revoked_ms is not None and self.revoked_ms <= at_ms)
 
 
 @dataclass(slots=True)
@@ -113,27 +127,32 @@ def covers(grant: Grant, subject: Subject) -> str:
     return ""
 
 
-def find_grant(state: GrantState, agent: Eui64, supplier: str, subject: Subject, at_ms: int) -> Grant | str:
-    """The first live grant of this supplier for the agent that covers the subject, or why there is none."""
-    reasons = []
-    for grant in state.grants.values():
-        if grant.agent != agent or grant.supplier != supplier:
-            continue
-        if not grant.live(at_ms):
-            reasons.append(f"grant {grant.number} is not live")
-        elif reason := covers(grant, subject):
-            reasons.append(reason)
-        else:
-            return grant
-    return "; ".join(reasons) or f"{supplier} has granted the agent nothing"
+def refusal(grant: Grant, subject: Subject, at_ms: int) -> str:
+    """Why a grant does not help at that instant; empty when it does."""
+    return covers(grant, subject) if grant.live(at_ms) else f"grant {grant.number} is not live"
 
 
-def exclusive_agent(state: GrantState, supplier: str, subject: Subject, at_ms: int) -> Eui64 | None:
-    """The agent that alone may distribute to a device of this supplier, or None."""
-    for grant in state.grants.values():
-        if grant.exclusive and grant.supplier == supplier and grant.live(at_ms) and not covers(grant, subject):
-            return grant.agent
-    return None
+class Offers:
+    """Some grants by supplier and MPxN, so that a request for 50,000 devices does not try each grant on each device."""
+
+    def __init__(self, found: Iterable[Grant]) -> None:
+        """Sort them."""
+        self._named: dict[tuple[str, str], list[Grant]] = {}
+        self._open: dict[str, list[Grant]] = {}
+        for grant in found:
+            if grant.mpxns:
+                for mpxn in grant.mpxns:
+                    self._named.setdefault((grant.supplier, mpxn), []).append(grant)
+            else:
+                self._open.setdefault(grant.supplier, []).append(grant)
+
+    def __bool__(self) -> bool:
+        return bool(self._named or self._open)
+
+    def of(self, supplier: str, mpxn: str) -> list[Grant]:
+        """Grants of a supplier that may cover the MPxN, oldest first."""
+        named, always = self._named.get((supplier, mpxn), []), self._open.get(supplier, [])
+        return sorted(named + always, key=attrgetter("number")) if named and always else named or always
 
 
 def approval_for(state: GrantState, grant: Grant, version: str, image_hash: str, digest: str) -> ApprovalToken | str | None:
@@ -168,21 +187,41 @@ def put_grant(state: GrantState, values: Mapping[str, object], now_ms: int) -> G
             from_ms=_number(values, "from_ms", now_ms),
             to_ms=_number(values, "to_ms", None),
             mpxns=_texts(values, "mpxns"),
-            models=_texts(values, "models"),
+            models=frozenset(text.upper() for text in _texts(values, "models")),
             regions=frozenset(CspRegion(text) for text in _texts(values, "regions")),
             versions=frozenset(text.upper() for text in _texts(values, "versions")),
             max_devices=_number(values, "max_devices", 50_000),
             approval=Approval(str(values.get("approval", "none"))),
             on_change_of_supplier=OnChangeOfSupplier(str(values.get("on_change_of_supplier", "cancel"))),
-            exclusive=values.get("exclusive", False) is True,
+            exclusive=_flag(values, "exclusive"),
+            made_ms=now_ms,
         )
     except ValueError as error:
         raise Malformed(str(error), where="grant", expected="values as docs/reference/grants.md has them") from None
     if grant.to_ms <= grant.from_ms:
         raise Malformed("the grant would end before it begins", where="to_ms", expected=f"later than {grant.from_ms}")
+    _make_room(state, grant, now_ms)
     state.grants[grant.number] = grant
     state.next_number += 1
     return grant
+
+
+def _make_room(state: GrantState, wanted: Grant, now_ms: int) -> None:
+    """Forget grants that have ended, with their approvals, where that is needed for one more; raise :class:`Malformed` where it
+    does not help, and nothing changes."""
+
+    def fit(grants: Iterable[Grant]) -> bool:
+        sizes = [len(each.mpxns) for each in grants]
+        return len(sizes) < MAX_GRANTS and sum(sizes) + len(wanted.mpxns) <= MAX_GRANT_MPXNS
+
+    if fit(state.grants.values()):
+        return
+    kept = {number: grant for number, grant in state.grants.items() if not grant.over(now_ms)}
+    if not fit(kept.values()):
+        expected = f"at most {MAX_GRANTS} that have not ended, with {MAX_GRANT_MPXNS} MPxNs in all; revoke some"
+        raise Malformed("there are too many grants", where="grants", expected=expected)
+    state.grants = kept
+    state.tokens = {number: token for number, token in state.tokens.items() if token.grant in kept}
 
 
 def approve(state: GrantState, values: Mapping[str, object]) -> ApprovalToken:
@@ -191,10 +230,14 @@ def approve(state: GrantState, values: Mapping[str, object]) -> ApprovalToken:
     for name in values:
         if name not in known:
             raise Malformed(f"there is no {name!r} in an approval", where=name, expected=", ".join(sorted(known)))
-    number = _number(values, "grant", None)
-    if number not in state.grants:
+    number, devices = _number(values, "grant", None), _texts(values, "devices")
+    grant = state.grants.get(number)
+    if grant is None:
         raise Malformed(f"there is no grant {number}", where="grant", expected="the number of a grant")
-    devices = _texts(values, "devices")
+    if grant.approval is Approval.PER_BATCH and not devices:
+        raise Malformed("devices are missing", where="devices", expected="the batch: the grant asks for an approval of each")
+    if grant.approval is Approval.PER_VERSION and devices:
+        raise Malformed("devices are given", where="devices", expected="none: the grant asks for an approval of the version")
     token = ApprovalToken(
         number=state.next_number,
         grant=number,
@@ -202,6 +245,11 @@ def approve(state: GrantState, values: Mapping[str, object]) -> ApprovalToken:
         image_hash=_text(values, "image_hash").lower(),
         devices_digest=devices_digest(parse_eui(text) for text in devices) if devices else "",
     )
+    if len(state.tokens) >= MAX_APPROVALS:
+        kept = {key: each for key, each in state.tokens.items() if not each.used_by}
+        if len(kept) >= MAX_APPROVALS:
+            raise Malformed("there are too many approvals", where="approvals", expected=f"at most {MAX_APPROVALS} not used")
+        state.tokens = kept
     state.tokens[token.number] = token
     state.next_number += 1
     return token
@@ -236,3 +284,10 @@ def _texts(values: Mapping[str, object], name: str) -> frozenset[str]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise Malformed(f"{name} is {value!r}", where=name, expected="a list of texts")
     return frozenset(value)
+
+
+def _flag(values: Mapping[str, object], name: str) -> bool:
+    value = values.get(name, False)
+    if not isinstance(value, bool):
+        raise Malformed(f"{name} is {value!r}", where=name, expected="true or false")
+    return value

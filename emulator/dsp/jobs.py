@@ -5,10 +5,17 @@ from itertools import islice
 from typing import TypeVar
 
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.domain.vocabulary import DeviceType
+from emulator.domain.vocabulary import DeviceType, UserRole
 from emulator.dsp import job_states
 from emulator.dsp.context import Context
-from emulator.dsp.registration import SUPPLIERS, responsible, responsible_suppliers, supplier_parties
+from emulator.dsp.registration import (
+    SUPPLIERS,
+    claims,
+    registered,
+    responsible,
+    responsible_suppliers,
+    supplier_parties,
+)
 from emulator.dsp.retention import complete_request
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job
 from emulator.duis.datetimes import format_datetime
@@ -47,10 +54,10 @@ def job_of(context: Context, device: int, *, image_hash: str = "", file_version:
     return None
 
 
-def add_job(context: Context, request: FirmwareRequest, device: InventoryEntry) -> None:
-    """A device is to get the image of a request."""
+def add_job(context: Context, request: FirmwareRequest, device: InventoryEntry, grant: int = 0) -> None:
+    """A device is to get the image of a request, under this grant where an agent asks."""
     assert device.hub is not None
-    job = Job(context.key(), request.key, device.eui, device.hub, job_states.QUEUED, since_ms=context.now_ms)
+    job = Job(context.key(), request.key, device.eui, device.hub, job_states.QUEUED, since_ms=context.now_ms, grant=grant)
     context.state.jobs[job.key] = job
     context.lookup.add_job(job)
     context.state.open_jobs += 1
@@ -204,31 +211,39 @@ def hub_gone(context: Context, hub: InventoryEntry) -> None:
 
 
 def supplier_changed(context: Context, device: InventoryEntry) -> None:
-    """The registration of a device changed (ota.md 11.2; access.md section 5).
+    """The registration of a device changed (ota.md 11.2; access.md sections 4 and 5).
 
     Verified images of who is no longer responsible are orphaned. What is not yet at its hub is cancelled or runs on, as the
-    grant says for an agent and ``on_change_of_supplier`` for a supplier.
+    grant says for an agent and ``on_change_of_supplier`` for a supplier; the end of an agent's appointment does that too, and
+    its supplier goes on with what is on the device.
     """
     parties = supplier_parties(context, device, context.now_ms)
     for job in context.lookup.jobs_of(device.eui):
         request = context.state.firmware_requests[job.request]
-        if _still_entitled(context, request, device, parties):
+        grant = context.state.grants.grants.get(job.grant)
+        supplied = _supplier_stays(context, request, job, device, parties)
+        if supplied and (grant is None or _agent_stays(context, request, device)):
             continue
-        advance_job(context, job, "change_of_supplier", "the requester is no longer responsible")
-        if job.state in job_states.BEFORE_HUB and _policy(context, request) == "cancel":
+        reason = "the supplier changed" if not supplied else "the agent changed"
+        if not supplied:
+            advance_job(context, job, "change_of_supplier", "the requester is no longer responsible")
+        policy = context.settings.on_change_of_supplier if grant is None else grant.on_change_of_supplier.value
+        if job.state in job_states.BEFORE_HUB and policy == "cancel":
             context.csp.cancel(str(job.key), context.now_ms)
-            advance_job(context, job, "cancelled", "the supplier changed")
+            advance_job(context, job, "cancelled", reason)
 
 
-def _still_entitled(context: Context, request: FirmwareRequest, device: InventoryEntry, parties: Sequence[str]) -> bool:
-    if request.by_agent:
-        return any(supplier in parties for supplier in request.acting_for)
+def _supplier_stays(context: Context, request: FirmwareRequest, job: Job, device: InventoryEntry, parties: Sequence[str]) -> bool:
+    """Whether the supplier that asked for a job, or let an agent ask, is still one of the device's."""
+    if job.grant:
+        grant = context.state.grants.grants.get(job.grant)
+        return any(supplier in parties for supplier in (request.acting_for if grant is None else (grant.supplier,)))
     user = context.state.users[request.user]
     return any(role in user.roles and responsible(context, user, role, device, context.now_ms) for role in SUPPLIERS)
 
 
-def _policy(context: Context, request: FirmwareRequest) -> str:
-    if not request.by_agent:
-        return context.settings.on_change_of_supplier
-    policies = {context.state.grants.grants[number].on_change_of_supplier.value for number in request.grants}
-    return "cancel" if "cancel" in policies else "let_run"
+def _agent_stays(context: Context, request: FirmwareRequest, device: InventoryEntry) -> bool:
+    party = context.state.users[request.user].party
+    return any(
+        role is UserRole.RSA and registered(context, mpxn, role, party, context.now_ms) for mpxn, role in claims(context, device)
+    )

@@ -96,6 +96,12 @@ def registered_party(context: Context, mpxn: str, role: UserRole, at_ms: int) ->
     return None if number is None else store.parties[number]
 
 
+def lost_since(context: Context, mpxn: str, roles: Iterable[UserRole], party: str, since_ms: int) -> bool:
+    """Whether the party ceased to hold one of the roles for the MPxN after an instant and until now."""
+    changes = context.state.registrations.changes(since_ms, context.now_ms, (mpxn,))
+    return any(change.before == party and change.role in roles for change in changes)
+
+
 def responsible(context: Context, user: User, role: UserRole, device: InventoryEntry, at_ms: int) -> bool:
     """Whether the user, acting in this role, may act on the device at that instant.
 

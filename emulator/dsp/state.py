@@ -170,6 +170,8 @@ class Job:
     """Order number in the agenda of the end of its patience in this state, -1 for none."""
     until_ms: int = 0
     """The instant of that end, 0 for none."""
+    grant: int = 0
+    """Number of the grant that let an agent ask for it; 0 where the requester did in its own right."""
 
 
 @dataclass(slots=True)
