@@ -3,6 +3,7 @@
 import copy
 import tomllib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,9 @@ from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceType
 from emulator.engine import new_state
 from emulator.estate.declaration import default_estate_toml, load_estate
-from emulator.estate.model import Estate
+from emulator.estate.model import Estate, Registration
+from emulator.estate.registration_csv import read_tenures, registrations_of
+from emulator.estate.registrations import party_table
 from emulator.scenarios.names import suggest
 from emulator.scenarios.toml_text import to_toml
 from emulator.scenarios.values import References
@@ -57,7 +60,10 @@ class EstateSection(BaseModel):
     base: str = "default"
     """An estate of the package."""
     file: str = ""
-    """A TOML estate to start from instead, relative to the scenario."""
+    """A TOML estate to start from instead, in the scenario's folder or below it."""
+    registration_file: str = ""
+    """Registrations in CSV, or in TOML as `[[registrations]]` and `[[registration_rules]]`, in the scenario's folder or below it;
+    they replace what the base has for the same MPxN and role."""
     copies: list[Copies] = []
     """`[[estate.copies]]`: many homes of one kind."""
     parties: list[Table] = []
@@ -92,6 +98,8 @@ def build_estate(section: EstateSection, folder: Path, seed: int | None) -> tupl
     ):
         for row in rows:
             _merge_row(document.setdefault(name, []), keys, row)
+    if section.registration_file:
+        _register_from_file(document, section.registration_file, folder)
     _register(document, section.registrations)
     for name, values in section.settings.items():
         document.setdefault("settings", {}).setdefault(name, {}).update(values)
@@ -104,14 +112,60 @@ def build_estate(section: EstateSection, folder: Path, seed: int | None) -> tupl
 
 def _base(section: EstateSection, folder: Path) -> Table:
     if section.file:
-        path = folder / section.file
-        try:
-            return {"homes": [], **tomllib.loads(path.read_text("utf-8"))}
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise Malformed(f"{path} cannot be read: {error}", where="estate.file", expected="a TOML estate") from None
+        path = path_below(folder, section.file, "estate.file")
+        document = {"homes": [], **_toml(path, "estate.file", "a TOML estate")}
+        if named := document.pop("registration_file", ""):  # an estate that goes to a server can name no file
+            _register_from_file(document, str(named), path.parent)
+        return document
     if section.base not in EMBEDDED:
         raise Malformed(f"there is no estate {section.base!r}", where="estate.base", expected=suggest(section.base, EMBEDDED))
     return tomllib.loads(EMBEDDED[section.base]())
+
+
+def path_below(folder: Path, name: str, where: str) -> Path:
+    """Where a file lies that a scenario names; raise :class:`Malformed` for one that is not in the scenario's folder or below."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        detail = f"{name[:200]!r} is not below the scenario's folder"
+        raise Malformed(detail, where=where, expected="a relative path that does not lead out of it")
+    return path
+
+
+def _toml(path: Path, where: str, expected: str) -> Table:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Malformed(f"{path} cannot be read: {error}", where=where, expected=expected) from None
+
+
+def _register_from_file(document: Table, name: str, folder: Path) -> None:
+    where = "estate.registration_file"
+    path = path_below(folder, name, where)
+    if path.suffix == ".toml":
+        given = _toml(path, where, "registrations in TOML")
+        if unknown := given.keys() - {"registrations", "registration_rules"}:
+            expected = "registrations and registration_rules"
+            raise Malformed(f"{min(unknown)!r} is not a key of {name}", where=where, expected=expected)
+        document.setdefault("registration_rules", []).extend(given.get("registration_rules", []))
+        _register(document, given.get("registrations", []))
+        return
+    companies = party_table(str(party.get("party", "")) for party in document.get("parties", []))
+    try:
+        with path.open("rb") as file:
+            found = registrations_of(read_tenures(file, companies, source=name), companies)
+    except OSError as error:
+        raise Malformed(f"{path} cannot be read: {error.strerror}", where=where, expected="registrations in CSV") from None
+    _register(document, [_row(entry) for entry in found])
+
+
+def _row(entry: Registration) -> Table:
+    """A registration as an estate in TOML has it."""
+    row = {"mpxn": entry.mpxn, "role": entry.role.value, "party": entry.party, "start": _instant(entry.from_ms)}
+    return row if entry.to_ms is None else {**row, "end": _instant(entry.to_ms)}
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
 
 
 def _read(document: Table) -> Estate:

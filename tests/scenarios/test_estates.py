@@ -114,6 +114,78 @@ def test_an_estate_of_its_own(tmp_path: Path) -> None:
     assert built("file = 'estate.toml'", tmp_path).name == "mine"
 
 
+REGISTRATIONS = {
+    "held.csv": "mpxn,role,party,from,to\n"
+    "1200000000001,IS,supplier-two,2025-02-01,2025-03-01\n"
+    "9900000000001,IS,supplier-one,2025-02-01,\n",
+    "held.toml": """
+        [[registrations]]
+        mpxn = "1200000000001"
+        role = "IS"
+        party = "supplier-two"
+        start = 2025-02-01T00:00:00Z
+        end = 2025-03-01T00:00:00Z
+        [[registrations]]
+        mpxn = "9900000000001"
+        role = "IS"
+        party = "supplier-one"
+        start = 2025-02-01T00:00:00Z
+    """,
+}
+
+
+@pytest.mark.parametrize("name", REGISTRATIONS)
+def test_registrations_from_a_file_beside_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_text(REGISTRATIONS[name], "utf-8")
+    estate = built(f"registration_file = 'data/{name}'", tmp_path)
+    found = [entry for entry in estate.registrations if (entry.mpxn, entry.role) == ("1200000000001", UserRole.IS)]
+    assert [(entry.party, entry.from_ms, entry.to_ms) for entry in found] == [
+        ("supplier-two", 1_738_368_000_000, 1_740_787_200_000)
+    ]
+    assert [entry.to_ms for entry in estate.registrations if entry.mpxn == "9900000000001"] == [None]
+    own = "[[registrations]]\nmpxn = '1200000000001'\nrole = 'IS'\nparty = 'supplier-one'\nstart = 2025-01-01T00:00:00Z"
+    again = built(f"registration_file = 'data/{name}'\n{own}", tmp_path).registrations
+    assert [entry.party for entry in again if (entry.mpxn, entry.role) == ("1200000000001", UserRole.IS)] == ["supplier-one"]
+
+
+def test_the_registration_file_of_an_estate_file(tmp_path: Path) -> None:
+    (tmp_path / "held.csv").write_text(REGISTRATIONS["held.csv"], "utf-8")
+    (tmp_path / "estate.toml").write_text('registration_file = "held.csv"\n' + default_estate_toml(), "utf-8")
+    estate = built("file = 'estate.toml'", tmp_path)
+    assert not estate.registration_file
+    assert {entry.mpxn for entry in estate.registrations} >= {"9900000000001"}
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("registration_file = '../held.csv'", r"estate\.registration_file: '\.\./held\.csv' is not below"),
+        ("registration_file = '/etc/hostname'", r"is not below the scenario's folder"),
+        ("registration_file = 'link/held.csv'", r"is not below the scenario's folder"),
+        ("file = '../estate.toml'", r"estate\.file: .* is not below the scenario's folder"),
+        ("registration_file = 'absent.csv'", r"absent\.csv cannot be read: No such file"),
+        ("registration_file = 'absent.toml'", r"absent\.toml cannot be read"),
+        (
+            "registration_file = 'wrong.toml'",
+            r"'homes' is not a key of wrong\.toml; expected registrations and registration_rules",
+        ),
+        ("registration_file = 'wrong.csv'", r"wrong\.csv line 2"),
+    ],
+)
+def test_files_that_cannot_be(section: str, message: str, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "inside", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / "link").symlink_to(outside)
+    for place in (tmp_path, outside):
+        (place / "held.csv").write_text(REGISTRATIONS["held.csv"], "utf-8")
+    (folder / "wrong.toml").write_text("homes = []\n", "utf-8")
+    (folder / "wrong.csv").write_text("mpxn,role,party,from,to\n1200000000001,IS,nobody,2025-02-01,\n", "utf-8")
+    with pytest.raises(Malformed, match=message):
+        built(section, folder)
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(Malformed, match=r"settings\.dsp"):
         built("[settings.dsp]\nno_such_setting = 1")

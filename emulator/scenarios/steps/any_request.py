@@ -10,6 +10,7 @@ from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, RequestId
 from emulator.domain.tables import service_reference_variants
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import Element, Request, element
+from emulator.scenarios.estates import path_below
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.stage import Sent
 from emulator.scenarios.steps.sending import CriticalStep, RequestStep, judged
@@ -82,7 +83,7 @@ class Template(RequestStep):
     """A user's own XML, signed with the key of the originator that it names, whatever else it says."""
 
     file: str = ""
-    """The file, relative to the scenario."""
+    """The file, in the scenario's folder or below it."""
     xml: str = ""
     """The XML itself, in place of `file`."""
     preserve_counter: bool = False
@@ -108,7 +109,7 @@ class Template(RequestStep):
         await stage.settle()
 
     def _read(self, stage: "Stage") -> bytes:
-        path = stage.folder / self.file
+        path = path_below(stage.folder, self.file, "file")
         try:
             return path.read_bytes()
         except OSError as error:
