@@ -72,7 +72,7 @@ class _Case:
     def covering(self, device: InventoryEntry) -> list[Grant] | str:
         """The grants that cover a device, whatever else they ask for, or why there are none."""
         context, agent = self._context, self._agent
-        found: list[Grant] = []
+        found: dict[int, Grant] = {}  # a meter may have two MPxNs of one supplier
         reasons: list[str] = []
         appointed = False
         for mpxn, supplier in _supplied(context, device):
@@ -80,14 +80,17 @@ class _Case:
                 continue
             appointed = True
             for grant, reason in self._held_against(supplier, _subject(context, device, mpxn, self._version)):
-                reasons.append(reason) if reason else found.append(grant)
+                if reason:
+                    reasons.append(reason)
+                else:
+                    found[grant.number] = grant
             if not self._offers.of(supplier, mpxn):
                 reasons.append(f"{supplier} has granted the agent nothing for {mpxn}")
         if not appointed:
             return f"{agent.party} is not the registered agent"
         if found and (kept := self._exclusive.kept(agent.eui, device, self._version)):
             return kept
-        return found or "; ".join(reasons)
+        return list(found.values()) or "; ".join(dict.fromkeys(reasons))
 
     def _held_against(self, supplier: str, subject: Subject) -> Iterator[tuple[Grant, str]]:
         context, agent = self._context, self._agent

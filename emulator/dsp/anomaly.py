@@ -3,10 +3,14 @@
 A breach quarantines a request and does not refuse it: the user gets its acknowledgement and a QuarantinedRequest alert, and an
 operator releases or deletes it (reference duis/duis.md 3.1 step 17, mechanism high; ota.md 11.1; limits.csv L024 to L027, the
 numbers low, which is why no threshold is set unless an estate or an operator sets one).
+
+A threshold of one user is taken as its own (N46), one of everybody as the DCC's (N47). Nothing raises N48: which attributes of
+which requests have limits is in no source.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
@@ -17,6 +21,8 @@ from emulator.duis.messages import Request
 
 ANYBODY = "*"
 """In a threshold: every user, each counted for itself."""
+MAX_THRESHOLDS = 500
+"""Thresholds of a world (chosen: each request is held against all of its service)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,20 @@ class Threshold:
     requests: int | None = None
     devices: int | None = None
     """Devices count as an extra: one request for firmware can hide 50,000 (limits.csv L024, L025)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What a request goes beyond."""
+
+    reason: str
+    of_the_dcc: bool
+    """Whether the threshold is for everybody, not the user's own."""
+
+    @property
+    def purpose(self) -> str:
+        """Of the DCC Alert that tells the user."""
+        return "quarantined_dcc_threshold" if self.of_the_dcc else "quarantined_user_threshold"
 
 
 @dataclass(slots=True)
@@ -64,6 +84,7 @@ class AnomalyState:
     usage: dict[tuple[int, str], Usage] = field(default_factory=dict)
     """By user and variant."""
     quarantine: dict[int, Quarantined] = field(default_factory=dict)
+    """Oldest first; bounded by ``keep_quarantined``."""
     next_reference: int = 1
 
 
@@ -98,9 +119,12 @@ def read_thresholds(values: Mapping[str, object], where: str) -> tuple[Threshold
 
 
 def put_threshold(state: AnomalyState, threshold: Threshold) -> None:
-    """Set a threshold in place of an earlier one for the same user and variant."""
+    """Set a threshold in place of an earlier one for the same user and variant; raise :class:`Malformed` for one too many."""
     key = (threshold.user, threshold.variant)
-    state.thresholds[:] = [each for each in state.thresholds if (each.user, each.variant) != key] + [threshold]
+    others = [each for each in state.thresholds if (each.user, each.variant) != key]
+    if len(others) >= MAX_THRESHOLDS:
+        raise Malformed("there are too many thresholds", where="threshold", expected=f"at most {MAX_THRESHOLDS}")
+    state.thresholds[:] = [*others, threshold]
 
 
 def devices_named(request: Request) -> int:
@@ -109,7 +133,7 @@ def devices_named(request: Request) -> int:
     return 1 if listed is None else listed.count(",") + 1
 
 
-def breach(state: AnomalyState, user: Eui64, request: Request, now_ms: int) -> str | None:
+def breach(state: AnomalyState, user: Eui64, request: Request, now_ms: int) -> Breach | None:
     """Count a request and say which threshold it breaches, or None.
 
     A user's own threshold stands in place of the one for everybody. What is over a threshold is not counted: it has not been let
@@ -129,7 +153,8 @@ def breach(state: AnomalyState, user: Eui64, request: Request, now_ms: int) -> s
         ("devices", usage.devices, devices, threshold.devices),
     ):
         if most is not None and sent + more > most:
-            return f"{sent + more} {name} of {variant} by {format_eui(user)} today; the threshold is {most}"
+            reason = f"{sent + more} {name} of {variant} by {format_eui(user)} today; the threshold is {most}"
+            return Breach(reason, threshold.user is None)
     usage.requests += 1
     usage.devices += devices
     return None
@@ -148,6 +173,12 @@ def hold(
     state.quarantine[held.reference] = held
     state.next_reference += 1
     return held
+
+
+def crowded_out(state: AnomalyState, limit: int) -> list[Quarantined]:
+    """Take the oldest requests out of quarantine where it holds more than ``limit``."""
+    too_many = len(state.quarantine) - limit
+    return [state.quarantine.pop(reference) for reference in list(islice(state.quarantine, max(0, too_many)))]
 
 
 def take(state: AnomalyState, reference: int) -> Quarantined:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import format_eui
-from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, service_reference_variants
+from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose, service_reference_variants
 from emulator.dsp import anomaly, commands, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
@@ -58,7 +58,9 @@ class Dsp:
         context.operator = item.operator
         try:
             outcome = pass_gate(context, case)
-            if outcome is None and not self._quarantined(case):
+            if outcome is None:
+                if self._quarantined(case):
+                    return Answer(self._response(case, self._accepted(case)))
                 return Answer(self._answer(case, self._perform(case)))
         except Malformed as error:
             # Schema-valid and still not readable, e.g. an unknown enumeration of ours: refuse, change nothing more.
@@ -72,44 +74,55 @@ class Dsp:
         context, request = self.context, case.request
         if case.stage == "transform":
             return False
-        reason = anomaly.breach(context.state.anomaly, case.sender.eui, request, context.now_ms)
-        if reason is None:
+        breach = anomaly.breach(context.state.anomaly, case.sender.eui, request, context.now_ms)
+        if breach is None:
             return False
         held = anomaly.hold(
-            context.state.anomaly, case.web_service, request, case.sender.eui, context.now_ms, reason, context.operator
+            context.state.anomaly, case.web_service, request, case.sender.eui, context.now_ms, breach.reason, context.operator
         )
         request_id = str(request.request_id)
-        breach = element(
-            "ADUserThresholdBreach", element("RequestID", request_id), element("QuarantineEventRef", str(held.reference))
+        choice = alert_by_purpose()[breach.purpose].variant
+        told = element(choice, element("RequestID", request_id), element("QuarantineEventRef", str(held.reference)))
+        context.dcc_alert(
+            [case.sender.eui], breach.purpose, element("QuarantinedRequest", told), device=None, request_id=request_id
         )
-        body = element("QuarantinedRequest", breach)
-        context.dcc_alert([case.sender.eui], "quarantined_user_threshold", body, device=None, request_id=request_id)
-        context.audit(self._entry(case, "quarantine", "quarantined", reason))
+        self._record_quarantine(case, "quarantined", breach.reason)
+        for oldest in anomaly.crowded_out(context.state.anomaly, context.settings.keep_quarantined):
+            self._record_quarantine(self._case_of(oldest), "deleted", "there is no more room in quarantine")
         return True
 
     def release(self, reference: int) -> str:
         """Let a quarantined request go on: it passes the gate again, and what it comes to is pushed where the acknowledgement did
         not say it. Returns the code; raise :class:`Malformed` when there is no such request."""
         context, held = self.context, anomaly.take(self.context.state.anomaly, reference)
-        case = Case(held.web_service, held.request, context.now_ms)
-        case.variant = service_reference_variants()[held.request.service_reference_variant]
+        case = self._case_of(held)
         context.operator = held.operator
         try:
+            self._record_quarantine(case, "released", held.reason)
             outcome: Outcome = pass_gate(context, case, DUE_CHECKS)
             response = self._answer(case, outcome if outcome is not None else self._perform(case))
         except Malformed as error:
             response = self._answer(case, Refusal(context.codes.code("transform_failed"), str(error), where="transform_failed"))
         finally:
             context.operator = ""
-        if response.code != context.codes.code("accepted"):
+        if response.code != self._accepted(case):
             context.deliver(held.user, None, str(held.request.request_id), response)
         return response.code
 
     def discard(self, reference: int) -> None:
         """Delete a quarantined request; raise :class:`Malformed` when there is none."""
         held = anomaly.take(self.context.state.anomaly, reference)
-        case = Case(held.web_service, held.request, self.context.now_ms, user=self.context.state.users.get(held.user))
-        self.context.audit(self._entry(case, "quarantine", "deleted", held.reason))
+        self._record_quarantine(self._case_of(held), "deleted", held.reason)
+
+    def _case_of(self, held: anomaly.Quarantined) -> Case:
+        variant = service_reference_variants()[held.request.service_reference_variant]
+        user = self.context.state.users.get(held.user)
+        return Case(held.web_service, held.request, self.context.now_ms, variant=variant, user=user)
+
+    def _record_quarantine(self, case: Case, outcome: str, reason: str) -> None:
+        """A request that is kept back is no decision yet: nothing was let through."""
+        listed = firmware.listed_devices(case.request)
+        self.context.audit(self._entry(case, "quarantine", outcome, reason, listed), listed)
 
     def _perform(self, case: Case) -> Outcome:
         context, row = self.context, case.row
@@ -131,14 +144,18 @@ class Dsp:
             return refusal
         return commands.transform(context, case) if variant == 4 else commands.send(context, case)
 
+    def _accepted(self, case: Case) -> str:
+        """The code of a request that is taken and has nothing to say yet."""
+        context = self.context
+        return context.settings.non_device_success_code if case.row.non_device else context.codes.code("accepted")
+
     def _answer(self, case: Case, outcome: Outcome) -> ServiceResponse:
         context, request = self.context, case.request
         if isinstance(outcome, Refusal):
             code, payload = outcome.code, None
             context.journal("refusal", str(outcome), request_id=str(request.request_id))
         elif outcome is None:
-            non_device = case.row.non_device
-            code, payload = context.settings.non_device_success_code if non_device else context.codes.code("accepted"), None
+            code, payload = self._accepted(case), None
         elif outcome.name in WARNING_PAYLOADS:
             code, payload = context.codes.code("partly_accepted", case.row.service_reference), outcome
         else:
@@ -146,9 +163,13 @@ class Dsp:
         reason = str(outcome) if isinstance(outcome, Refusal) else ""
         listed = firmware.listed_devices(request)
         context.audit(self._entry(case, "decision", code, reason, listed), listed)
+        return self._response(case, code, payload)
+
+    def _response(self, case: Case, code: str, payload: Element | None = None) -> ServiceResponse:
+        request = case.request
         return ServiceResponse(
             code=code,
-            at_ms=context.now_ms,
+            at_ms=self.context.now_ms,
             request_id=str(request.request_id),
             response_id=None,
             service_reference=request.service_reference,

@@ -87,3 +87,5 @@ class DspSettings:
     """Finished requests to devices that can be looked at; those under way are always kept."""
     keep_jobs: int = setting(200_000, "EMU", "low", minimum=1)
     """Firmware jobs of finished requests that are remembered; the newest request is always kept."""
+    keep_quarantined: int = setting(200, "EMU: some hold an image", "low", minimum=1)
+    """Requests in quarantine; where there are more, the oldest is deleted, which the audit trail says."""

@@ -6,8 +6,19 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui
 from emulator.domain.settings import DAY_MS
 from emulator.domain.vocabulary import WebService
-from emulator.dsp.anomaly import AnomalyState, Threshold, breach, hold, put_threshold, read_threshold, take
+from emulator.dsp.anomaly import (
+    MAX_THRESHOLDS,
+    AnomalyState,
+    Threshold,
+    breach,
+    crowded_out,
+    hold,
+    put_threshold,
+    read_threshold,
+    take,
+)
 from emulator.duis.messages import Request, element
+from tests.dsp.bench_world import SUPPLIER, Bench, bench_with, dcc_alerts, device
 
 USER, OTHER = Eui64(1), Eui64(2)
 
@@ -57,6 +68,64 @@ def test_what_is_held_can_be_taken_once() -> None:
     assert take(state, held.reference) is held
     with pytest.raises(Malformed, match="nothing is in quarantine"):
         take(state, held.reference)
+
+
+def test_the_oldest_are_crowded_out() -> None:
+    state = AnomalyState()
+    for _ in range(5):
+        hold(state, WebService.NON_DEVICE, request(1), USER, 7, "too many")
+    assert crowded_out(state, 5) == []
+    assert [held.reference for held in crowded_out(state, 3)] == [1, 2]
+    assert list(state.quarantine) == [3, 4, 5]
+
+
+def test_there_are_so_many_thresholds() -> None:
+    state = AnomalyState()
+    for number in range(MAX_THRESHOLDS):
+        put_threshold(state, Threshold(Eui64(number), "11.1", requests=1))
+    with pytest.raises(Malformed, match="too many thresholds"):
+        put_threshold(state, Threshold(None, "11.1", requests=1))
+    put_threshold(state, Threshold(Eui64(0), "11.1", requests=2))
+    assert len(state.thresholds) == MAX_THRESHOLDS
+
+
+def quarantine_records(bench: Bench) -> list[tuple[str, str]]:
+    return [(r.entry.outcome, r.entry.reason) for r in bench.audit if r.entry.kind == "quarantine"]
+
+
+def test_where_quarantine_is_full_the_oldest_is_deleted_and_that_is_on_record() -> None:
+    bench = bench_with(keep_quarantined=2)
+    bench.control("anomaly.threshold", variant="11.1", requests=0)
+    for _ in range(3):
+        assert bench.distribute("11.1", "ESME", [device(0, "A0")]).code == "I99"
+    assert list(bench.world.engine.state.dsp.anomaly.quarantine) == [2, 3]
+    assert quarantine_records(bench)[-1] == ("deleted", "there is no more room in quarantine")
+    requests = [r.entry.request_id for r in bench.audit if r.entry.kind == "quarantine"]
+    assert requests[0] == requests[-1]
+    assert not bench.world.engine.state.dsp.jobs
+
+
+def test_what_is_kept_back_is_no_decision_until_it_goes_on() -> None:
+    bench = Bench()
+    bench.control("anomaly.threshold", variant="11.1", requests=0)
+    bench.distribute("11.1", "ESME", [device(0, "A0"), device(1, "A0")])
+    (kept,) = [r.entry for r in bench.audit if r.entry.variant == "11.1" and r.entry.kind != "message"]
+    assert (kept.kind, kept.outcome, kept.devices) == ("quarantine", "quarantined", 2)
+    assert kept.devices_digest
+    bench.control("quarantine.release", reference=1)
+    steps = [(r.entry.kind, r.entry.outcome) for r in bench.audit if r.entry.variant == "11.1" and r.entry.kind != "message"]
+    assert steps == [("quarantine", "quarantined"), ("quarantine", "released"), ("decision", "I99")]
+
+
+def test_the_alert_says_whose_threshold_it_was() -> None:
+    bench = Bench()
+    bench.control("anomaly.threshold", variant="11.2", requests=0)
+    bench.submit("11.2", to=device(0, "A0"))
+    bench.control("anomaly.threshold", variant="11.2", user=format_eui(SUPPLIER), requests=0)
+    bench.submit("11.2", to=device(0, "A0"))
+    (of_the_dcc,), (own,) = dcc_alerts(bench.deliveries, "N47"), dcc_alerts(bench.deliveries, "N46")
+    assert of_the_dcc.body.required("ADDCCThresholdBreach", "QuarantineEventRef") == "1"
+    assert own.body.required("ADUserThresholdBreach", "QuarantineEventRef") == "2"
 
 
 @pytest.mark.parametrize(

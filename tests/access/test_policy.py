@@ -216,10 +216,10 @@ def test_change_of_supplier_drops_a_dated_activation(bench: Bench) -> None:
 def test_a_breach_is_quarantined_released_and_deleted(bench: Bench) -> None:
     bench.control("anomaly.threshold", variant="11.1", devices=1)
     assert bench.distribute("11.1", "ESME", [ESME, NORTH_ESME]).code == "I99"
-    alerts = dcc_alerts(bench.deliveries, "N46")
+    alerts = dcc_alerts(bench.deliveries, "N47")
     assert len(alerts) == 1
     assert not bench.world.engine.state.dsp.jobs
-    reference = int(alerts[0].body.required("ADUserThresholdBreach", "QuarantineEventRef"))
+    reference = int(alerts[0].body.required("ADDCCThresholdBreach", "QuarantineEventRef"))
     assert bench.control("quarantine.release", reference=reference)["code"] == "I99"
     assert len(bench.world.engine.state.dsp.jobs) == 2
     bench.run_until_idle()
