@@ -42,7 +42,7 @@ def parse_scenario(text: str, path: Path, *, seed: int | None = None) -> Scenari
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Malformed(str(error), where=file, expected="TOML 1.0") from None
-    document = _validated(Document, raw, file, "the file")
+    document = validated(Document, raw, file, "the file")
     if seed is not None:
         document = document.model_copy(update={"scenario": document.scenario.model_copy(update={"seed": seed})})
     about = document.scenario
@@ -75,7 +75,7 @@ def _step(raw: Mapping[str, Any], number: int, names: Names, place: str) -> Plan
     if kind is None:
         raise Malformed(f"there is no step {do!r}", where=place, expected=suggest(str(do), STEPS))
     place = f"{place} ({do})" if number else place
-    step = _validated(kind, raw, place, f"step {do}")
+    step = validated(kind, raw, place, f"step {do}")
     try:
         step.check(names)
     except Malformed as error:
@@ -87,7 +87,8 @@ def _step(raw: Mapping[str, Any], number: int, names: Names, place: str) -> Plan
     return Planned(number, step, place)
 
 
-def _validated(kind: type[M], raw: Mapping[str, Any], place: str, subject: str) -> M:
+def validated(kind: type[M], raw: Mapping[str, Any], place: str, subject: str) -> M:
+    """A table of a file as its model; what is wrong with it is :class:`Malformed` that names ``place``, key and remedy."""
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
