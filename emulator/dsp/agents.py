@@ -99,19 +99,21 @@ class _Case:
             self._assurance[supplier] = max((user.security_assurance for user in users), default=0)
         for grant in self._offers.of(supplier, subject.mpxn):
             reason = grants.refusal(grant, subject, context.now_ms)
-            if not reason and ended(context, grant, subject.mpxn, agent.party):
+            if not reason and ended(context, grant, subject.mpxn):
                 reason = f"grant {grant.number} ended for {subject.mpxn} when its supplier or its agent changed"
             if not reason and agent.security_assurance < self._assurance[supplier]:
                 reason = f"the security assurance of {agent.party} is lower than that of {supplier}"
             yield grant, reason
 
 
-def ended(context: Context, grant: Grant, mpxn: str, agent_party: str) -> bool:
+def ended(context: Context, grant: Grant, mpxn: str) -> bool:
     """Whether the supplier or the agent lost the MPxN since the grant was made; that either has it again changes nothing
     (access.md sections 4 and 5: a grant is bound to supplier, MPxN and effective date)."""
     since_ms = grant.from_ms if grant.made_ms is None else grant.made_ms
-    parties = ((grant.supplier, SUPPLIERS), (agent_party, (UserRole.RSA,)))
-    return any(lost_since(context, mpxn, roles, party, since_ms) for party, roles in parties)
+    if lost_since(context, mpxn, SUPPLIERS, grant.supplier, since_ms):
+        return True
+    agent = context.state.users.get(grant.agent)
+    return agent is not None and lost_since(context, mpxn, (UserRole.RSA,), agent.party, since_ms)
 
 
 def authorise(
@@ -177,9 +179,6 @@ class Exclusive:
         for mpxn, supplier in _supplied(context, device):
             subject = _subject(context, device, mpxn, version)
             for grant in self._offers.of(supplier, mpxn):
-                agent = context.state.users.get(grant.agent)
-                if grants.covers(grant, subject) or (agent is not None and ended(context, grant, mpxn, agent.party)):
-                    continue
-                if grant.agent != user:
+                if grant.agent != user and not grants.covers(grant, subject) and not ended(context, grant, mpxn):
                     return f"{supplier} keeps the device for its agent"
         return ""
