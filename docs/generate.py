@@ -34,6 +34,7 @@ from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Part
 from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
 from emulator.premises import device_states, hub_states  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
+from emulator.reports.registry import REPORTS  # noqa: E402
 from emulator.scenarios.reference import scenario_page  # noqa: E402
 from emulator.service.config import Settings, load_settings  # noqa: E402
 from emulator.service.control_app import control_routes  # noqa: E402
@@ -373,6 +374,21 @@ What is wrong with a call is said as `{"error": …, "where": …, "expected": �
     return text + table(("", "Path", "What", "Body"), rows)
 
 
+def reports() -> str:
+    """The reports with their columns and filters."""
+    text = """# Reports
+
+Tables over a world: `dcc-emulator report NAME`, `GET /control/v1/worlds/{world}/reports/{report}`, the step `expect-report`
+([how to](../how-to/reports.md)). Instants are milliseconds of UTC and durations milliseconds of simulated time; an empty cell is
+`null`. Every report takes `offset` and `limit`.
+"""
+    for report in REPORTS.values():
+        columns = table(("Column", "Holds", "What"), ((f"`{each.name}`", each.unit, each.says) for each in report.columns))
+        filters = table(("Filter", "Takes", "Only"), ((f"`{each.name}`", each.unit, each.says) for each in report.filters))
+        text += f"\n## `{report.name}`\n\n{report.says}\n\n{columns}\n{filters}"
+    return text
+
+
 def command_line() -> str:
     """The verbs of ``dcc-emulator`` with their options."""
     text = """# Command line
@@ -412,6 +428,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "states.md": states,
     "faults.md": faults,
     "control-api.md": control_api,
+    "reports.md": reports,
     "command-line.md": command_line,
     "scenario.md": scenario_page,
 }

@@ -1,15 +1,18 @@
 """Read-only descriptions of a world as JSON values, for the control interface and the console. Nothing here changes state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp import job_states
 from emulator.dsp.anomaly import Quarantined
 from emulator.dsp.jobs import is_open, job_of
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Transaction, TransactionState
 from emulator.engine import Engine
+from emulator.reports.registry import REPORTS, report_named
+from emulator.reports.report import Gathering
 
 T = TypeVar("T")
 
@@ -244,6 +247,39 @@ class Views:
                 {"user": format_eui(user), "variant": variant, **asdict(usage)} for (user, variant), usage in state.usage.items()
             ],
         }
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The reports that there are: name, meaning, columns, filters."""
+        return [report.described() for report in REPORTS.values()]
+
+    def gathering(self, name: str, filters: Mapping[str, object]) -> Gathering | None:
+        """The beginning of a report that is read from the audit trail, which whoever has that lets see its records; None for a
+        report on the state alone. Raise :class:`Malformed` as :meth:`report` does."""
+        report = report_named(name)
+        return report.gathering(self._engine, report.read(filters))
+
+    def report(
+        self,
+        name: str,
+        filters: Mapping[str, object],
+        gathering: Gathering | None = None,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> dict[str, Any]:
+        """A report: ``columns``, ``count`` and ``rows`` from the ``offset``-th on, at most ``limit``.
+
+        ``gathering`` is what :meth:`gathering` gave, after it has seen its records. Raise :class:`Malformed` naming the reports
+        there are for an unknown one, and the report's filters for an unknown filter.
+        """
+        report, engine = report_named(name), self._engine
+        given = report.read(filters)
+        if gathering is None and report.gathering(engine, given) is not None:
+            raise Malformed(
+                f"report {name} is read from the audit trail", where="gathering", expected="what Views.gathering gave"
+            )
+        subjects = report.select(engine, given) if gathering is None else gathering.subjects()
+        return report.table(engine, subjects, offset, limit)
 
     def _held(self, held: Quarantined) -> dict[str, Any]:
         return {

@@ -16,6 +16,7 @@ from emulator.cli import (
     inspecting,
     keystores,
     quarantining,
+    reporting,
     scenarios,
     sending,
     serving,
@@ -44,6 +45,7 @@ application.add_typer(world.outbox, name="outbox")
 application.add_typer(world.users, name="users")
 application.command("devices")(world.devices)
 application.command("journal")(world.journal)
+application.command("report")(reporting.report)
 application.command("explain")(explaining.explain)
 application.command("serve")(serving.serve)
 application.command("send")(sending.send)

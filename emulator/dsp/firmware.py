@@ -248,6 +248,7 @@ def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> 
         by_agent=bool(used),
         acting_for=tuple(sorted({grant.supplier for grant in used.values()})),
         grants=tuple(sorted(used)),
+        listed=len(outcome.listed),
     )
     context.state.firmware_requests[request.key] = request
     for device in devices:

@@ -70,12 +70,29 @@ TERMINAL = frozenset(
 BEFORE_HUB = frozenset({QUEUED, WITH_CSP})
 """States in which the image is not yet at its hub."""
 
+STAGES = (QUEUED, WITH_CSP, AT_CH, DOWNLOADED, VERIFIED, ACTIVATED, CONFIRMED)
+"""States of a job that goes well, in order: who came to one came to all before it, whether or not that was reported."""
+
+_PASSED: dict[str, str] = {
+    ORPHANED: VERIFIED,
+    FAILED_VERIFY: DOWNLOADED,
+    FAILED_ACTIVATE: DOWNLOADED,
+    **dict.fromkeys((FAILED_HAN, UNKNOWN, MISMATCH), AT_CH),
+}
+"""The stage that a job in another state has come to at least."""
+
 IN_PROGRESS: dict[str, frozenset[str]] = {
     "csp": frozenset({QUEUED, WITH_CSP}),
     "ch": frozenset({QUEUED, WITH_CSP, AT_CH}),
     "device": frozenset({QUEUED, WITH_CSP, AT_CH, DOWNLOADED}),
 }
 """States in which a job blocks another firmware request for its device, by the setting ``in_progress_until``."""
+
+
+def furthest(before: str, state: str) -> str:
+    """The furthest of :data:`STAGES` of a job that had come to ``before`` (empty: nowhere) and is in ``state`` now."""
+    stages = (before or QUEUED, state if state in STAGES else _PASSED.get(state, QUEUED))
+    return max(stages, key=STAGES.index)
 
 
 def transition(state: str, event: str) -> str | None:

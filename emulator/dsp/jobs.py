@@ -91,6 +91,9 @@ def advance_job(context: Context, job: Job, event: str, reason: str = "") -> boo
     job.reason = reason or job.reason
     if entered:
         job.state, job.since_ms = state, context.now_ms
+        job.furthest = job_states.furthest(job.furthest, state)
+        if state == job_states.AT_CH:
+            job.at_hub_ms = context.now_ms
         _watch(context, job)
     context.journal(
         "job",

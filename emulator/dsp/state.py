@@ -56,6 +56,9 @@ class InventoryEntry:
     supplier: Eui64 | None = None
     """Whose certificates the DSP last knew in the device's supplier slots."""
     network_operator: Eui64 | None = None
+    reported_version: str = ""
+    """What it last said that it runs, in answer to 11.2 or on an activation; empty while it has said nothing."""
+    reported_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -153,6 +156,8 @@ class FirmwareRequest:
     """Suppliers for whom the agent acted."""
     grants: tuple[int, ...] = ()
     """Numbers of the grants that let it."""
+    listed: int = 0
+    """Devices that it named, each once; 0 in old snapshots."""
 
 
 @dataclass(slots=True)
@@ -170,6 +175,10 @@ class Job:
     """Order number in the agenda of the end of its patience in this state, -1 for none."""
     until_ms: int = 0
     """The instant of that end, 0 for none."""
+    furthest: str = ""
+    """The last of :data:`emulator.dsp.job_states.STAGES` that it came to; empty in old snapshots."""
+    at_hub_ms: int | None = None
+    """When its image was reported to be at its hub."""
     grant: int = 0
     """Number of the grant that let an agent ask for it; 0 where the requester did in its own right."""
 

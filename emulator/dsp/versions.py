@@ -18,6 +18,7 @@ from emulator.estate.model import CplEntry
 
 def version_activated(context: Context, device: InventoryEntry, version: str) -> None:
     """A device reported that it now runs a version: the inventory follows. One that is not listed is told, not believed."""
+    device.reported_version, device.reported_ms = version, context.now_ms
     listed = cpl_entry(context, device, version)
     if listed is None and version != device.firmware_version:
         _tell_mismatch(context, device, version)
@@ -26,6 +27,7 @@ def version_activated(context: Context, device: InventoryEntry, version: str) ->
 
 def version_read(context: Context, device: InventoryEntry, version: str) -> None:
     """A device answered which version it runs: jobs are confirmed by it, a stale inventory is told and corrected."""
+    device.reported_version, device.reported_ms = version, context.now_ms
     job = job_of(context, device.eui)
     expected = job is not None and context.state.firmware_requests[job.request].file_version == version
     differs = version != device.firmware_version

@@ -13,6 +13,9 @@ from emulator.premises.images import TAKES_IMAGES
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, ImageSlot
 
+STORE_FULL = "store full"
+"""The reason of refusal where there is no room."""
+
 TRANSFER_SUCCESS, TRANSFER_FAILURE = 0x8F8A, 0x8F89
 """Alert codes of CCS08 (ota.md 4, verified)."""
 
@@ -29,7 +32,7 @@ def begin_image(context: Context, hub_eui: int, target: int, image_key: str, now
     if device.device_type not in TAKES_IMAGES:
         return "no image for such a device"
     if context.faults.find("hub.store_full", hub_eui, now_ms) is not None:
-        return "store full"
+        return STORE_FULL
     try:
         image = context.images.parsed(image_key, device.device_type).image
     except Malformed:
@@ -46,7 +49,7 @@ def begin_image(context: Context, hub_eui: int, target: int, image_key: str, now
     kept = [slot for slot in hub.slots if slot not in replaced]
     used_bytes = sum(slot.size_bytes for slot in kept)
     if len(kept) >= context.settings.store_images or used_bytes + image.size_bytes > context.settings.store_bytes:
-        return "store full"
+        return STORE_FULL
     for slot in replaced:
         free(context, hub, slot, SlotEvent.REPLACED, now_ms, FirmwareTransferCode.FirmwareImageDiscarded)
     context.images.use(image_key)

@@ -98,6 +98,8 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         yield "at_least", lambda it: it.update(at_least="500 days", at_most="501 days")
     if do == "wait":
         yield "within", lambda it: it.update(within="1 ms")
+    if do == "expect-report":
+        yield from _flips_of_report(step)
     if do == "expect-audit":
         yield "whole", lambda it: it.update(whole=False)
     for key, flips_of_row in _ROWS.items():
@@ -139,6 +141,26 @@ def _flips_of_record(row: Table) -> Iterator[tuple[str, Flip]]:
         for name in row.get("data", {}):
             yield f"data {name}", lambda it, name=name: it["data"].update({name: _other(it["data"][name])})
 
+
+def _flips_of_report(step: Table) -> Iterator[tuple[str, Flip]]:
+    if "count" in step:
+        yield "count", lambda it: it.update(count=it["count"] + 1)
+    for part in ("where", "values"):
+        for name, value in step.get(part, {}).items():
+            other = _OTHER_CELL.get(name, _other(value))
+            yield f"{part} {name}", lambda it, part=part, name=name, other=other: it[part].update({name: other})
+
+
+_OTHER_CELL = {
+    **dict.fromkeys(("user", "sender", "agent"), "networkOperator"),
+    **dict.fromkeys(("party", "supplier"), "otherUser"),
+    **dict.fromkeys(("request_id", "grant"), "none"),
+    "device": "GPF@south",
+    "to_ms": "start",
+    "activates_ms": "start",
+    "left_ms": "1 ms",
+}
+"""Cells of other kinds than text, number and flag that no report has in a scenario."""
 
 _OTHER_RECORD = {
     **dict.fromkeys(("outcome", "reason", "operator", "acting_for", "before", "after", "text"), "something else"),

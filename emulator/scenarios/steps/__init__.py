@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from emulator.scenarios.steps import any_request, clock, controls, expectations, images, requests, trail
+from emulator.scenarios.steps import any_request, clock, controls, expectations, images, reports, requests, trail
 from emulator.scenarios.steps.step import Step
 
 GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
@@ -13,6 +13,7 @@ GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Operator": controls.STEPS,
     "Expectations": expectations.STEPS,
     "Expectations on record": trail.STEPS,
+    "Expectations of reports": reports.STEPS,
 }
 """The kinds under the headings of the reference page."""
 
