@@ -228,13 +228,17 @@ def _hub_capable(context: Context, device: InventoryEntry) -> bool:
     return hub is not None and parse_version(hub.gbcs_version) >= parse_version(context.settings.ppmid_hub_gbcs_version)
 
 
+def _own_role(context: Context, case: Case, device: InventoryEntry) -> UserRole | None:
+    """The role in which the sender has a device."""
+    return next((role for role in case.eligible if responsible(context, case.sender, role, device, case.at_ms)), case.role)
+
+
 def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> None:
     devices, granted, tokens = outcome.accepted, outcome.authorisation.granted, outcome.authorisation.tokens
     used = {granted[device.eui].number: granted[device.eui] for device in devices if device.eui in granted}
     for number in tokens.keys() & used.keys():
         tokens[number].used_by = str(case.request.request_id)
-    if used:
-        case.role = UserRole.RSA
+    case.role = UserRole.RSA if used else _own_role(context, case, devices[0])
     request = FirmwareRequest(
         key=context.key(),
         request_id=str(case.request.request_id),
