@@ -93,6 +93,11 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
             yield "count", lambda it: it.update(count=it["count"] + 1)
         for state in step.get("states", {}):
             yield f"states {state}", lambda it, state=state: it["states"].update({state: it["states"][state] + 1})
+    if do == "random-requests":
+        if "11.3" in step.get("services", ["11.3"]):
+            yield "transform", lambda it: it.update(transform="E70")
+        if "allowed" in step:
+            yield "allowed", lambda it: it.pop("allowed")
     if do == "expect-time":
         yield "at_most", lambda it: it.update(at_most="1 ms", at_least="0 ms")
         yield "at_least", lambda it: it.update(at_least="500 days", at_most="501 days")
