@@ -39,7 +39,7 @@ from emulator.scenarios.reference import scenario_page  # noqa: E402
 from emulator.service.config import Settings, load_settings  # noqa: E402
 from emulator.service.control_app import control_routes  # noqa: E402
 from emulator.service.server import Server  # noqa: E402
-from emulator.simulation.faults import KINDS  # noqa: E402
+from emulator.simulation.faults import FACTS, KEYS, KINDS  # noqa: E402
 
 ESTATE_COLUMNS = ("Key", "What it takes", "Default", "Meaning")
 PAGES = ROOT / "docs" / "reference"
@@ -347,14 +347,43 @@ def states() -> str:
 
 
 def faults() -> str:
-    """The points at which a fault may be planned."""
+    """Everything that a fault may say, and every kind."""
     text = """# Faults
 
-Every point at which behaviour asks the fault plan. A fault is planned for one hub or device or for all, from and to an instant of
-simulated time, for ever or a number of times ([how to](../how-to/cause-a-failure.md)).
+A fault says what goes wrong, whom it hits and when ([how to](../how-to/faults.md)). The keys are the same in scenario files
+(`[[faults]]` and the step `fault.add`), plan files (`serve --faults`, `fault add --file`), `POST …/faults`, `fault add`, tests.
+The same seed, plan and events hit the same devices at the same moments.
 
 """
-    return text + table(("Kind", "What happens"), ((f"`{kind}`", meaning) for kind, meaning in KINDS.items()))
+    text += table(("Key", "Meaning"), ((f"`{key}`", meaning) for key, meaning in KEYS.items()))
+    text += """
+## Whom
+
+Conditions of `who`; all must hold. Each takes a text or a list of texts, of which one must fit; `*` and `?` match as in file
+names, case makes no difference. A selector that can match nobody is refused; one on what changes while the world runs is not.
+
+"""
+    rows = [(f"`{name}`", fact.meaning, ", ".join(fact.choices), "yes" if fact.changes else "") for name, fact in FACTS.items()]
+    rows.append(
+        ("`share`", "of all these so many on average, `[n, d]`; who they are follows from seed and number of the fault", "", "")
+    )
+    text += table(("Condition", "What", "Values", "Changes"), rows)
+    text += """
+## Kinds
+
+`F…` in *source* are rows of the failure catalogue in the reference (ota.md section 12), `EMU` is a choice of ours. `chance`,
+`times` and `after` count *occasions*. Durations take milliseconds or text with a unit (`"90 s"`).
+
+"""
+    kinds = [(f"`{kind.name}`", kind.subject, kind.meaning, kind.occasion, kind.source) for kind in KINDS.values()]
+    text += table(("Kind", "Hits a", "What happens", "An occasion is", "Source"), kinds)
+    text += "\n### Parameters\n\n"
+    params = (
+        (f"`{kind.name}`", f"`{param.name}`", param.meaning, param.takes, f"`{param.default}`" if param.default != "" else "")
+        for kind in KINDS.values()
+        for param in kind.params
+    )
+    return text + table(("Kind", "Parameter", "Meaning", "What it takes", "Default"), params)
 
 
 def control_api() -> str:

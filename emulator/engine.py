@@ -20,6 +20,7 @@ from emulator.dsp.anomaly import Threshold, put_threshold, read_thresholds
 from emulator.dsp.context import Context, PartyKeys
 from emulator.dsp.dsp import Dsp
 from emulator.dsp.effects import Answer, Effect
+from emulator.dsp.entities import Entities
 from emulator.dsp.inputs import DuisInput
 from emulator.dsp.lifecycle import await_registrations
 from emulator.dsp.settings import DspSettings
@@ -67,7 +68,8 @@ class Engine:
         self._effects: list[Effect] = []
         estate = state.estate
         settings = _Settings.of(estate)
-        self.faults = FaultPlan(state.faults)
+        self.entities = Entities(estate, state.premises, state.csp, state.dsp)
+        self.faults = FaultPlan(state.faults, seed=estate.seed, facts=self.entities.facts, journal=self._journal)
         self.premises = Premises(estate, keys, state.premises, state.agenda, settings.han, self.faults, self._journal)
         self.csp = Csp(estate, state.csp, state.agenda, settings.csp, self.faults, estate.seed, self.premises, self._journal)
         self.context = Context(

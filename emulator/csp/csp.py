@@ -59,6 +59,9 @@ class Csp:
         A hub that cannot be reached is tried again until the window of :attr:`CspSettings.command_window_ms` is over; then
         ``dsp.undeliverable`` is due.
         """
+        if self._wan.faults.find("wan.loses_downstream", hub, now_ms) is not None:
+            self._wan.journal("wan", hub, "a command is lost on its way down, by fault", {"gbcs": message.hex()})
+            return
         self._send(WaitingMessage(0, hub, target, message, now_ms + self._wan.settings.command_window_ms, 0, 0), now_ms)
 
     def hold_image(self, image: bytes) -> str:
@@ -112,7 +115,7 @@ class Csp:
         return {
             "technology": known.technology,
             "region": known.region,
-            "reachable": self._wan.reachable(hub, now_ms),
+            "reachable": self._wan.seems_reachable(hub, now_ms),
             "waiting_messages": [
                 {"target": format_eui(m.target) if m.target else None, "next_try_ms": m.due_ms, "until_ms": m.give_up_ms}
                 for m in self.state.messages.values()
@@ -141,10 +144,13 @@ class Csp:
         """Carry a message down or up, or keep it while its hub cannot be reached."""
         wan, hub, message = self._wan, waiting.hub, waiting.message
         if wan.reachable(hub, now_ms):
-            if waiting.target:
-                wan.agenda.schedule(wan.arrives_down_ms(hub, now_ms), "hub.command", hub, waiting.target, message)
-            else:
-                wan.agenda.schedule(wan.arrives_up_ms(hub, now_ms), "dsp.upstream", hub, message)
+            down = bool(waiting.target)
+            due_ms = wan.arrives_down_ms(hub, now_ms) if down else wan.arrives_up_ms(hub, now_ms)
+            for at_ms in wan.arrivals_ms(hub, "down" if down else "up", due_ms, now_ms):
+                if down:
+                    wan.agenda.schedule(at_ms, "hub.command", hub, waiting.target, message)
+                else:
+                    wan.agenda.schedule(at_ms, "dsp.upstream", hub, message)
             return
         waiting.attempts += 1
         waiting.due_ms = now_ms + wan.settings.backoff_after(waiting.attempts)

@@ -48,9 +48,15 @@ class Wan:
         return self.technologies[self.state.hubs[hub].technology]
 
     def reachable(self, hub: int, now_ms: int) -> bool:
-        """Whether a hub is known, powered and on the WAN."""
-        known = hub in self.state.hubs and self.premises.reachable(Eui64(hub))
-        return known and not self.faults.active("wan.unreachable", hub, now_ms)
+        """Whether a hub is known, powered and on the WAN, when something is to be carried there or from there now."""
+        return self._up(hub) and self.faults.find("wan.unreachable", hub, now_ms) is None
+
+    def seems_reachable(self, hub: int, now_ms: int) -> bool:
+        """The same for who only looks."""
+        return self._up(hub) and not self.faults.active("wan.unreachable", hub, now_ms)
+
+    def _up(self, hub: int) -> bool:
+        return hub in self.state.hubs and self.premises.reachable(Eui64(hub))
 
     def arrives_down_ms(self, hub: int, now_ms: int) -> int:
         """When a command sent now reaches the hub."""
@@ -63,6 +69,13 @@ class Wan:
         way = self.state.hubs[hub]
         way.up_until_ms = max(way.up_until_ms, now_ms + self._latency_ms(hub, now_ms, "up"))
         return way.up_until_ms
+
+    def arrivals_ms(self, hub: int, direction: str, at_ms: int, now_ms: int) -> list[int]:
+        """When a message arrives that is due at ``at_ms``: it may be late, and arrive more than once, by fault."""
+        late = self.faults.find("wan.delays_messages", hub, now_ms, direction)
+        repeated = self.faults.find("wan.duplicates_messages", hub, now_ms, direction)
+        first_ms = at_ms + (0 if late is None else int(late["delay_ms"]))
+        return [first_ms] * (1 if repeated is None else 1 + int(repeated["copies"]))
 
     def _latency_ms(self, hub: int, now_ms: int, direction: str) -> int:
         technology = self.technology(hub)

@@ -15,7 +15,7 @@ from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_mac, verify_signature
 from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Asn1Item, Format, UseCase, by_code
-from emulator.premises import activation, cosem, joins, zcl
+from emulator.premises import activation, cosem, faulty, joins, zcl
 from emulator.premises.context import Context
 from emulator.premises.cosem import Answer, synchronise
 from emulator.premises.objects import CLOCK_RELIABLE, CLOCK_UNRELIABLE
@@ -45,6 +45,8 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
         context.note(device, f"drops a message that is no command for it: {message.message_code:04X}", gbcs=octets.hex())
         return
     failure = authenticate(context, device, message, use_case)
+    if failure is None and context.faults.find("device.rejects_command", device.eui, now_ms, f"{use_case.code:04X}") is not None:
+        failure = NOT_AUTHENTIC, "it finds the MAC wrong, by fault"
     if failure is not None:
         code, reason = failure
         context.log_event(device, code, now_ms)
@@ -54,6 +56,7 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
         return
     if use_case.replay_protected:
         device.command_counters[message.originator] = message.counter
+    faulty.drift(context, device, now_ms)
     _execute(context, device, message, use_case, now_ms)
 
 
@@ -122,7 +125,7 @@ def _no_parameters(context: Context, device: DeviceState, message: GbcsMessage, 
     if message.message_code == joins.READ_JOINED:
         return joins.read_joined(device)
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
-    version = bytes(4) if broken else activation.version_octets(device)
+    version = bytes(4) if broken else faulty.version_named(context, device, now_ms).to_bytes(4, "big")
     return encode_shape("firmware_version", {"firmware_version": version, "read_code": int(broken)})
 
 

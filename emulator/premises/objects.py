@@ -18,6 +18,7 @@ from emulator.gbcs.dlms import Attribute, Data, Tag, decode_data
 from emulator.gbcs.gbz import ZclValue
 from emulator.gbcs.times import cosem
 from emulator.premises.context import Context
+from emulator.premises.faulty import version_named
 from emulator.premises.state import DeviceState
 from emulator.simulation.draws import draw_below
 
@@ -93,7 +94,7 @@ def _text(value: str, size: int) -> bytes:
 
 RULES: Mapping[str, Callable[[Reading], int | bytes | Data]] = {
     "eui": lambda reading: eui_bytes(reading.device.eui),
-    "firmware_version": lambda reading: reading.device.running_version.to_bytes(4, "big"),
+    "firmware_version": lambda reading: version_named(reading.context, reading.device, reading.now_ms).to_bytes(4, "big"),
     "hardware_version": lambda reading: reading.device.definition.hardware_version & 0xFF,
     "manufacturer": lambda reading: _text(reading.device.definition.manufacturer, 4),
     "model": lambda reading: _text(reading.device.definition.model, 8),

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.model import DeviceDefinition, Estate
-from emulator.premises import activation, device, device_log, fitting, han, hub, loading, power
+from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, loading, power
 from emulator.premises.context import Context, DeviceKeys, Journal
 from emulator.premises.describe import describe
 from emulator.premises.images import Images
@@ -170,6 +170,9 @@ class Premises:
             # The hub repeats what a rebooting device does not acknowledge.
             at_ms = there.activation.due_ms + self._context.settings.han_latency_ms
             self._context.agenda.schedule(at_ms, "device.command", there.eui, message)
+        elif len(event.args) == 2 and (late_ms := faulty.delay_ms(self._context, there, event.at_ms)):
+            self._context.note(there, f"takes a command {late_ms // 1000} s later, by fault", gbcs=message.hex())
+            self._context.agenda.schedule(event.at_ms + late_ms, "device.command", there.eui, message, "late")
         else:
             device.take_command(self._context, there, message, event.at_ms)
 

@@ -1,6 +1,7 @@
 """Responses and alerts of devices: built, protected with the device's own keys, and handed to the WAN."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -10,7 +11,7 @@ from emulator.gbcs.alerts import alert_content, build_alert, protect_alert
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.responses import build_response, protect_response
 from emulator.gbcs.usecases import UseCase, alert_use_case
-from emulator.premises import han
+from emulator.premises import faulty, han
 from emulator.premises.context import Context
 from emulator.premises.state import DeviceState
 
@@ -44,10 +45,17 @@ def send_response(
         time_status=status,
     )
     signing, agreement, recipient = keys
+    code = f"{use_case.code:04X}"
+    message = replace(message, counter=faulty.counter(context, device, message.counter, code, now_ms))
+    message = faulty.named(context, device, message, code, now_ms)
     protected = protect_response(
         message, use_case, device_private_ds=signing, device_private_ka=agreement, recipient_public_ka=recipient
     )
-    _send_up(context, device, protected.encode(), f"answers {use_case.name} ({use_case.code:04X})", now_ms)
+    protected = faulty.protected(context, device, protected, code, now_ms)
+    if context.faults.find("device.response_lost", device.eui, now_ms, code) is not None:
+        context.note(device, f"answers {use_case.name} ({code}), and the answer is lost, by fault", gbcs=protected.encode().hex())
+        return
+    _send_up(context, device, protected.encode(), code, f"answers {use_case.name} ({code})", now_ms)
 
 
 def send_alert(
@@ -72,21 +80,27 @@ def send_alert(
     if keys is None:
         return
     device.alert_counter += 1
+    faulty.drift(context, device, now_ms)
+    code = f"{alert_code:04X}"
+    counter = faulty.counter(context, device, device.alert_counter, code, now_ms)
     content = alert_content(
         use_case,
-        counter=device.alert_counter,
+        counter=counter,
         alert_code=alert_code,
         time_ms=now_ms + device.clock_offset_ms if time_ms is None else time_ms,
         values=values,
     )
-    message = build_alert(
-        use_case, device=Eui64(device.eui), recipient=Eui64(recipient), counter=device.alert_counter, content=content
-    )
+    message = build_alert(use_case, device=Eui64(device.eui), recipient=Eui64(recipient), counter=counter, content=content)
     signing, agreement, public = keys
+    message = faulty.named(context, device, message, code, now_ms)
     protected = protect_alert(
         message, use_case, device_private_ds=signing, device_private_ka=agreement, recipient_public_ka=public
     )
-    _send_up(context, device, protected.encode(), f"sends alert {alert_code:04X} to {format_eui(recipient)}", now_ms)
+    protected = faulty.protected(context, device, protected, code, now_ms)
+    if context.faults.find("device.alert_lost", device.eui, now_ms, code) is not None:
+        context.note(device, f"sends alert {code}, which is lost, by fault", gbcs=protected.encode().hex())
+        return
+    _send_up(context, device, protected.encode(), code, f"sends alert {code} to {format_eui(recipient)}", now_ms)
 
 
 def _keys(context: Context, device: DeviceState, recipient: int) -> Keys | None:
@@ -99,7 +113,7 @@ def _keys(context: Context, device: DeviceState, recipient: int) -> Keys | None:
     return signing, agreement, public
 
 
-def _send_up(context: Context, device: DeviceState, octets: bytes, summary: str, now_ms: int) -> None:
+def _send_up(context: Context, device: DeviceState, octets: bytes, code: str, summary: str, now_ms: int) -> None:
     if context.faults.find("device.silent", device.eui, now_ms) is not None:
         context.note(device, f"would send, but is silent by fault: {summary}", gbcs=octets.hex())
         return
@@ -111,4 +125,5 @@ def _send_up(context: Context, device: DeviceState, octets: bytes, summary: str,
         if entry.device == device.eui:
             entry.last_communication_ms = now_ms
     context.note(device, summary)
-    context.agenda.schedule(han.reaches_hub_ms(context, device, now_ms), "csp.upstream", hub.eui, octets)
+    for at_ms in faulty.arrivals_ms(context, device, han.reaches_hub_ms(context, device, now_ms), code, now_ms):
+        context.agenda.schedule(at_ms, "csp.upstream", hub.eui, octets)

@@ -1,48 +1,60 @@
 """The fault plan: what goes wrong, for whom, when.
 
 Behaviour asks at named points whether a fault applies to an entity now. The plan is plain state: explicit entries, looked
-through in the order in which they were made, so the same plan and the same questions give the same answers.
+through in the order in which they were made. Chance is keyed by seed, number of the fault, entity and time, so the same plan and
+the same questions give the same answers, and entries of other kinds make no difference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 
-from emulator.domain.errors import Malformed
+from emulator.domain.errors import Broken, Malformed
+from emulator.domain.identifiers import format_eui
+from emulator.simulation.draws import Ratio, happens
+from emulator.simulation.durations import DAY_MS
+from emulator.simulation.faults.kinds import KINDS, Params, Value
+from emulator.simulation.faults.selectors import Facts, FindFacts, Selector, nearest
 
-Params = Mapping[str, int | str]
-
-KINDS: Mapping[str, str] = {
-    "csp.rejects_image": "the CSP finds the file damaged and refuses it (ota.md F12)",
-    "wan.unreachable": "the hub is off the WAN: nothing reaches it or leaves it (F16)",
-    "wan.loses_upstream": "a message from the home is lost on its way up (F30, F35)",
-    "wan.transfer_fails": "the CSP cannot get the image to the hub (F17)",
-    "hub.store_full": "the hub refuses an image for lack of room (F18)",
-    "hub.loses_image": "the hub accepts an image and loses it before any device asks (F19, F21)",
-    "han.transfer_fails": "the transfer to the device breaks off (F24)",
-    "han.drop_after_download": "the device leaves the HAN once its image is verified (F37)",
-    "han.drop_after_activation": "the device leaves the HAN once it runs the new firmware (F37)",
-    "device.never_queries": "the device does not ask for its image (F23)",
-    "device.verify_fails": "the device finds the supplier's signature wrong (F29)",
-    "device.loses_image": "the device no longer holds its verified image (F32)",
-    "device.activation_fails": "activation fails, the old firmware goes on (F34, F42)",
-    "device.dies_on_activation": "the device does not come up again after activation (ota.md 11.6)",
-    "device.silent": "the device answers nothing and reports nothing",
-    "device.read_fails": "the device answers reads with a hardware fault",
-}
-"""Every point at which behaviour consults the plan, and what happens there."""
+Journal = Callable[[str, int | None, str, Mapping[str, Any]], None]
+"""``journal(kind, entity, summary, data)``."""
 
 
 class Faults(Protocol):
     """What behaviour needs of a fault plan."""
 
-    def find(self, kind: str, entity: int, now_ms: int) -> Params | None:
-        """The parameters of the first entry that applies, or None; an entry with a limited count is used up by one."""
+    def find(self, kind: str, entity: int, now_ms: int, sort: str = "") -> Params | None:
+        """Whether a fault of this kind hits ``entity`` on this occasion: the parameters of the first that does, or None.
+
+        ``sort`` is what the kind's ``narrowed_by`` compares with. The occasion is counted and a hit journalled, so ask once.
+        """
         ...
 
-    def active(self, kind: str, entity: int, now_ms: int) -> bool:
-        """Whether an entry applies now; uses nothing up."""
+    def active(self, kind: str, entity: int, now_ms: int, sort: str = "") -> bool:
+        """Whether :meth:`find` would find one; counts nothing."""
         ...
+
+
+class Counted(StrEnum):
+    """Whose occasions ``after`` and ``times`` count."""
+
+    ALL = "all"
+    """Those of everyone that the fault selects, together."""
+    EACH = "each"
+    """Those of each hub or device, for itself."""
+
+
+class Condition(StrEnum):
+    """How far a fault is."""
+
+    PLANNED = "planned"
+    """Its time has not come."""
+    LIVE = "live"
+    OVER = "over"
+    """Its time is past."""
+    USED_UP = "used up"
+    """It has happened as often as it may, to everyone together."""
 
 
 @dataclass(slots=True)
@@ -50,25 +62,92 @@ class FaultEntry:
     """One planned fault."""
 
     number: int
+    """Names it; 0 until it is in a plan."""
     kind: str
     entity: int | None
-    """EUI of the hub or device; None is everyone."""
+    """EUI of the one hub or device that it can hit; None leaves that to :attr:`who`."""
     from_ms: int
     """Simulated time from which it applies."""
     to_ms: int | None
     """Exclusive end; None is for ever."""
     times: int | None
-    """How often it may still happen; None is without limit."""
-    params: dict[str, int | str] = field(default_factory=dict)
+    """How often it may happen; None is without limit."""
+    params: dict[str, Value] = field(default_factory=dict)
+    who: Selector = field(default_factory=Selector)
+    after: int = 0
+    """How many occasions it lets pass first."""
+    counted: Counted = Counted.ALL
+    chance: Ratio | None = None
+    """How likely it is on an occasion; None is always."""
+    daily: tuple[int, int] | None = None
+    """Only between these times of the day, milliseconds after midnight UTC, the second exclusive; may go over midnight."""
+    name: str = ""
+    """For people."""
+    hits: int = 0
+    passed: int = 0
+    """Occasions let pass because of :attr:`after`."""
+    hits_of: dict[int, int] = field(default_factory=dict)
+    """Hits by entity, where each is counted for itself."""
+    passed_of: dict[int, int] = field(default_factory=dict)
+    last_ms: int = 0
+    """When it last hit; 0 before."""
+    last_entity: int = 0
 
-    def applies(self, entity: int, now_ms: int) -> bool:
-        """Whether this entry hits ``entity`` at ``now_ms``."""
-        return (
-            self.entity in (None, entity)
-            and self.from_ms <= now_ms
-            and (self.to_ms is None or now_ms < self.to_ms)
-            and self.times != 0
-        )
+    @property
+    def key(self) -> str:
+        """What its draws are keyed by."""
+        return f"fault {self.number}"
+
+    def in_time(self, now_ms: int) -> bool:
+        """Whether it applies now at all."""
+        if now_ms < self.from_ms or (self.to_ms is not None and now_ms >= self.to_ms):
+            return False
+        if self.daily is None:
+            return True
+        (begin_ms, end_ms), clock_ms = self.daily, now_ms % DAY_MS
+        return begin_ms <= clock_ms < end_ms if begin_ms < end_ms else clock_ms >= begin_ms or clock_ms < end_ms
+
+    def is_for(self, entity: int, seed: int, facts: FindFacts) -> bool:
+        """Whether it can hit an entity."""
+        if self.entity not in (None, entity):
+            return False
+        return self.who.takes(entity, seed, self.key) and (not self.who.wanted or self.who.matches(facts(entity)))
+
+    def narrows(self, sort: str) -> bool:
+        """Whether it leaves out occasions of this sort."""
+        wanted = self.params.get(KINDS[self.kind].narrowed_by, "")
+        return wanted not in ("", sort)
+
+    def spent(self, entity: int) -> bool:
+        """Whether it has happened as often as it may, to an entity where each is counted for itself."""
+        hits = self.hits_of.get(entity, 0) if self.counted is Counted.EACH else self.hits
+        return self.times is not None and hits >= self.times
+
+    def lets_pass(self, entity: int) -> bool:
+        """Whether this is one of the occasions that :attr:`after` spares."""
+        passed = self.passed_of.get(entity, 0) if self.counted is Counted.EACH else self.passed
+        return passed < self.after
+
+    def count_pass(self, entity: int) -> None:
+        """An occasion was spared."""
+        self.passed += 1
+        if self.counted is Counted.EACH:
+            self.passed_of[entity] = self.passed_of.get(entity, 0) + 1
+
+    def count_hit(self, entity: int, now_ms: int) -> None:
+        """It happened."""
+        self.hits += 1
+        self.last_ms, self.last_entity = now_ms, entity
+        if self.counted is Counted.EACH and self.times is not None:
+            self.hits_of[entity] = self.hits_of.get(entity, 0) + 1
+
+    def condition(self, now_ms: int) -> Condition:
+        """How far it is."""
+        if self.counted is Counted.ALL and self.spent(0):
+            return Condition.USED_UP
+        if now_ms < self.from_ms:
+            return Condition.PLANNED
+        return Condition.OVER if self.to_ms is not None and now_ms >= self.to_ms else Condition.LIVE
 
 
 @dataclass(slots=True)
@@ -79,11 +158,30 @@ class FaultState:
     next_number: int = 1
 
 
+def _no_facts(entity: int) -> Facts:
+    return {"eui": (format_eui(entity),)}
+
+
+def _no_journal(kind: str, entity: int | None, summary: str, data: Mapping[str, Any]) -> None:
+    pass
+
+
 class FaultPlan:
     """The plan of one world."""
 
-    def __init__(self, state: FaultState | None = None) -> None:
+    def __init__(
+        self,
+        state: FaultState | None = None,
+        *,
+        seed: int = 0,
+        facts: FindFacts = _no_facts,
+        journal: Journal = _no_journal,
+    ) -> None:
+        """Over a state, new or restored. ``facts`` tells about hubs and devices, ``journal`` hears of every hit."""
         self.state = state or FaultState()
+        self._seed = seed
+        self._facts = facts
+        self._journal = journal
 
     def add(
         self,
@@ -93,19 +191,19 @@ class FaultPlan:
         from_ms: int = 0,
         to_ms: int | None = None,
         times: int | None = None,
-        params: Params | None = None,
+        params: Mapping[str, object] | None = None,
+        **more: Any,
     ) -> int:
-        """Plan a fault and return its number; raise :class:`Malformed` for an unknown kind or an empty span."""
-        if kind not in KINDS:
-            raise Malformed(f"there is no fault {kind!r}", where="kind", expected=f"one of {', '.join(KINDS)}")
-        if to_ms is not None and to_ms <= from_ms:
-            raise Malformed("the fault would end before it begins", where="to_ms", expected=f"later than {from_ms}")
-        if times is not None and times < 1:
-            raise Malformed("the fault would never happen", where="times", expected="1 or more, or none")
-        number = self.state.next_number
+        """Plan a fault and return its number; ``more`` are further fields of :class:`FaultEntry`. Raises as :func:`check`."""
+        return self.put(FaultEntry(0, kind, entity, from_ms, to_ms, times, read_params(kind, params or {}), **more))
+
+    def put(self, entry: FaultEntry) -> int:
+        """Take in an entry under the next number and return that; raises as :func:`check`."""
+        check(entry)
+        entry.number = self.state.next_number
         self.state.next_number += 1
-        self.state.entries.append(FaultEntry(number, kind, entity, from_ms, to_ms, times, dict(params or {})))
-        return number
+        self.state.entries.append(entry)
+        return entry.number
 
     def remove(self, number: int) -> bool:
         """Drop an entry; False when there is none of this number."""
@@ -123,15 +221,65 @@ class FaultPlan:
         """The entries in the order in which they were made, the used-up ones included."""
         return tuple(self.state.entries)
 
-    def find(self, kind: str, entity: int, now_ms: int) -> Params | None:
+    def selected(self, entry: FaultEntry, population: Iterable[int]) -> int:
+        """How many of a population an entry can hit as things stand; one that is not in a plan yet as if it were the next."""
+        number, entry.number = entry.number, entry.number or self.state.next_number
+        count = sum(entry.is_for(entity, self._seed, self._facts) for entity in population)
+        entry.number = number
+        return count
+
+    def find(self, kind: str, entity: int, now_ms: int, sort: str = "") -> Params | None:
         """See :meth:`Faults.find`."""
-        for entry in self.state.entries:
-            if entry.kind == kind and entry.applies(entity, now_ms):
-                if entry.times is not None:
-                    entry.times -= 1
+        for entry in self._applying(kind, entity, now_ms, sort):
+            if entry.lets_pass(entity):
+                entry.count_pass(entity)
+            elif self._happens(entry, entity, now_ms, sort):
+                entry.count_hit(entity, now_ms)
+                self._note(entry, entity, sort)
                 return entry.params
         return None
 
-    def active(self, kind: str, entity: int, now_ms: int) -> bool:
+    def active(self, kind: str, entity: int, now_ms: int, sort: str = "") -> bool:
         """See :meth:`Faults.active`."""
-        return any(entry.kind == kind and entry.applies(entity, now_ms) for entry in self.state.entries)
+        return any(
+            not entry.lets_pass(entity) and self._happens(entry, entity, now_ms, sort)
+            for entry in self._applying(kind, entity, now_ms, sort)
+        )
+
+    def _applying(self, kind: str, entity: int, now_ms: int, sort: str) -> Iterable[FaultEntry]:
+        if kind not in KINDS:
+            raise Broken(f"there is no fault {kind}")
+        for entry in self.state.entries:
+            if entry.kind != kind or not entry.in_time(now_ms) or entry.spent(entity) or entry.narrows(sort):
+                continue
+            if entry.is_for(entity, self._seed, self._facts):
+                yield entry
+
+    def _happens(self, entry: FaultEntry, entity: int, now_ms: int, sort: str) -> bool:
+        return entry.chance is None or happens(entry.chance, self._seed, entity, now_ms, f"{entry.key} {sort}")
+
+    def _note(self, entry: FaultEntry, entity: int, sort: str) -> None:
+        called = f"{entry.kind}, {entry.name}" if entry.name else entry.kind
+        summary = f"fault {entry.number} ({called}) hits {format_eui(entity)}"
+        self._journal("fault", entity, summary, {"fault": entry.number, "kind": entry.kind, "hit": entry.hits, "sort": sort})
+
+
+def read_params(kind: str, values: Mapping[str, object]) -> dict[str, Value]:
+    """The parameters of a fault of this kind; raise :class:`Malformed` for an unknown kind or name, or a wrong value."""
+    if kind not in KINDS:
+        raise Malformed(f"there is no fault {kind[:60]!r}", where="kind", expected=nearest(kind, KINDS))
+    return KINDS[kind].read_params(values)
+
+
+def check(entry: FaultEntry) -> None:
+    """Raise :class:`Malformed` for an unknown kind and for what could never happen."""
+    if entry.kind not in KINDS:
+        raise Malformed(f"there is no fault {entry.kind[:60]!r}", where="kind", expected=nearest(entry.kind, KINDS))
+    if entry.to_ms is not None and entry.to_ms <= entry.from_ms:
+        raise Malformed("the fault would end before it begins", where="to_ms", expected=f"later than {entry.from_ms}")
+    if entry.times is not None and entry.times < 1:
+        raise Malformed("the fault would never happen", where="times", expected="1 or more, or none")
+    if entry.after < 0:
+        raise Malformed(f"after is {entry.after}", where="after", expected="a number of occasions, 0 or more")
+    if entry.daily is not None and (entry.daily[0] == entry.daily[1] or not all(0 <= each < DAY_MS for each in entry.daily)):
+        raise Malformed("the time of the day is empty", where="daily", expected="two different times, such as ['22:00', '06:00']")
