@@ -10,6 +10,7 @@ from emulator.domain.tables import service_reference_variants
 from emulator.domain.vocabulary import DeviceType, UserRole
 from emulator.dsp.audit import Entry, Query, Record
 from emulator.dsp.grants import Grant
+from emulator.dsp.jobs import is_open
 from emulator.dsp.registration import SUPPLIERS, supplier_parties
 from emulator.dsp.state import InventoryEntry, User
 from emulator.engine import Engine
@@ -52,14 +53,13 @@ class _AgentActivity:
     def __init__(self, users: Iterable[User], filters: Filters) -> None:
         self._users = {format_eui(user.eui): user for user in users}
         self._filters = filters
-        self._held: Counter[str] = Counter()
         self._found: dict[_Key, _Tally] = {}
 
     def queries(self) -> Sequence[Query]:
-        """What was quarantined, so that its acknowledgement does not count as an acceptance; then the decisions."""
+        """What was decided, and what was kept back without a decision."""
         since_ms, until_ms = self._filters.get("from_ms"), self._filters.get("to_ms")
         variant = self._filters.get("variant", "")
-        kinds = ("quarantine", "decision")
+        kinds = ("decision", "quarantine")
         return [
             Query(user=user, kind=kind, variant=variant, from_ms=since_ms, to_ms=until_ms)
             for user in self._users
@@ -74,18 +74,16 @@ class _AgentActivity:
         """Count it."""
         entry = record.entry
         if entry.kind == "quarantine":
-            self._held[entry.request_id] += entry.outcome == QUARANTINED
-            return
-        check = _check(entry)
-        verdict = {"I": ACCEPTED, "W": IN_PART}.get(entry.outcome[:1], REFUSED)
-        if self._held[entry.request_id] and verdict == ACCEPTED:
-            self._held[entry.request_id] -= 1
-            verdict = QUARANTINED
-        key = (entry.user, entry.role, entry.variant, verdict, entry.outcome, check)
+            if entry.outcome != QUARANTINED:
+                return  # what became of it later: a decision if it was let go on
+            verdict, code = QUARANTINED, ""
+        else:
+            verdict, code = {"I": ACCEPTED, "W": IN_PART}.get(entry.outcome[:1], REFUSED), entry.outcome
+        key = (entry.user, entry.role, entry.variant, verdict, code, _check(entry))
         tally = self._found.setdefault(key, _Tally(key, self._users[entry.user].party))
         tally.requests += 1
         tally.devices += entry.devices or bool(entry.device)
-        tally.last_ms = record.at_ms
+        tally.last_ms = max(tally.last_ms, record.at_ms)
 
     def subjects(self) -> Sequence[_Tally]:
         """By user, variant and verdict."""
@@ -110,7 +108,7 @@ def _tally_row(engine: Engine, tally: _Tally) -> Row:
         "variant": variant,
         "verdict": verdict,
         "check": check or None,
-        "code": code,
+        "code": code or None,
         "requests": tally.requests,
         "devices": tally.devices,
         "last_ms": tally.last_ms,
@@ -148,7 +146,15 @@ RSA_ACTIVITY = Report(
 WITHIN_MS = 7 * DAY_MS
 
 
-def _select_grants(engine: Engine, filters: Filters) -> Sequence[Grant]:
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """A grant that ends soon."""
+
+    grant: Grant
+    open_jobs: int
+
+
+def _select_grants(engine: Engine, filters: Filters) -> Sequence[_Ending]:
     now_ms = engine.now_ms
     until_ms = now_ms + filters.get("within_ms", WITHIN_MS)
     grants = [
@@ -157,11 +163,16 @@ def _select_grants(engine: Engine, filters: Filters) -> Sequence[Grant]:
         if now_ms < grant.to_ms <= until_ms and (grant.revoked_ms is None or now_ms < grant.revoked_ms)
         if filters.get("user") in (None, grant.agent) and filters.get("supplier") in (None, grant.supplier)
     ]
-    return sorted(grants, key=lambda grant: (grant.to_ms, grant.number))
+    dsp, open_jobs = engine.state.dsp, Counter[int]()
+    for request in dsp.firmware_requests.values() if grants else ():
+        if request.grants and request.open_jobs:
+            open_jobs.update(job.grant for job in map(dsp.jobs.__getitem__, request.jobs) if is_open(job))
+    grants.sort(key=lambda grant: (grant.to_ms, grant.number))
+    return [_Ending(grant, open_jobs[grant.number]) for grant in grants]
 
 
-def _grant_row(engine: Engine, grant: Grant) -> Row:
-    requests = engine.state.dsp.firmware_requests.values()
+def _grant_row(engine: Engine, ending: _Ending) -> Row:
+    grant = ending.grant
     return {
         "grant": grant.number,
         "supplier": grant.supplier,
@@ -173,7 +184,7 @@ def _grant_row(engine: Engine, grant: Grant) -> Row:
         "approval": grant.approval.value,
         "exclusive": grant.exclusive,
         "mpxns": len(grant.mpxns) or None,
-        "open_jobs": sum(request.open_jobs for request in requests if grant.number in request.grants),
+        "open_jobs": ending.open_jobs,
     }
 
 
@@ -192,7 +203,7 @@ EXPIRING_GRANTS = Report(
         Column("approval", "the approval that it asks for beside itself"),
         Column("exclusive", "whether it keeps everybody else out", Unit.FLAG),
         Column("mpxns", "MPxNs that it is limited to", Unit.NUMBER),
-        Column("open_jobs", "open firmware jobs of requests that used it", Unit.NUMBER),
+        Column("open_jobs", "open firmware jobs that it allowed", Unit.NUMBER),
     ),
     (
         Filter("within_ms", f"how soon; {WITHIN_MS} (7 days) when not given", Unit.DURATION),

@@ -1,5 +1,6 @@
 """Reports on firmware requests and their jobs, as far as the DSP remembers them (setting ``keep_jobs``)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -58,11 +59,12 @@ def _select_funnel(engine: Engine, filters: Filters) -> Sequence[FirmwareRequest
 
 
 def _funnel_row(engine: Engine, request: FirmwareRequest) -> Row:
-    jobs = [engine.state.dsp.jobs[key] for key in request.jobs]
-    reached = [0] * len(job_states.STAGES)
-    for job in jobs:
-        reached[_ORDER[job_states.furthest(job.furthest, job.state)]] += 1
-    states = [job.state for job in jobs]
+    jobs = engine.state.dsp.jobs
+    kinds = Counter((job.furthest, job.state) for job in map(jobs.__getitem__, request.jobs))
+    reached, states = [0] * len(job_states.STAGES), Counter[str]()
+    for (furthest, state), number in kinds.items():
+        reached[_ORDER[job_states.furthest(furthest, state)]] += number
+        states[state] += number
     return {
         "request_id": request.request_id,
         "user": format_eui(request.user),
@@ -70,12 +72,12 @@ def _funnel_row(engine: Engine, request: FirmwareRequest) -> Row:
         "variant": request.service_reference_variant,
         "version": request.firmware_version,
         "accepted_ms": request.accepted_ms,
-        "requested": max(request.listed, len(jobs)),
-        "accepted": len(jobs),
+        "requested": max(request.listed, len(request.jobs)),
+        "accepted": len(request.jobs),
         **{name: sum(reached[_ORDER[stage] :]) for name, stage in _STAGES.items()},
-        "orphaned": states.count(job_states.ORPHANED),
-        "cancelled": states.count(job_states.CANCELLED),
-        "failed": sum(state in _BAD for state in states),
+        "orphaned": states[job_states.ORPHANED],
+        "cancelled": states[job_states.CANCELLED],
+        "failed": sum(states[state] for state in _BAD),
         "open": request.open_jobs,
     }
 
