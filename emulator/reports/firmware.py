@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import CspRegion
 from emulator.dsp import job_states
-from emulator.dsp.jobs import is_open
 from emulator.dsp.state import FirmwareRequest, Job
 from emulator.engine import Engine
 from emulator.premises.hub import STORE_FULL
@@ -138,7 +137,7 @@ def _select_transfers(engine: Engine, filters: Filters) -> Sequence[_Transfers]:
 def _count_transfer(transfers: _Transfers, request: FirmwareRequest, job: Job) -> None:
     if job.at_hub_ms is not None:
         transfers.times_ms.append(job.at_hub_ms - request.accepted_ms)
-    elif is_open(job):
+    elif job.state in job_states.BEFORE_HUB:
         transfers.waiting += 1
     elif job_states.furthest(job.furthest, job.state) in job_states.BEFORE_HUB:
         transfers.never += 1

@@ -98,6 +98,18 @@ def test_what_reports_need_survives_a_snapshot(bench: Bench) -> None:
     assert again.world.engine.state.dsp.inventory[ESME].reported_version == "00010000"
 
 
+def test_jobs_of_an_old_snapshot_are_counted_by_their_states(bench: Bench) -> None:
+    """It did not hold how far a job came and when its image was at the hub."""
+    bench.distribute("11.1", "ESME", [ESME, NORTH_ESME])
+    bench.run_until_idle()
+    for job in bench.world.engine.state.dsp.jobs.values():
+        job.furthest, job.at_hub_ms = "", None
+    for request in bench.world.engine.state.dsp.firmware_requests.values():
+        request.listed = 0
+    assert funnel(bench) == (2, 2, 2, 2, 2, 0, 0, 0)
+    assert {(row["count"], row["waiting"], row["never"]) for row in rows(bench, "transfer-time")} == {(0, 0, 0)}
+
+
 def test_an_inventory_that_lags_is_found_until_it_follows(bench: Bench) -> None:
     bench.distribute("11.1", "ESME", [ESME])
     bench.run_until_idle()
