@@ -1,9 +1,10 @@
 """The Data Service Provider: takes requests, answers them, and acts on what comes due."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from emulator.domain.errors import Broken, Malformed, Refusal
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
 from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose, service_reference_variants
 from emulator.dsp import anomaly, commands, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
 from emulator.dsp.audit import Entry
@@ -12,7 +13,7 @@ from emulator.dsp.effects import Answer
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
 from emulator.dsp.grants import devices_digest
 from emulator.dsp.inputs import DuisInput
-from emulator.duis.messages import Element, ServiceResponse, element
+from emulator.duis.messages import Element, Request, ServiceResponse, element
 from emulator.simulation.agenda import Event
 
 Outcome = Element | Refusal | None
@@ -181,6 +182,7 @@ class Dsp:
         """What the audit trail keeps of a decision on a request."""
         context, request = self.context, case.request
         accepted = firmware.request_of(context, str(request.request_id)) if listed else None
+        asked = request.body
         return Entry(
             kind=kind,
             outcome=outcome,
@@ -191,13 +193,13 @@ class Dsp:
             operator=context.operator,
             acting_for="" if accepted is None else " ".join(accepted.acting_for),
             grant="" if accepted is None else " ".join(map(str, accepted.grants)),
-            device="" if case.device is None else format_eui(case.device.eui),
+            device=_device_named(request),
             devices=len(listed),
             devices_digest=devices_digest(listed) if listed else "",
             mpxn="" if case.device is None else case.device.import_mpxn,
             variant=request.service_reference_variant,
-            version="" if accepted is None else accepted.firmware_version,
-            image_hash="" if accepted is None else accepted.image_hash,
+            version=asked.value("FirmwareVersion") or "",
+            image_hash=(asked.value("FirmwareHash") or "").lower() if accepted is None else accepted.image_hash,
             file_hash="" if accepted is None else accepted.image_key,
         )
 
@@ -212,6 +214,15 @@ class Dsp:
         """Requests and firmware jobs whose outcome somebody waits for."""
         state = self.context.state
         return state.open_transactions + state.open_jobs + len(state.untold) + len(state.log_updates)
+
+
+def _device_named(request: Request) -> str:
+    """The one device that a request is about, known or not: its target, or for the DCC's own services that of its body."""
+    if request.request_id.target != ACCESS_CONTROL_BROKER:
+        return format_eui(request.request_id.target)
+    with suppress(Malformed):  # a name that cannot be read was refused for it
+        return format_eui(parse_eui(request.body.value("DeviceID") or ""))
+    return ""
 
 
 _HANDLERS: Mapping[str, Callable[..., None]] = {
