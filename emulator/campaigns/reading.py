@@ -1,0 +1,104 @@
+"""A plan file to a :class:`Plan`. Whatever is wrong is :class:`Malformed` that names the file, the key and the remedy."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.campaigns.plan import Document, Gates, ReadAfter, RollbackWhen
+from emulator.domain.errors import Malformed
+from emulator.scenarios.names import suggest
+from emulator.scenarios.reading import validated
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""Longest plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan that was read, and where it came from."""
+
+    path: Path
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """The campaign's name."""
+        return self.document.campaign.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every value of the plan, defaults included, so that two files that say the same agree."""
+        plain = self.document.model_dump(mode="json")
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def read_plan(path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Plan:
+    """Read and check a file; ``overrides`` are keys of its tables that the command line gives in place of its own."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Malformed(f"cannot be read: {error.strerror}", where=str(path), expected="a campaign plan in TOML") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise Malformed(f"{len(data)} octets", where=str(path), expected=f"at most {MAX_FILE_BYTES}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"not UTF-8: {error}", where=str(path), expected="a campaign plan in TOML") from None
+    return parse_plan(text, path, overrides)
+
+
+def parse_plan(text: str, path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Plan:
+    """The same from text; ``path`` is what errors name, and files in it are relative to its folder."""
+    file = path.name
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed(str(error), where=file, expected="TOML 1.0") from None
+    for table, values in (overrides or {}).items():
+        held = raw.setdefault(table, {})
+        if isinstance(held, dict):
+            held.update(values)
+    document = validated(Document, raw, file, "the plan")
+    _consistent(document, file)
+    return Plan(path, document)
+
+
+def _consistent(document: Document, file: str) -> None:
+    """What keys say together."""
+    campaign, rollback = document.campaign, document.rollback
+    if document.estate is not None and document.population is not None:
+        detail = "a campaign runs in one place"
+        raise Malformed(detail, where=f"{file}: population", expected="either [estate] or [population]")
+    if rollback.when is not RollbackWhen.NEVER and rollback.version is None:
+        raise Malformed("'version' is missing", where=f"{file}: rollback", expected="the version that devices are taken back to")
+    if rollback.version is not None and rollback.version <= document.image.version:
+        detail = f"{rollback.version} is not above {document.image.version}, and devices refuse to go down"
+        raise Malformed(detail, where=f"{file}: rollback.version", expected="the old firmware under a higher version")
+    if campaign.read_after is ReadAfter.NEVER:
+        for name, limits in (("gates", document.gates), ("emergency", document.emergency)):
+            if limits.max_contact_lost != Gates().max_contact_lost:
+                detail = "contact loss is seen by reading devices, and read_after is 'never'"
+                raise Malformed(detail, where=f"{file}: {name}.max_contact_lost", expected="read_after 'always' or 'on_doubt'")
+    if document.image.file and document.image.size is not None:
+        raise Malformed("a file has its own size", where=f"{file}: image.size", expected="file or size")
+    names = [group.name for group in document.groups]
+    for position, name in enumerate(names, 1):
+        if names.index(name) != position - 1:
+            raise Malformed(f"the name {name!r} is taken", where=f"{file}: groups.{position}", expected="a name not used before")
+    for position, intervention in enumerate(document.operator, 1):
+        if intervention.at.base == "now":
+            detail = f"{intervention.at} has no meaning in a plan"
+            raise Malformed(detail, where=f"{file}: operator.{position}.at", expected="a date and time, or 'start + 2 h'")
+    if campaign.start.base == "now":
+        detail = f"{campaign.start} has no meaning in a plan"
+        raise Malformed(detail, where=f"{file}: campaign.start", expected="a date and time, or 'start + 2 h'")
+
+
+def known_kind(kind: str, kinds: Mapping[str, object], where: str) -> None:
+    """Refuse an effect that the target cannot cause."""
+    if kind not in kinds:
+        raise Malformed(f"there is no fault {kind!r} here", where=where, expected=suggest(kind, kinds))
