@@ -407,7 +407,7 @@ def reports() -> str:
     """The reports with their columns and filters."""
     text = """# Reports
 
-Tables over a world: `dcc-emulator report NAME`, `GET /control/v1/worlds/{world}/reports/{report}`, the step `expect-report`
+Tables over a world: `dcc-emulator report NAME`, `GET /control/v1/worlds/{world}/reports/{name}`, the step `expect-report`
 ([how to](../how-to/reports.md)). Instants are milliseconds of UTC and durations milliseconds of simulated time; an empty cell is
 `null`. Every report takes `offset` and `limit`.
 """

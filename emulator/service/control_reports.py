@@ -45,7 +45,7 @@ def report_routes() -> list[Route]:
     reports = f"{WORLD}/reports"
     return [
         Route("GET", reports, _reports, "The reports that there are, with columns and filters", "reports"),
-        Route("GET", f"{reports}/{{report}}", _report, "One report: rows of a table", "reports", query=REPORT_QUERY),
+        Route("GET", f"{reports}/{{name}}", _report, "One report: rows of a table", "reports", query=REPORT_QUERY),
     ]
 
 
@@ -54,7 +54,7 @@ async def _reports(call: Call) -> Answer:
 
 
 async def _report(call: Call) -> Answer:
-    name, query = call.path["report"], call.given(ReportPage)
+    name, query = call.path["name"], call.given(ReportPage)
     if name not in REPORTS:
         raise ControlRefused(404, f"there is no report {name[:60]!r}", where="report", expected=f"one of {', '.join(REPORTS)}")
     filters = query.model_dump(exclude={"limit", "offset"})

@@ -89,7 +89,7 @@ async def test_what_is_wrong_is_said(default: Side, name: str, filters: dict[str
 async def test_the_openapi_document_has_every_filter(default: Side) -> None:
     async with default.http.get(f"{default.emulator.url('control')}/control/v1/openapi.json") as answer:
         paths = (await answer.json())["paths"]
-    operation = paths["/control/v1/worlds/{world}/reports/{report}"]["get"]
+    operation = paths["/control/v1/worlds/{world}/reports/{name}"]["get"]
     named = {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == "query"}
     assert set(named) == {each.name for report in REPORTS.values() for each in report.filters} | {"offset", "limit"}
     assert "held-images: devices of this supplier now" in named["supplier"]["description"]
