@@ -142,7 +142,8 @@ def _flips_of_record(row: Table) -> Iterator[tuple[str, Flip]]:
     if row.get("count", 1):
         for key, other in _OTHER_RECORD.items():
             if key in row:
-                yield key, lambda it, key=key, other=other: it.update({key: other})
+                value = other if row[key] != other else "supplier"
+                yield key, lambda it, key=key, value=value: it.update({key: value})
         for name in row.get("data", {}):
             yield f"data {name}", lambda it, name=name: it["data"].update({name: _other(it["data"][name])})
 
