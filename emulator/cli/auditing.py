@@ -19,7 +19,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.dsp.audit import Query, Record, read_record
 from emulator.duis.datetimes import format_datetime
-from emulator.service.audit_trail import Records, export_lines, last_sent_image, read_export, verify_trail
+from emulator.service.audit_trail import Records, export_lines, last_sent_image, read_export, verify_export, verify_trail
 from emulator.service.persistence.contract import AuditQuery
 from emulator.service.persistence.offline import data_folder_trail
 
@@ -77,12 +77,7 @@ class Source:
     async def verdict(self) -> dict[str, Any]:
         """What a walk along the trail finds."""
         if self.file is not None:
-            trail, end = read_export(self.file.read_bytes().splitlines())
-            found = (await verify_trail(trail, end=end)).as_json()
-            if end is None and found["whole"]:
-                missing = found["end"]["number"] + 1
-                found |= {"whole": False, "broken_at": missing, "problem": "the export has no last line: its end was cut off"}
-            return found
+            return (await verify_export(*read_export(self.file.read_bytes().splitlines()))).as_json()
         if self.data is not None:
             async with data_folder_trail(self.data, self.world) as (kept, marks):
                 return (await verify_trail(kept, marks=marks)).as_json()
@@ -141,7 +136,7 @@ def audit_query(
     device: Annotated[str, typer.Option("--device", help="About this device (EUI), by itself or in a list.")] = "",
     user: Annotated[str, typer.Option("--user", help="By or to this user (EUI).")] = "",
     request_id: Annotated[str, typer.Option("--request-id", help="About this RequestID.")] = "",
-    kind: Annotated[str, typer.Option("--kind", help="decision, message, inventory, grant, registration …")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="decision, exclusion, message, inventory, grant, registration …")] = "",
     variant: Annotated[str, typer.Option("--variant", help="Of this Service Reference Variant, such as 11.1.")] = "",
     image_hash: Annotated[str, typer.Option("--image-hash", help="Of this image: SHA-256 of the Manufacturer Image.")] = "",
     since: Annotated[str, typer.Option("--from", help="From this simulated instant on.")] = "",
@@ -194,8 +189,7 @@ def audit_last_image(
     elif found is None:
         console().print(f"nobody sent {eui} an image")
     else:
-        in_part = {"note": "taken in part; its answer names the devices that were not"} if found.entry.outcome[0] == "W" else {}
-        print_fields(f"record {found.number}", {"simulated": format_datetime(found.at_ms), **_told(found), **in_part})
+        print_fields(f"record {found.number}", {"simulated": format_datetime(found.at_ms), **_told(found)})
     if found is None:
         raise typer.Exit(ExitCode.VERDICT)
 

@@ -26,7 +26,8 @@ class Entry:
     """What is to be recorded. Empty fields do not apply."""
 
     kind: str
-    """``decision``, ``message``, ``inventory``, ``grant``, ``registration``, ``quarantine`` or ``control``."""
+    """``decision``, ``exclusion`` (what was not taken of a list that was taken in part), ``message``, ``inventory``,
+    ``grant``, ``registration``, ``quarantine`` or ``control``."""
     outcome: str
     """A response code, an alert code, a state: what came of it."""
     reason: str = ""

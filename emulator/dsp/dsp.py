@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
@@ -161,10 +162,20 @@ class Dsp:
             code, payload = context.codes.code("partly_accepted", case.row.service_reference), outcome
         else:
             code, payload = context.codes.code("done"), outcome
-        reason = str(outcome) if isinstance(outcome, Refusal) else ""
-        listed = firmware.listed_devices(request)
-        context.audit(self._entry(case, "decision", code, reason, listed), listed)
+        self._record_decision(case, code, str(outcome) if isinstance(outcome, Refusal) else "", payload)
         return self._response(case, code, payload)
+
+    def _record_decision(self, case: Case, code: str, reason: str, payload: Element | None) -> None:
+        """One record for the request; where only a part of its list was taken, another for the rest: nobody is to be held to
+        have sent what was refused."""
+        context, listed = self.context, firmware.listed_devices(case.request)
+        context.audit(self._entry(case, "decision", code, reason, listed), listed)
+        if payload is None or payload.name not in WARNING_PAYLOADS:
+            return
+        excluded = firmware.excluded_devices(context, case.request)
+        why = ", ".join(f"{warning.name}: {warning.text.count(',') + 1}" for warning in payload)
+        entry = self._entry(case, "exclusion", code, why, excluded)
+        context.audit(replace(entry, acting_for="", grant=""), excluded)
 
     def _response(self, case: Case, code: str, payload: Element | None = None) -> ServiceResponse:
         request = case.request

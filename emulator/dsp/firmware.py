@@ -316,6 +316,13 @@ def listed_devices(request: Request) -> list[Eui64]:
     return found
 
 
+def excluded_devices(context: Context, request: Request) -> list[Eui64]:
+    """The devices of an accepted list that do not get the image, each once; right after it was accepted."""
+    accepted = request_of(context, str(request.request_id))
+    taken = {context.state.jobs[key].device for key in accepted.jobs} if accepted is not None else set()
+    return [eui for eui in dict.fromkeys(listed_devices(request)) if eui not in taken]
+
+
 def request_of(context: Context, request_id: str) -> FirmwareRequest | None:
     """The firmware request accepted last, when it is the one of this RequestID."""
     newest = next(reversed(context.state.firmware_requests.values()), None)

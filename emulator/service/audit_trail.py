@@ -79,6 +79,21 @@ async def verify_trail(trail: Trail, *, end: Place | None = None, marks: Mapping
     )
 
 
+async def verify_export(trail: Trail, end: Place | None) -> TrailVerdict:
+    """Walk the trail of an export, which must end where its last line says; ``end`` is None where that line is missing."""
+    found = await verify_trail(trail)
+    number = found.end[0]
+    if not found.whole or found.end == end:
+        return found
+    if end is None:
+        problem = "the export has no last line: its end was cut off"
+    elif end[0] < number:
+        problem, number = f"the export goes on after record {end[0]}, where it says that it ends", end[0]
+    else:
+        problem = f"the export ends at record {number}; its last line names record {end[0]}"
+    return replace(found, whole=False, broken_at=number + 1, problem=problem)
+
+
 class _Walk:
     """What is looked at beside the chain itself."""
 
@@ -134,6 +149,8 @@ def read_export(lines: Iterable[bytes]) -> tuple[MemoryTrail, Place | None]:
             values = json.loads(line)
             if not isinstance(values, dict):
                 raise ValueError("a line is one JSON object")
+            if end is not None:
+                raise ValueError("it goes on after its last line")
             if number == 1:
                 trail = MemoryTrail(_read_place(values["start"]))
             elif "entry" in values:
@@ -175,12 +192,16 @@ class Records(Protocol):
 async def last_sent_image(trail: Records, device: str, before_ms: int | None = None) -> Record | None:
     """The decision by which an image was last let through for a device before an instant, such as that of an alert.
 
-    One with a code W let the image through for some devices of its list; the answer to the request names the others.
+    One with a code W is none for the devices that the request's record of kind ``exclusion`` names.
     """
     query = AuditQuery(Query(device=device, kind="decision", to_ms=before_ms), limit=PAGE, newest_first=True)
     while page := await trail.records(query):
         for record in page:
-            if record.entry.variant in IMAGE_VARIANTS and record.entry.outcome.startswith(LET_THROUGH):
+            entry = record.entry
+            if entry.variant not in IMAGE_VARIANTS or not entry.outcome.startswith(LET_THROUGH):
+                continue
+            excluded = Query(device=device, request_id=entry.request_id, kind="exclusion")
+            if not (entry.outcome.startswith("W") and await trail.records(AuditQuery(excluded, limit=1))):
                 return record
         query = replace(query, before=page[-1].number)
     return None

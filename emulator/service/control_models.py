@@ -346,7 +346,9 @@ class AuditParameters(Page):
     device: Eui | None = Field(None, description="records about it, or whose list of devices names it")
     user: Eui | None = None
     request_id: str | None = None
-    kind: str | None = Field(None, description="decision, message, inventory, grant, registration, quarantine or control")
+    kind: str | None = Field(
+        None, description="decision, exclusion, message, inventory, grant, registration, quarantine or control"
+    )
     variant: str | None = Field(None, description="Service Reference Variant")
     image_hash: str | None = Field(None, description="SHA-256 of the Manufacturer Image, hexadecimal")
     from_ms: Instant | None = None

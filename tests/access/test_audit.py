@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui
 from emulator.dsp.audit import AuditState, Break, Entry, Query, Record, append, read_record, select, verify
+from emulator.service.audit_trail import export_lines, last_sent_image, read_export, verify_export
+from emulator.service.persistence.device_lists import pack
+from emulator.service.persistence.trails import MemoryTrail
+from tests.dsp.bench_world import SUPPLIER, SUPPLIER_TWO, Bench, device
+
+ESME, NORTH_ESME, SOUTH_ESME = (device(home, "A0") for home in range(3))
 
 
 def chain(count: int = 6) -> tuple[AuditState, list[Record]]:
@@ -93,3 +100,48 @@ def test_questions_find_their_records() -> None:
 def test_what_is_no_record_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(Malformed):
         read_record(values)
+
+
+def trail_of(bench: Bench, lists: dict[str, list[int]] | None = None) -> MemoryTrail:
+    trail = MemoryTrail()
+    for record in bench.audit:
+        trail.add(record)
+    for digest, devices in (lists or {}).items():
+        trail.add_list(digest, pack([format_eui(eui) for eui in devices]))
+    return trail
+
+
+async def test_who_was_refused_a_device_has_not_sent_it_an_image() -> None:
+    bench = Bench()
+    assert bench.distribute("11.1", "ESME", [ESME]).code == "I99"
+    bench.run_until_idle()
+    assert bench.distribute("11.1", "ESME", [SOUTH_ESME, ESME, ESME], user=SUPPLIER_TWO).code == "W110101"
+    (taken,) = [r.entry for r in bench.audit if (r.entry.kind, r.entry.outcome) == ("decision", "W110101")]
+    (excluded,) = [r.entry for r in bench.audit if r.entry.kind == "exclusion"]
+    assert (taken.devices, excluded.devices) == (3, 1)
+    assert (excluded.request_id, excluded.outcome, excluded.reason) == (taken.request_id, "W110101", "InvalidDeviceIDList: 1")
+    first = next(r.entry for r in bench.audit if r.entry.kind == "decision")
+    lists = {first.devices_digest: [ESME], taken.devices_digest: [ESME, SOUTH_ESME]}
+    trail = trail_of(bench, {**lists, excluded.devices_digest: [ESME]})
+    for eui, user in ((ESME, SUPPLIER), (SOUTH_ESME, SUPPLIER_TWO)):
+        found = await last_sent_image(trail, format_eui(eui))
+        assert found is not None
+        assert found.entry.user == format_eui(user)
+
+
+async def test_an_export_ends_where_its_last_line_says() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.submit("11.2", to=ESME)
+    trail = trail_of(bench)
+    whole = [line async for line in export_lines(trail, await trail.end())]
+    assert (await verify_export(*read_export(whole))).whole
+    state = AuditState(*(await trail.end()))
+    forged = json.dumps(append(state, Entry("decision", "I99", user="nobody"), bench.now_ms).as_json()).encode()
+    found = await verify_export(*read_export([*whole[:-1], forged, whole[-1]]))
+    assert (found.whole, found.broken_at) == (False, state.number)
+    assert "goes on after" in found.problem
+    with pytest.raises(Malformed, match="goes on after its last line"):
+        read_export([*whole, forged])
+    assert "its end was cut off" in (await verify_export(*read_export(whole[:-1]))).problem
+    assert "its last line names record" in (await verify_export(*read_export([*whole[:-2], whole[-1]]))).problem

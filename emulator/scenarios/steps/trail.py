@@ -25,7 +25,7 @@ PAGE = 1_000
 """Records taken at a time."""
 SHOWN = 8
 """How many of the nearest records a failure shows."""
-RecordKind = Literal["decision", "message", "inventory", "grant", "registration", "quarantine", "control"]
+RecordKind = Literal["decision", "exclusion", "message", "inventory", "grant", "registration", "quarantine", "control"]
 
 
 class _Row(BaseModel):
