@@ -170,7 +170,7 @@ _OTHER_CELL = {
 
 _OTHER_RECORD = {
     **dict.fromkeys(("outcome", "reason", "operator", "acting_for", "before", "after", "text"), "something else"),
-    "user": "networkOperator",
+    "user": "otherUser",
     "role": "OU",
     "device": "GPF@south",
     "version": "0000FFFF",

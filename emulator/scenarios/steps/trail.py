@@ -70,7 +70,8 @@ class AuditRow(_Row):
     """Records of the audit trail: kind, who, for whom, about what, with what outcome. What is left out may be anything."""
 
     kind: RecordKind
-    """`decision` on a request, `message` to a user, change of `inventory`, `registration` or `grant`, `quarantine`, `control`."""
+    """`decision` on a request, `exclusion` of what was not taken of its list, `message` to a user, change of `inventory`,
+    `registration` or `grant`, `quarantine`, `control`."""
     outcome: str = ""
     """What came of it: a response code, an alert code, a state."""
     reason: str = ""
