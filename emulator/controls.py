@@ -28,6 +28,7 @@ from emulator.estate.registration_csv import read_tenures, registrations_of
 from emulator.estate.registrations import FOREVER_MS
 from emulator.gbcs.usecases import parse_version
 from emulator.simulation.clock import MAX_INSTANT_MS
+from emulator.simulation.faults import KINDS, read_fault
 
 Params = Mapping[str, Any]
 _HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
@@ -283,21 +284,14 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def fault_add(engine: Engine, params: Params) -> dict[str, Any]:
-    """Plan a fault; ``device`` limits it to one hub or device."""
-    _only(params, "kind", "device", "from_ms", "to_ms", "times", "params")
-    settings = _take(params, "params", dict, {})
-    for name, value in settings.items():
-        if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, int | str):
-            raise Malformed(f"{str(name)[:40]} is {str(value)[:60]!r}", where="params", expected="names with numbers or texts")
-    number = engine.faults.add(
-        _take(params, "kind", str),
-        _eui(params, "device", None),
-        from_ms=_instant(params, "from_ms", 0),
-        to_ms=_instant(params, "to_ms", None),
-        times=_take(params, "times", int, None),
-        params=settings,
-    )
-    return {"fault": number}
+    """Plan a fault (docs/reference/faults.md); ``matches`` says how many hubs or devices it can hit as things stand."""
+    entry = read_fault(params, engine.now_ms)
+    engine.entities.check(entry)
+    matches = engine.faults.selected(entry, engine.entities.population(KINDS[entry.kind].subject))
+    if not matches and entry.who.share is not None and entry.who == entry.who.lasting(share=True):
+        detail = f"with this seed the share takes nobody: {entry.who}"
+        raise Malformed(detail, where="who.share", expected="a larger share, or more to take it of")
+    return {"fault": engine.faults.put(entry), "matches": matches}
 
 
 def fault_remove(engine: Engine, params: Params) -> dict[str, Any]:

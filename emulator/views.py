@@ -13,6 +13,8 @@ from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Transaction
 from emulator.engine import Engine
 from emulator.reports.registry import REPORTS, report_named
 from emulator.reports.report import Gathering
+from emulator.simulation.durations import HOUR_MS, MINUTE_MS
+from emulator.simulation.faults import KINDS, FaultEntry
 
 T = TypeVar("T")
 
@@ -195,11 +197,41 @@ class Views:
         return [asdict(entry) for entry in self._engine.state.dsp.cpl.values()]
 
     def faults(self) -> list[dict[str, Any]]:
-        """The fault plan."""
-        return [
-            {**asdict(entry), "entity": None if entry.entity is None else format_eui(entry.entity)}
-            for entry in self._engine.faults.entries
-        ]
+        """The fault plan: what was planned and what came of it."""
+        return [self._fault(entry) for entry in self._engine.faults.entries]
+
+    def fault(self, number: int) -> dict[str, Any] | None:
+        """One fault, and how many it can hit as things stand; None when there is none of this number."""
+        engine = self._engine
+        entry = next((entry for entry in engine.faults.entries if entry.number == number), None)
+        if entry is None:
+            return None
+        population = engine.entities.population(KINDS[entry.kind].subject)
+        return {**self._fault(entry), "matches": engine.faults.selected(entry, population)}
+
+    def _fault(self, entry: FaultEntry) -> dict[str, Any]:
+        share, chance = entry.who.share, entry.chance
+        who: dict[str, Any] = {name: list(values) for name, values in entry.who.wanted}
+        return {
+            "number": entry.number,
+            "kind": entry.kind,
+            "name": entry.name,
+            "entity": None if entry.entity is None else format_eui(entry.entity),
+            "devices": [format_eui(eui) for eui in entry.devices],
+            "who": {**who, **({} if share is None else {"share": [share.numerator, share.denominator]})},
+            "from_ms": entry.from_ms,
+            "to_ms": entry.to_ms,
+            "daily": None if entry.daily is None else [_time_of_day(each_ms) for each_ms in entry.daily],
+            "chance": None if chance is None else [chance.numerator, chance.denominator],
+            "times": entry.times,
+            "after": entry.after,
+            "counted": entry.counted.value,
+            "params": entry.params,
+            "condition": entry.condition(self._engine.now_ms).value,
+            "hits": entry.hits,
+            "passed": entry.passed,
+            "last_hit": None if not entry.hits else {"at_ms": entry.last_ms, "entity": format_eui(entry.last_entity)},
+        }
 
     def explain(self, request_id: str) -> dict[str, Any] | None:
         """What the engine has of a request now; None when it has nothing."""
@@ -364,6 +396,10 @@ class Views:
     def _waits_of_device(self, eui: int) -> Waits:
         described = self._engine.premises.describe(Eui64(eui), self._engine.now_ms)
         return [] if described is None else list(described["waiting_for"])
+
+
+def _time_of_day(at_ms: int) -> str:
+    return f"{at_ms // HOUR_MS:02}:{at_ms % HOUR_MS // MINUTE_MS:02}"
 
 
 def _wait(what: str, until_ms: int | None = None) -> dict[str, Any]:

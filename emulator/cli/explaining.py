@@ -32,6 +32,10 @@ def explain(
         console().print(Text.assemble("refused at ", format_datetime(refusal["at_ms"]), ": ", (refusal["text"], "red")))
     if found["state"]:
         print_fields("now", found["state"])
+    if found["faults"]:
+        print_rows(
+            ("Simulated", "Faults since it came"), [(format_datetime(hit["at_ms"]), hit["summary"]) for hit in found["faults"]]
+        )
     if found["messages"]:
         rows = [_message_row(message) for message in found["messages"]]
         print_rows(("Message", "Simulated", "Recipient", "Kind", "Code", "State", "Waits for, or last outcome"), rows)

@@ -11,6 +11,7 @@ from emulator.cli import (
     auditing,
     estates,
     explaining,
+    faults,
     granting,
     images,
     inspecting,
@@ -40,6 +41,7 @@ application.add_typer(scenarios.application, name="scenario")
 application.add_typer(auditing.application, name="audit")
 application.add_typer(granting.application, name="grant")
 application.add_typer(quarantining.application, name="quarantine")
+application.add_typer(faults.application, name="fault")
 application.add_typer(world.clock, name="clock")
 application.add_typer(world.outbox, name="outbox")
 application.add_typer(world.users, name="users")

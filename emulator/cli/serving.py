@@ -27,6 +27,10 @@ def serve(
     data: Annotated[Path | None, typer.Option("--data", help="Data folder; without one all ends with the process.")] = None,
     estate: Annotated[Path | None, typer.Option("--estate", help="TOML estate.", exists=True, dir_okay=False)] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of keys and chance.", show_default=False)] = None,
+    faults: Annotated[
+        Path | None,
+        typer.Option("--faults", help="TOML file of faults that a new world begins with.", exists=True, dir_okay=False),
+    ] = None,
     import_keys: Annotated[
         Path | None, typer.Option("--import-keys", help="keystore.json, org-crypto.zip or folder of PEM to use.", exists=True)
     ] = None,
@@ -57,6 +61,7 @@ def serve(
         "storage.folder": data,
         "worlds.estate": estate,
         "worlds.seed": seed,
+        "worlds.faults": faults,
         "keys.import_from": import_keys,
         "clock.mode": "autojump" if autojump else None,
         "ready_file": ready_file,

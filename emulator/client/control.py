@@ -174,10 +174,25 @@ class ControlClient:
         """Planned faults."""
         return _list(await self._json("GET", self._path("faults")), "faults")
 
+    async def fault_kinds(self) -> Json:
+        """What can go wrong (``kinds``) and by what one selects whom (``who``)."""
+        return await self._json("GET", "/control/v1/fault-kinds")
+
     async def add_fault(self, kind: str, device: Eui64 | None = None, **options: Any) -> int:
-        """Plan a fault (``from_ms``, ``to_ms``, ``times``, ``params``) and return its number."""
-        body = {"kind": kind, **_given(device=None if device is None else format_eui(device), **options)}
-        return int((await self._json("POST", self._path("faults"), body=body))["fault"])
+        """Plan a fault and return its number; ``options`` are the further keys of a fault (docs/reference/faults.md)."""
+        return int(
+            (await self.plan_fault({"kind": kind, **_given(device=None if device is None else format_eui(device), **options)}))[
+                "fault"
+            ]
+        )
+
+    async def plan_fault(self, fault: Mapping[str, Any]) -> Json:
+        """Plan a fault as files have it: its number as ``fault``, and how many it can hit as ``matches``."""
+        return await self._json("POST", self._path("faults"), body=dict(fault))
+
+    async def remove_fault(self, number: int) -> None:
+        """Take a fault back."""
+        await self.call("DELETE", self._path(f"faults/{number}"))
 
     async def clear_faults(self) -> None:
         """Take all faults back."""

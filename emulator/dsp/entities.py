@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from emulator.csp.state import CspState
+from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.dsp.state import DspState, Premises
 from emulator.estate.model import Estate
 from emulator.premises.state import DeviceState, PremisesState
-from emulator.simulation.faults import FACTS, Facts, Subject
+from emulator.simulation.faults import FACTS, KINDS, Facts, FaultEntry, Subject, check_selects
 
 Texts = tuple[str, ...]
 
@@ -28,6 +29,24 @@ class Entities:
     def population(self, subject: Subject) -> Iterator[int]:
         """The EUIs of all hubs or of all devices."""
         return iter(self.premises.hubs if subject is Subject.HUB else self.premises.devices)
+
+    def check(self, entry: FaultEntry) -> None:
+        """Raise :class:`Malformed` with the remedy when a fault names or selects what is not there."""
+        subject = KINDS[entry.kind].subject
+        named = [entry.entity] if entry.entity is not None else entry.devices
+        for eui in named:
+            self._check_named(eui, subject, entry.kind)
+        if not named:
+            check_selects(entry.who, subject, self.population(subject), self.facts)
+
+    def _check_named(self, eui: int, subject: Subject, kind: str) -> None:
+        device = self.premises.devices.get(eui)
+        if device is None:
+            expected = f"the EUI of a {subject} of the estate"
+            raise Malformed(f"{format_eui(eui)} is in no home", where="device", expected=expected)
+        if subject is Subject.HUB and device.eui != device.hub:
+            detail = f"{kind} hits hubs, and {format_eui(eui)} is of type {device.device_type}"
+            raise Malformed(detail, where="device", expected=f"its hub, {format_eui(device.hub)}")
 
     def facts(self, entity: int) -> Facts:
         """What can be told about one; each fact is looked up when it is asked for."""

@@ -123,6 +123,8 @@ class Worlds(_Section):
     """A TOML estate; unset means the embedded one."""
     seed: int | None = Field(None, ge=0, lt=2**63)
     """Seed of keys and chance; unset means the estate's."""
+    faults: Path | None = None
+    """A TOML file of faults that a new world of this estate begins with."""
     limit: int = Field(16, ge=1)
     """How many worlds may exist at a time."""
     strict_counter: bool = False
@@ -260,7 +262,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
 
 
 _LISTS = frozenset({"worlds.names", "outbox.allowed_hosts"})
-_PATHS = frozenset({"storage.folder", "keys.import_from", "schemas.folder", "worlds.estate", "ready_file"})
+_PATHS = frozenset({"storage.folder", "keys.import_from", "schemas.folder", "worlds.estate", "worlds.faults", "ready_file"})
 _FOREIGN = frozenset({"DCC_INTEROP", "DCC_REFERENCE", "DCC_REQUIRE", "DCC_SERVER", "DCC_WORLD"})
 """Environment names with our prefix that belong to the tests and the command line."""
 

@@ -12,6 +12,7 @@ from emulator.service.config import Control
 from emulator.service.control_access import access_routes
 from emulator.service.control_audit import audit_routes
 from emulator.service.control_estate import estate_routes
+from emulator.service.control_faults import fault_routes
 from emulator.service.control_records import record_routes
 from emulator.service.control_reports import report_routes
 from emulator.service.control_worlds import WorldHost, world_routes
@@ -23,7 +24,15 @@ from emulator.service.routes import Route, add_routes, problem
 
 def control_routes(host: WorldHost) -> list[Route]:
     """Every operation of the control API."""
-    return [*world_routes(host), *estate_routes(), *access_routes(), *record_routes(), *audit_routes(), *report_routes()]
+    return [
+        *world_routes(host),
+        *estate_routes(),
+        *fault_routes(),
+        *access_routes(),
+        *record_routes(),
+        *audit_routes(),
+        *report_routes(),
+    ]
 
 
 def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.Application:

@@ -1,4 +1,4 @@
-"""Control operations on what is in a world: devices, users, certificates, products, faults, jobs, transactions."""
+"""Control operations on what is in a world: devices, users, certificates, products, jobs, transactions."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -20,7 +20,6 @@ from emulator.service.control_models import (
     KeyStoreQuery,
     NewCredentials,
     NewEndpoint,
-    NewFault,
     NewRegistration,
     Power,
     RegistrationCsv,
@@ -68,10 +67,6 @@ def estate_routes() -> list[Route]:
             *("GET", f"{WORLD}/transactions", _transactions, "Requests to devices and how far they are", "firmware"),
             query=TransactionsQuery,
         ),
-        Route("GET", f"{WORLD}/faults", _faults, "Planned faults", "faults"),
-        Route("POST", f"{WORLD}/faults", _add_fault, "Plan a fault", "faults", body=NewFault, status=201),
-        Route("DELETE", f"{WORLD}/faults", _clear_faults, "Take all faults back", "faults"),
-        Route("DELETE", f"{WORLD}/faults/{{fault}}", _remove_fault, "Take a fault back", "faults"),
     ]
 
 
@@ -235,7 +230,7 @@ async def _archive(call: Call) -> Answer:
     return web.Response(body=to_crypto_zip(call.hosted.world.keys.records()), content_type="application/zip")
 
 
-# Products, jobs, transactions, faults
+# Products, jobs, transactions
 
 
 async def _firmware_list(call: Call) -> Answer:
@@ -258,24 +253,3 @@ async def _cancel_job(call: Call) -> Answer:
 async def _transactions(call: Call) -> Answer:
     found = call.hosted.world.views.transactions(**call.given(TransactionsQuery).model_dump())
     return {"count": found.count, "transactions": found.items}
-
-
-async def _faults(call: Call) -> Answer:
-    return {"faults": call.hosted.world.views.faults()}
-
-
-async def _add_fault(call: Call) -> Answer:
-    wanted = call.given(NewFault).model_dump()
-    device = wanted.pop("device")
-    return await call.carry_out("fault.add", device=None if device is None else format_eui(device), **wanted)
-
-
-async def _clear_faults(call: Call) -> Answer:
-    return await call.carry_out("fault.remove")
-
-
-async def _remove_fault(call: Call) -> Answer:
-    number = call.number("fault", "the number of a planned fault")
-    if all(entry.get("number") != number for entry in call.hosted.world.views.faults()):
-        raise ControlRefused(404, f"there is no fault {number}", where="fault", expected="the number of a planned fault")
-    return await call.carry_out("fault.remove", fault=number)

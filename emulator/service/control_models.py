@@ -247,17 +247,6 @@ class CplRow(Model):
     gbcs_version: str = "4.2"
 
 
-class NewFault(Model):
-    """A fault to plan."""
-
-    kind: str
-    device: Eui | None = None
-    from_ms: Instant = 0
-    to_ms: Instant | None = None
-    times: int | None = Field(None, ge=1)
-    params: dict[str, Any] = {}
-
-
 # Query parameters
 
 

@@ -103,6 +103,7 @@ def _origin(host: WorldHost, wanted: NewWorld | Reset) -> Origin:
         start_ms=usual.start_ms if wanted.start_ms is None else wanted.start_ms,
         strict_counter=usual.strict_counter,
         folder=usual.folder if wanted.estate is None else None,
+        faults=usual.faults if wanted.estate is None else {},
     )
 
 

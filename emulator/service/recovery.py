@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from emulator import __version__
+from emulator.controls import fault_add
 from emulator.domain.errors import Broken, Malformed
 from emulator.dsp.audit import Record
 from emulator.dsp.effects import AuditEffect, Delivery, Effect
@@ -35,6 +37,7 @@ from emulator.service.persistence.contract import (
 from emulator.service.pump import MAX_FAULTS_IN_PLACE, Turn, run_control, run_submit, run_time
 from emulator.service.recorder import control_digest, read_command_verdict, read_duis_verdict
 from emulator.service.service_state import ServiceState, new_state
+from emulator.simulation.faults import read_plan
 from emulator.world import World, create_world, restore_world
 
 _log = structlog.get_logger("recovery")
@@ -59,6 +62,8 @@ class Origin:
     strict_counter: bool = False
     folder: Path | None = None
     """Where the files lie that the estate names; None when it is not a file."""
+    faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Faults that it begins with, by the place where each is written."""
 
 
 @dataclass(slots=True)
@@ -76,13 +81,28 @@ class Recovered:
 def origin_of(settings: Settings, wall_ms: int) -> Origin:
     """What the settings make a new world from; raise :class:`Malformed` when the estate cannot be read."""
     path = settings.worlds.estate
-    try:
-        text = None if path is None else path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(f"cannot be read: {error}", where=str(path), expected="a TOML estate") from None
+    text = None if path is None else _read(path, "a TOML estate")
     start_ms = wall_ms if settings.clock.start == "wall" else None
     folder = None if path is None else path.parent
-    return Origin(text, settings.worlds.seed, start_ms, settings.worlds.strict_counter, folder)
+    return Origin(text, settings.worlds.seed, start_ms, settings.worlds.strict_counter, folder, _faults(settings.worlds.faults))
+
+
+def _read(path: Path, expected: str) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(f"cannot be read: {error}", where=str(path), expected=expected) from None
+
+
+def _as_text(faults: Mapping[str, Mapping[str, Any]]) -> str:
+    return json.dumps([dict(fault) for fault in faults.values()], sort_keys=True)
+
+
+def _faults(path: Path | None) -> dict[str, Mapping[str, Any]]:
+    if path is None:
+        return {}
+    listed = read_plan(_read(path, "a fault plan in TOML"), str(path))
+    return {f"{path}: fault {number}": fault for number, fault in enumerate(listed, 1)}
 
 
 def kept_keys(folder: Path | None) -> ImportReport | None:
@@ -104,8 +124,8 @@ def wanted_keys(settings: Settings, folder: Path | None) -> ImportReport | None:
 
 
 def make_world(name: str, origin: Origin, imported: ImportReport | None) -> World:
-    """A new world; raise :class:`Malformed` when estate, settings or keys do not hold together."""
-    return create_world(
+    """A new world; raise :class:`Malformed` when estate, settings, keys or faults do not hold together."""
+    world = create_world(
         name,
         origin.estate_toml,
         seed=origin.seed,
@@ -114,6 +134,12 @@ def make_world(name: str, origin: Origin, imported: ImportReport | None) -> Worl
         strict_counter=origin.strict_counter,
         folder=origin.folder,
     )
+    for place, fault in origin.faults.items():
+        try:
+            fault_add(world.engine, fault)
+        except Malformed as error:
+            raise Malformed(error.detail, where=f"{place}: {error.where}", expected=error.expected) from None
+    return world
 
 
 def unused_settings(settings: Settings, metadata: Mapping[str, str], imported: ImportReport | None) -> list[str]:
@@ -123,6 +149,8 @@ def unused_settings(settings: Settings, metadata: Mapping[str, str], imported: I
         unused.append("worlds.seed")
     if settings.worlds.estate is not None and origin_of(settings, 0).estate_toml != metadata.get("estate"):
         unused.append("worlds.estate")
+    if settings.worlds.faults is not None and _as_text(_faults(settings.worlds.faults)) != metadata.get("faults"):
+        unused.append("worlds.faults")
     if settings.worlds.strict_counter != json.loads(metadata.get("strict_counter", "false")):
         unused.append("worlds.strict_counter")
     if settings.keys.import_from is not None and imported is None:
@@ -141,6 +169,7 @@ async def begin(log: Log, world: World, settings: Settings, origin: Origin) -> R
         "seed": str(world.estate.seed),
         "created_wall_ms": str(time.time_ns() // 1_000_000),
         "strict_counter": json.dumps(origin.strict_counter),
+        "faults": _as_text(origin.faults),
     }
     await log.begin(metadata, data, snapshot_row(0, world.engine.now_ms, __version__, state.as_json(), data))
     return Recovered(world, state, LastNumbers())

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from emulator.client.blocking import BlockingClient
 from emulator.client.control import ControlClient
@@ -49,6 +49,18 @@ class RunningEmulator:
     def connect(self, user: Eui64, client: BlockingClient) -> None:
         """Let the user's pushes go to the client's endpoint."""
         self.ask(lambda control: control.set_endpoint(user, client.endpoint))
+
+    @contextmanager
+    def fault(self, kind: str, device: Eui64 | None = None, **options: Any) -> Iterator[int]:
+        """A fault for the time of a ``with`` block; ``options`` are the further keys of a fault (docs/reference/faults.md).
+
+        Gives its number. Raises :class:`~emulator.client.errors.Rejected` with the remedy when it cannot be planned.
+        """
+        number = self.ask(lambda control: control.add_fault(kind, device, **options))
+        try:
+            yield number
+        finally:
+            self.ask(lambda control: control.remove_fault(number))
 
     def ask(self, question: Callable[[ControlClient], Awaitable[T]], world: str = "default") -> T:
         """Put a question to the control service."""

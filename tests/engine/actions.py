@@ -335,7 +335,32 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "device.power": st.fixed_dictionaries({"device": eui_texts(), "on": st.booleans()}),
     "device.fit": st.fixed_dictionaries({"device": eui_texts(), "hub": eui_texts(), "supplier": eui_texts() | st.none()}),
     "fault.add": st.fixed_dictionaries(
-        {"kind": st.sampled_from(list(KINDS)), "device": eui_texts() | st.none(), "times": st.sampled_from([None, 1, 2])}
+        {
+            "kind": st.sampled_from(list(KINDS)),
+            "device": eui_texts() | st.none(),
+            "times": st.sampled_from([None, 1, 2]),
+            "chance": st.sampled_from([None, [1, 2], "1/3"]),
+            "after": st.sampled_from([None, 1]),
+            "counted": st.sampled_from([None, "all", "each"]),
+            "from": st.sampled_from([None, "1 h", "now + 2 days"]),
+            "daily": st.sampled_from([None, ["22:00", "06:00"]]),
+        }
+    )
+    | st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(list(KINDS)),
+            "who": st.sampled_from(
+                [
+                    {"region": "North"},
+                    {"type": ["ESME", "GSME"]},
+                    {"supplier": "supplier-one"},
+                    {"eui": "00-DB-*", "share": [1, 2]},
+                    {"model": "*", "firmware_version": "00010000"},
+                    {"type": "CHF", "technology": "cellular"},
+                ]
+            ),
+            "to": st.sampled_from([None, "5 days"]),
+        }
     ),
     "fault.remove": st.fixed_dictionaries({"fault": st.none() | st.integers(0, 4)}),
     "job.cancel": st.fixed_dictionaries({"device": eui_texts()}),

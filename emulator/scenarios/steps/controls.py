@@ -1,18 +1,17 @@
 """What an operator does to the world, under the names of the control interface (:data:`emulator.controls.VERBS`)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
 from emulator.scenarios.names import Names, suggest
-from emulator.scenarios.steps import access
+from emulator.scenarios.steps import access, faults
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.values import Moment, Reference, References
-from emulator.simulation.faults import KINDS
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
@@ -221,70 +220,6 @@ class Fit(Step):
         await stage.command("POST", f"devices/{format_eui(names.device(self.device, 'device'))}/fit", body)
 
 
-class AddFault(Step):
-    """Plan a fault for devices, or for everyone."""
-
-    kind: str
-    """What goes wrong; see the reference of faults."""
-    device: References = []
-    """Whom it hits; everyone when not given."""
-    since: Moment | None = Field(None, alias="from")
-    """From when; at once when not given."""
-    until: Moment | None = Field(None, alias="to")
-    """Until when; for ever when not given."""
-    times: Annotated[int, Field(ge=1, strict=True)] | None = None
-    """How often at most, per device."""
-    params: dict[str, int | str] = {}
-    """What the kind needs beside that."""
-
-    def check(self, names: Names) -> None:
-        """Kind and devices."""
-        if self.kind not in KINDS:
-            raise Malformed(f"there is no fault {self.kind!r}", where="kind", expected=suggest(self.kind, KINDS))
-        names.devices_of(self.device, "device")
-        if self.name:
-            names.faults.add(self.name)
-
-    def title(self, names: Names) -> str:
-        """What goes wrong for whom."""
-        return f"fault {self.kind}" + (f" for {', '.join(self.device)}" if self.device else "")
-
-    async def run(self, stage: "Stage") -> None:
-        """Plan it."""
-        devices: tuple[Eui64 | None, ...] = stage.names.devices_of(self.device, "device") or (None,)
-        for eui in devices:
-            body = _given(
-                kind=self.kind,
-                device=None if eui is None else format_eui(eui),
-                from_ms=_at_ms(stage, self.since),
-                to_ms=_at_ms(stage, self.until),
-                times=self.times,
-                params=self.params or None,
-            )
-            number = (await stage.command("POST", "faults", body))["fault"]
-            if self.name:
-                stage.faults.setdefault(self.name, []).append(number)
-
-
-class RemoveFault(Step):
-    """Take a planned fault back, or all of them."""
-
-    fault: Reference = ""
-    """Name of the step, or of the `[[faults]]` entry, that planned it; all when not given."""
-
-    def check(self, names: Names) -> None:
-        """The fault."""
-        if self.fault:
-            names.known("fault", self.fault, names.faults, "fault")
-
-    async def run(self, stage: "Stage") -> None:
-        """Take it back."""
-        if not self.fault:
-            await stage.command("DELETE", "faults")
-        for number in stage.faults.pop(self.fault, []):
-            await stage.command("DELETE", f"faults/{number}")
-
-
 class CancelJob(Step):
     """Give up the firmware job that is open for a device."""
 
@@ -309,8 +244,7 @@ STEPS: Mapping[str, type[Step]] = {
     "cpl.put": PutProduct,
     "device.power": Power,
     "device.fit": Fit,
-    "fault.add": AddFault,
-    "fault.remove": RemoveFault,
+    **faults.STEPS,
     "job.cancel": CancelJob,
     **access.STEPS,
 }

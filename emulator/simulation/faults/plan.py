@@ -73,6 +73,8 @@ class FaultEntry:
     times: int | None
     """How often it may happen; None is without limit."""
     params: dict[str, Value] = field(default_factory=dict)
+    devices: tuple[int, ...] = ()
+    """EUIs of several; none leaves that to :attr:`who`."""
     who: Selector = field(default_factory=Selector)
     after: int = 0
     """How many occasions it lets pass first."""
@@ -109,7 +111,7 @@ class FaultEntry:
 
     def is_for(self, entity: int, seed: int, facts: FindFacts) -> bool:
         """Whether it can hit an entity."""
-        if self.entity not in (None, entity):
+        if self.entity not in (None, entity) or (self.devices and entity not in self.devices):
             return False
         return self.who.takes(entity, seed, self.key) and (not self.who.wanted or self.who.matches(facts(entity)))
 

@@ -7,6 +7,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date, datetime, time
 from typing import Any
 
 from emulator.domain.errors import Malformed
@@ -15,7 +16,7 @@ from emulator.simulation.clock import MAX_INSTANT_MS
 from emulator.simulation.durations import DAY_MS, DURATION_FORM, HOUR_MS, INSTANT_FORM, MINUTE_MS, duration_ms, read_instant
 from emulator.simulation.faults.kinds import Value
 from emulator.simulation.faults.plan import Counted, FaultEntry, read_params
-from emulator.simulation.faults.selectors import Selector, eui_selector, nearest, read_ratio, read_selector
+from emulator.simulation.faults.selectors import Selector, nearest, read_ratio, read_selector
 
 KEYS: Mapping[str, str] = {
     "kind": "what goes wrong",
@@ -55,15 +56,16 @@ def read_fault(values: Mapping[str, object], now_ms: int, start_ms: int | None =
             )
     if "kind" not in given:
         raise Malformed("kind is missing", where="kind", expected="what goes wrong")
-    entity, who = _whom(given)
+    devices, who = _whom(given)
     from_ms, to_ms = (_instant(given, name, now_ms, start_ms) for name in ("from", "to"))
     if to_ms is not None and to_ms <= max(now_ms, from_ms or 0):
         detail = "it is past by now" if to_ms <= now_ms else "the fault would end before it begins"
         raise Malformed(detail, where="to" if "to" in given else "to_ms", expected="a later instant")
     return FaultEntry(
-        *(0, _text(given, "kind"), entity, from_ms or 0, to_ms),
+        *(0, _text(given, "kind"), devices[0] if len(devices) == 1 else None, from_ms or 0, to_ms),
         times=_count(given, "times", 1) if "times" in given else None,
         params=_params(given),
+        devices=devices if len(devices) > 1 else (),
         who=who,
         after=_count(given, "after", 0) if "after" in given else 0,
         counted=_counted(given),
@@ -93,7 +95,11 @@ def read_plan(text: str, source: str) -> list[dict[str, Any]]:
 
 def _plain(value: object) -> object:
     """TOML has instants and times of its own; everywhere else they are text."""
-    return value if isinstance(value, str | int | float | list | dict) else str(value)
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value.isoformat() if isinstance(value, datetime | date | time) else value
 
 
 def _text(given: Mapping[str, object], name: str) -> str:
@@ -124,17 +130,17 @@ def _params(given: Mapping[str, object]) -> dict[str, Value]:
     return read_params(_text(given, "kind"), params)
 
 
-def _whom(given: Mapping[str, object]) -> tuple[int | None, Selector]:
+def _whom(given: Mapping[str, object]) -> tuple[tuple[int, ...], Selector]:
     who = read_selector(given["who"]) if "who" in given else Selector()
     if "device" not in given:
-        return None, who
+        return (), who
     if who.wanted or who.share:
         raise Malformed("both device and who are given", where="who", expected="one of them; who takes eui, too")
     device = given["device"]
     listed = device if isinstance(device, list | tuple) else [device]
     if not 0 < len(listed) <= MAX_DEVICES:
         raise Malformed(f"device has {len(listed)} entries", where="device", expected=f"1 to {MAX_DEVICES} EUIs")
-    euis = []
+    euis: list[int] = []
     for each in listed:
         if not isinstance(each, str):
             raise Malformed(f"device is {str(each)[:60]!r}", where="device", expected="an EUI in quotes, or a list of them")
@@ -142,7 +148,7 @@ def _whom(given: Mapping[str, object]) -> tuple[int | None, Selector]:
             euis.append(parse_eui(each))
         except Malformed as error:
             raise Malformed(error.detail, where="device", expected=error.expected) from None
-    return (euis[0], who) if len(euis) == 1 else (None, eui_selector(euis))
+    return tuple(dict.fromkeys(euis)), who
 
 
 def _instant(given: Mapping[str, object], name: str, now_ms: int, start_ms: int | None) -> int | None:

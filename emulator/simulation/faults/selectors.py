@@ -12,7 +12,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import CspRegion, DeviceType
 from emulator.simulation.draws import Ratio, happens
 
@@ -71,9 +70,10 @@ class Selector:
         """Whether the share includes an entity."""
         return self.share is None or happens(self.share, seed, entity, 0, f"{key} share")
 
-    def lasting(self) -> "Selector":
-        """The conditions on what does not change."""
-        return Selector(tuple((name, values) for name, values in self.wanted if not FACTS[name].changes))
+    def lasting(self, *, share: bool = False) -> "Selector":
+        """The conditions on what does not change, with or without the share."""
+        wanted = tuple((name, values) for name, values in self.wanted if not FACTS[name].changes)
+        return Selector(wanted, self.share if share else None)
 
     def __str__(self) -> str:
         said = [f"{name} {' or '.join(values)}" for name, values in self.wanted]
@@ -169,8 +169,3 @@ def nearest(text: str, known: Iterable[str]) -> str:
         return "perhaps " + " or ".join(repr(name) for name in near)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"one of {', '.join(names[:SHOWN])}{more}" if names else "nothing: there is none"
-
-
-def eui_selector(euis: Iterable[int]) -> Selector:
-    """Exactly these hubs or devices."""
-    return Selector((("eui", tuple(format_eui(eui) for eui in euis)),))
