@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from emulator.campaigns.reference import campaign_page  # noqa: E402
 from emulator.cli.main import application  # noqa: E402
 from emulator.csp.regions import CspSettings  # noqa: E402
 from emulator.domain import tables  # noqa: E402
@@ -460,6 +461,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "reports.md": reports,
     "command-line.md": command_line,
     "scenario.md": scenario_page,
+    "campaign.md": campaign_page,
 }
 
 

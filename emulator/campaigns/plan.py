@@ -17,7 +17,6 @@ from emulator.domain.settings import DAY_MS, HOUR_MS, MINUTE_MS
 from emulator.domain.vocabulary import DeviceType
 from emulator.scenarios.estates import EstateSection
 from emulator.scenarios.values import Duration, Moment, Name, RequirementId, ScenarioId, Size
-from emulator.simulation.durations import Instant
 
 PPM = 1_000_000
 """Shares are parts per million."""
@@ -93,7 +92,7 @@ _TABLE = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Order(StrEnum):
-    """From which groups a wave takes its devices."""
+    """How a wave is drawn from groups."""
 
     EVENLY = "evenly"
     """From all groups alike while they last."""
@@ -152,8 +151,8 @@ class About(BaseModel):
     """Simulated time between two looks at what has come."""
     patience: Duration = 21 * DAY_MS
     """How long after its start a wave may have devices of which nothing is heard; then it is taken as it is."""
-    start: Moment = Instant("start", 0)
-    """When the first wave may begin."""
+    start: Moment | None = None
+    """When the first wave may begin; at once when not given."""
     windows: list[Window] = []
     """Parts of the day (UTC) in which a wave may begin; any time when not given."""
     deadline: Duration | None = None

@@ -37,7 +37,8 @@ class Plan:
 
 
 def read_plan(path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Plan:
-    """Read and check a file; ``overrides`` are keys of its tables that the command line gives in place of its own."""
+    """Read and check a file; ``overrides`` are keys of its tables that the command line gives in place of its own. A
+    ``population`` among them takes the place of the plan's ``[estate]``."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -58,6 +59,8 @@ def parse_plan(text: str, path: Path, overrides: Mapping[str, Mapping[str, Any]]
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Malformed(str(error), where=file, expected="TOML 1.0") from None
+    if "population" in (overrides or {}):
+        raw.pop("estate", None)
     for table, values in (overrides or {}).items():
         held = raw.setdefault(table, {})
         if isinstance(held, dict):
@@ -93,7 +96,7 @@ def _consistent(document: Document, file: str) -> None:
         if intervention.at.base == "now":
             detail = f"{intervention.at} has no meaning in a plan"
             raise Malformed(detail, where=f"{file}: operator.{position}.at", expected="a date and time, or 'start + 2 h'")
-    if campaign.start.base == "now":
+    if campaign.start is not None and campaign.start.base == "now":
         detail = f"{campaign.start} has no meaning in a plan"
         raise Malformed(detail, where=f"{file}: campaign.start", expected="a date and time, or 'start + 2 h'")
 

@@ -80,7 +80,7 @@ def _first_hour(entries: list[tuple[int, tuple[int, ...]]], place: int, hundredt
 
 def as_bytes(result: dict[str, Any]) -> bytes:
     """The file."""
-    return json.dumps(result, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(result, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def from_bytes(data: bytes, where: str) -> dict[str, Any]:

@@ -166,7 +166,8 @@ class Runner:
         self.started: list[WaveState] = []
         self.log: list[Decision] = []
         self.until_ms = start_ms
-        self.begin_ms = document.campaign.start.at_ms(start_ms, start_ms)
+        begin = document.campaign.start
+        self.begin_ms = start_ms if begin is None else begin.at_ms(start_ms, start_ms)
         self.deadline_ms = None if document.campaign.deadline is None else self.begin_ms + document.campaign.deadline
         self.deadline_met: bool | None = None
         self._operator = sorted(

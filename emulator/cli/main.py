@@ -9,6 +9,7 @@ import typer
 import emulator
 from emulator.cli import (
     auditing,
+    campaigns,
     estates,
     explaining,
     faults,
@@ -38,6 +39,7 @@ application.add_typer(images.application, name="image")
 application.add_typer(keystores.application, name="pki")
 application.add_typer(estates.application, name="estate")
 application.add_typer(scenarios.application, name="scenario")
+application.add_typer(campaigns.application, name="campaign")
 application.add_typer(auditing.application, name="audit")
 application.add_typer(granting.application, name="grant")
 application.add_typer(quarantining.application, name="quarantine")

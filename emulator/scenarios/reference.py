@@ -68,16 +68,16 @@ def scenario_page() -> str:
     """The page in Markdown."""
     parts = [_INTRODUCTION, _TOP]
     for heading, model in (("`[scenario]`", About), ("`[estate]`", EstateSection), ("`[[estate.copies]]`", Copies)):
-        parts.append(f"### {heading}\n\n{_keys(model)}\n")
+        parts.append(f"### {heading}\n\n{keys_table(model)}\n")
     parts.append(_COMMON)
     for group, kinds in GROUPS.items():
         parts.append(f"### {group}\n\n")
         for names, kind in _by_class(kinds):
-            parts.append(f"#### {', '.join(f'`{name}`' for name in names)}\n\n{_text(kind.__doc__)}\n\n{_keys(kind)}\n")
+            parts.append(f"#### {', '.join(f'`{name}`' for name in names)}\n\n{_text(kind.__doc__)}\n\n{keys_table(kind)}\n")
             if names[0] in _ROWS:
                 key, row = _ROWS[names[0]]
                 text = _text(row.__doc__)
-                parts.append(f"Each row of `{key}`: {text[:1].lower()}{text[1:]}\n\n{_keys(row)}\n")
+                parts.append(f"Each row of `{key}`: {text[:1].lower()}{text[1:]}\n\n{keys_table(row)}\n")
     return "".join(parts)
 
 
@@ -86,7 +86,7 @@ def _by_class(kinds: Mapping[str, type[Step]]) -> Iterable[tuple[list[str], type
     return [([name for name, each in kinds.items() if each is kind], kind) for kind in dict.fromkeys(kinds.values())]
 
 
-def _keys(model: type[BaseModel]) -> str:
+def keys_table(model: type[BaseModel]) -> str:
     """The keys of a table in TOML, without those that every step has."""
     schema = model.model_json_schema()
     common = set(Step.model_fields) if issubclass(model, Step) else set()
@@ -106,6 +106,8 @@ def _default(field: Mapping[str, Any]) -> str:
         return ""
     if field.get("format") == "duration":
         return f"`{format_duration(value)}`"
+    if field.get("format") == "share":
+        return f"`{value / 10_000:g} %`"
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"
 
 
