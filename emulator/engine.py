@@ -79,6 +79,7 @@ class Engine:
             agenda=state.agenda,
             keys=keys,
             csp=self.csp,
+            faults=self.faults,
             effects=self._effects,
             numbers=state.numbers,
             now_ms=state.now_ms,

@@ -16,6 +16,7 @@ from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState
 from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, ServiceResponse
 from emulator.simulation.agenda import Agenda
+from emulator.simulation.faults import Faults
 
 
 class PartyKeys(Protocol):
@@ -47,6 +48,7 @@ class Context:
     agenda: Agenda
     keys: PartyKeys
     csp: Csp
+    faults: Faults
     effects: list[Effect]
     numbers: dict[str, int]
     """Running numbers of deliveries and journal entries; part of the snapshot."""
@@ -94,11 +96,22 @@ class Context:
         self.effects.append(AuditEffect(record, tuple(format_eui(eui) for eui in sorted(set(devices)))))
 
     def deliver(self, recipient: int, device: int | None, request_id: str | None, message: Message) -> None:
-        """Queue a message for a user."""
-        self.numbers["delivery"] = number = self.numbers.get("delivery", 0) + 1
+        """Queue a message for a user; by fault it may be lost before, or be queued more than once."""
         where = None if device is None else Eui64(device)
-        self.audit(_message_entry(recipient, device, request_id, message))
-        self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
+        for _ in range(self._copies(device, request_id, message)):
+            self.numbers["delivery"] = number = self.numbers.get("delivery", 0) + 1
+            self.audit(_message_entry(recipient, device, request_id, message))
+            self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
+
+    def _copies(self, device: int | None, request_id: str | None, message: Message) -> int:
+        if device is None:
+            return 1
+        code = _code(message)
+        if self.faults.find("dsp.loses_message", device, self.now_ms, code) is not None:
+            self.journal("dropped", f"message {code} to a user is lost, by fault", request_id=request_id, device=device)
+            return 0
+        repeated = self.faults.find("dsp.repeats_message", device, self.now_ms, code)
+        return 1 if repeated is None else 1 + int(repeated["copies"])
 
     def respond(
         self, user: int, device: int, request: RequestId, srv: tuple[str, str], code: str, payload: Element | None
@@ -136,16 +149,22 @@ class Context:
 
 def _message_entry(recipient: int, device: int | None, request_id: str | None, message: Message) -> Entry:
     """What the audit trail keeps of a message to a user."""
-    variant = ""
-    if isinstance(message, ServiceResponse):
-        outcome, variant = message.code, message.service_reference_variant
-    else:
-        outcome = f"{message.alert_code:04X}" if isinstance(message, DeviceAlert) else message.alert_code
     return Entry(
         kind="message",
-        outcome=outcome,
+        outcome=_code(message),
         request_id=request_id or "",
         user=format_eui(recipient),
         device="" if device is None else format_eui(device),
-        variant=variant,
+        variant=message.service_reference_variant if isinstance(message, ServiceResponse) else "",
     )
+
+
+def _code(message: Message) -> str:
+    """What tells messages apart: response code, DCC Alert code, or alert code of a device."""
+    match message:
+        case ServiceResponse():
+            return message.code
+        case DccAlert():
+            return message.alert_code
+        case DeviceAlert():
+            return f"{message.alert_code:04X}"

@@ -58,7 +58,7 @@ def _tell_mismatch(context: Context, device: InventoryEntry, version: str) -> No
 
 def _follow(context: Context, device: InventoryEntry, version: str, listed: CplEntry | None) -> None:
     """Let the inventory show a proven version; a GPF shows what its hub runs (duis.md 7.3, captured)."""
-    if listed is not None and version != device.firmware_version:
+    if listed is not None and version != device.firmware_version and not _overlooked(context, device, version):
         device.firmware_version, device.gbcs_version = version, listed.gbcs_version
         data = {"firmware_version": version}
         context.journal("inventory", f"{format_eui(device.eui)}: firmware {version}", device=device.eui, data=data)
@@ -67,6 +67,14 @@ def _follow(context: Context, device: InventoryEntry, version: str, listed: CplE
                 if entry.device_type is DeviceType.GPF:
                     entry.firmware_version, entry.gbcs_version = version, listed.gbcs_version
     suspend_or_restore(context, device)
+
+
+def _overlooked(context: Context, device: InventoryEntry, version: str) -> bool:
+    """Whether, by fault, the inventory keeps what it has (F38)."""
+    if context.faults.find("dsp.inventory_not_updated", device.eui, context.now_ms) is None:
+        return False
+    context.journal("inventory", f"{format_eui(device.eui)}: firmware {version} is overlooked, by fault", device=device.eui)
+    return True
 
 
 def product_changed(context: Context, product: CplEntry) -> None:
