@@ -217,7 +217,7 @@ class Views:
             "kind": entry.kind,
             "name": entry.name,
             "entity": None if entry.entity is None else format_eui(entry.entity),
-            "devices": [format_eui(eui) for eui in entry.devices],
+            "devices": [format_eui(eui) for eui in sorted(entry.devices)],
             "who": {**who, **({} if share is None else {"share": [share.numerator, share.denominator]})},
             "from_ms": entry.from_ms,
             "to_ms": entry.to_ms,

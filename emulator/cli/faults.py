@@ -100,7 +100,7 @@ def fault_add(
     if bool(kind) == (file is not None):
         raise Malformed("what is to go wrong is not clear", expected="a KIND, or --file; `dcc-emulator fault kinds` lists kinds")
     if file is not None:
-        plan = {f"{file}: fault {number}": each for number, each in enumerate(read_plan(file.read_text("utf-8"), str(file)), 1)}
+        plan = {f"{file}: fault {number}": each for number, each in enumerate(read_plan(file.read_bytes(), str(file)), 1)}
     else:
         given = {
             "kind": kind,

@@ -33,7 +33,7 @@ class Entities:
     def check(self, entry: FaultEntry) -> None:
         """Raise :class:`Malformed` with the remedy when a fault names or selects what is not there."""
         subject = KINDS[entry.kind].subject
-        named = [entry.entity] if entry.entity is not None else entry.devices
+        named = [entry.entity] if entry.entity is not None else sorted(entry.devices)
         for eui in named:
             self._check_named(eui, subject, entry.kind)
         if not named:

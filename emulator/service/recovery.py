@@ -81,17 +81,13 @@ class Recovered:
 def origin_of(settings: Settings, wall_ms: int) -> Origin:
     """What the settings make a new world from; raise :class:`Malformed` when the estate cannot be read."""
     path = settings.worlds.estate
-    text = None if path is None else _read(path, "a TOML estate")
+    try:
+        text = None if path is None else path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(f"cannot be read: {error}", where=str(path), expected="a TOML estate") from None
     start_ms = wall_ms if settings.clock.start == "wall" else None
     folder = None if path is None else path.parent
     return Origin(text, settings.worlds.seed, start_ms, settings.worlds.strict_counter, folder, _faults(settings.worlds.faults))
-
-
-def _read(path: Path, expected: str) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(f"cannot be read: {error}", where=str(path), expected=expected) from None
 
 
 def _as_text(faults: Mapping[str, Mapping[str, Any]]) -> str:
@@ -101,7 +97,10 @@ def _as_text(faults: Mapping[str, Mapping[str, Any]]) -> str:
 def _faults(path: Path | None) -> dict[str, Mapping[str, Any]]:
     if path is None:
         return {}
-    listed = read_plan(_read(path, "a fault plan in TOML"), str(path))
+    try:
+        listed = read_plan(path.read_bytes(), str(path))
+    except OSError as error:
+        raise Malformed(f"cannot be read: {error.strerror}", where=str(path), expected="a fault plan in TOML") from None
     return {f"{path}: fault {number}": fault for number, fault in enumerate(listed, 1)}
 
 

@@ -294,6 +294,7 @@ VALUES = st.one_of(
 NAMES = [
     "user", "url", "active", "mpxn", "role", "party", "from_ms", "to_ms", "type", "manufacturer", "model", "firmware_version",
     "csv", "status", "image_hash", "gbcs_version", "device", "hub", "supplier", "on", "kind", "times", "params", "fault", "other",
+    "who", "from", "to", "chance", "after", "counted", "daily", "name",
 ]  # fmt: skip
 GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "user.endpoint": st.fixed_dictionaries(

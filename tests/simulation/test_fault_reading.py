@@ -43,7 +43,7 @@ def test_everything_at_once() -> None:
 def test_one_device_or_several() -> None:
     one, two = "00-DB-12-34-56-78-90-A0", "00DB1234567890A1"
     assert read_fault({**SILENT, "device": one}, NOW_MS).entity == 0x00DB1234567890A0
-    assert read_fault({**SILENT, "device": [one, two, one]}, NOW_MS).devices == (0x00DB1234567890A0, 0x00DB1234567890A1)
+    assert read_fault({**SILENT, "device": [one, two, one]}, NOW_MS).devices == {0x00DB1234567890A0, 0x00DB1234567890A1}
     plan = FaultPlan()
     plan.put(read_fault({**SILENT, "device": [one, two]}, NOW_MS))
     assert [plan.active("device.silent", 0x00DB1234567890A0 + number, NOW_MS) for number in range(3)] == [True, True, False]
@@ -161,9 +161,11 @@ def test_a_selector_that_can_match_nobody(who: dict[str, Any], where: str, remed
 def test_a_plan_file() -> None:
     text = '[[faults]]\nkind = "device.silent"\nfrom = 2026-01-01T00:00:00Z\nwho = { type = "ESME" }\n'
     text += '[[faults]]\nkind = "wan.unreachable"\n'
-    first, second = read_plan(text, "plan.toml")
+    first, second = read_plan(text.encode(), "plan.toml")
     assert read_fault(first, 0).from_ms == 1_767_225_600_000
     assert second == {"kind": "wan.unreachable"}
     for wrong, said in (("x = ", "plan.toml"), ("[fault]\n", "'fault' is not a key"), ("faults = 5\n", "faults is not right")):
         with pytest.raises(Malformed, match=said):
-            read_plan(wrong, "plan.toml")
+            read_plan(wrong.encode(), "plan.toml")
+    with pytest.raises(Malformed, match="codec can't decode"):
+        read_plan(b"\xff", "plan.toml")

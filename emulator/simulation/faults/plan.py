@@ -73,7 +73,7 @@ class FaultEntry:
     times: int | None
     """How often it may happen; None is without limit."""
     params: dict[str, Value] = field(default_factory=dict)
-    devices: tuple[int, ...] = ()
+    devices: frozenset[int] = frozenset()
     """EUIs of several; none leaves that to :attr:`who`."""
     who: Selector = field(default_factory=Selector)
     after: int = 0

@@ -62,10 +62,10 @@ def read_fault(values: Mapping[str, object], now_ms: int, start_ms: int | None =
         detail = "it is past by now" if to_ms <= now_ms else "the fault would end before it begins"
         raise Malformed(detail, where="to" if "to" in given else "to_ms", expected="a later instant")
     return FaultEntry(
-        *(0, _text(given, "kind"), devices[0] if len(devices) == 1 else None, from_ms or 0, to_ms),
+        *(0, _text(given, "kind"), next(iter(devices)) if len(devices) == 1 else None, from_ms or 0, to_ms),
         times=_count(given, "times", 1) if "times" in given else None,
         params=_params(given),
-        devices=devices if len(devices) > 1 else (),
+        devices=devices if len(devices) > 1 else frozenset(),
         who=who,
         after=_count(given, "after", 0) if "after" in given else 0,
         counted=_counted(given),
@@ -75,14 +75,14 @@ def read_fault(values: Mapping[str, object], now_ms: int, start_ms: int | None =
     )
 
 
-def read_plan(text: str, source: str) -> list[dict[str, Any]]:
+def read_plan(data: bytes, source: str) -> list[dict[str, Any]]:
     """The faults of a plan file, tables ``[[faults]]`` in TOML, still as they are written.
 
     Raise :class:`Malformed` where it is no such file; :func:`read_fault` reads each.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Malformed(str(error), where=source, expected="TOML 1.0") from None
     strange = [name for name in document if name != "faults"]
     if strange:
@@ -130,10 +130,10 @@ def _params(given: Mapping[str, object]) -> dict[str, Value]:
     return read_params(_text(given, "kind"), params)
 
 
-def _whom(given: Mapping[str, object]) -> tuple[tuple[int, ...], Selector]:
+def _whom(given: Mapping[str, object]) -> tuple[frozenset[int], Selector]:
     who = read_selector(given["who"]) if "who" in given else Selector()
     if "device" not in given:
-        return (), who
+        return frozenset(), who
     if who.wanted or who.share:
         raise Malformed("both device and who are given", where="who", expected="one of them; who takes eui, too")
     device = given["device"]
@@ -148,7 +148,7 @@ def _whom(given: Mapping[str, object]) -> tuple[tuple[int, ...], Selector]:
             euis.append(parse_eui(each))
         except Malformed as error:
             raise Malformed(error.detail, where="device", expected=error.expected) from None
-    return tuple(dict.fromkeys(euis)), who
+    return frozenset(euis), who
 
 
 def _instant(given: Mapping[str, object], name: str, now_ms: int, start_ms: int | None) -> int | None:
