@@ -14,6 +14,7 @@ from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState
+from emulator.dsp.throttling import GOES, Passage, pass_alert
 from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, ServiceResponse
 from emulator.simulation.agenda import Agenda
 from emulator.simulation.faults import Faults
@@ -103,6 +104,13 @@ class Context:
             self.audit(_message_entry(recipient, device, request_id, message))
             self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
 
+    def _passage(self, user: int, device: int, code: str) -> Passage:
+        """Whether an alert goes to a user now, or is held back because so many went before it."""
+        passage = pass_alert(self.state.throttling, self.settings, (user, device, code), self.now_ms)
+        if passage.held:
+            self.journal("throttled", f"alert {code} to {format_eui(user)} is held back", device=device, data={"code": code})
+        return passage
+
     def _copies(self, device: int | None, request_id: str | None, message: Message) -> int:
         if device is None:
             return 1
@@ -122,8 +130,10 @@ class Context:
 
     def device_alert(self, user: int, device: int, counter: int, alert_code: int, gbcs: bytes) -> None:
         """Queue a Device Alert. ResponseID is ``device:user:counter of the device`` (duis.md 1.10, medium)."""
-        response_id = f"{format_eui(device)}:{format_eui(user)}:{counter}"
-        self.deliver(user, device, None, DeviceAlert(self.now_ms, response_id, alert_code, gbcs))
+        passage = self._passage(user, device, f"{alert_code:04X}")
+        if not passage.held:
+            response_id = f"{format_eui(device)}:{format_eui(user)}:{counter}"
+            self.deliver(user, device, None, DeviceAlert(self.now_ms, response_id, alert_code, gbcs, passage.told))
 
     def dcc_alert(
         self, users: Iterable[Eui64], purpose: str, body: Element, *, device: int | None, request_id: str | None = None
@@ -135,9 +145,12 @@ class Context:
         row = alert_by_purpose()[purpose]
         recipients = sorted(users)
         for user in recipients:
+            passage = GOES if device is None else self._passage(user, device, row.code)
+            if passage.held:
+                continue
             self.state.alert_counter = max(self.state.alert_counter + 1, self.now_ms)
             response_id = f"{format_eui(ACCESS_CONTROL_BROKER)}:{format_eui(user)}:{self.state.alert_counter}"
-            self.deliver(user, device, None, DccAlert(self.now_ms, response_id, row.code, body))
+            self.deliver(user, device, None, DccAlert(self.now_ms, response_id, row.code, body, passage.told))
         self.journal(
             "dcc_alert",
             f"{row.code} {body.name} to {len(recipients)} user(s)",

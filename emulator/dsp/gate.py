@@ -273,7 +273,9 @@ def _device_status(context: Context, case: Case) -> Finding:
     if case.row.non_device or case.target.status is None:
         return None
     permitted = STATUS_RULES.get(case.target.status, ())
-    if not any(case.row.srv.startswith(prefix) for prefix in permitted):
+    suspended_read = case.target.status is DeviceStatus.SUSPENDED and case.row.srv == "11.2"
+    barred = suspended_read and not context.settings.allow_112_suspended
+    if barred or not any(case.row.srv.startswith(prefix) for prefix in permitted):
         return f"{format_eui(case.target.eui)} is {case.target.status}, which does not permit {case.row.srv}"
     return None
 

@@ -65,6 +65,19 @@ class DspSettings:
     mismatch_alert: str = setting("any", "ota.md 5.3, F38", "low-medium", choices=("off", "unexplained", "any"))
     """When a read shows another version than the inventory: no FirmwareVersionMismatch, one only when no firmware request
     explains it, or always."""
+    smi_update_on: str = setting("response", "Q7-07", "low", choices=("response", "alert", "112_only"))
+    """What lets the inventory follow an activation: any report of it that arrives, alerts alone (8F66, CS09), or nothing but the
+    answer to 11.2."""
+    allow_112_suspended: bool = setting(True, "ota.md 5.1 citing MP105", "medium")
+    """Whether the version of a Suspended device may be read."""
+    alert_throttling: bool = setting(False, "L028", "low")
+    """Whether alerts with the same code about the same device are held back from a user beyond ``throttle_alerts``."""
+    throttle_alerts: int = setting(5, "L028", "low", minimum=1)
+    """How many of them go within ``throttle_window_ms``."""
+    throttle_window_ms: int = setting(DAY_MS, "L028", "low", minimum=1)
+    """The window, which begins with the first of them; the first after it has ThrottledAlertCount for those held back."""
+    throttle_exempt: str = setting("", "duis.md 1.10: there is such a list; what is on it is not known", "low")
+    """Codes that are never held back, with spaces between them."""
     comms_hub_alert_to_requester: bool = setting(True, "access.md 9", "low")
     """The requester of a distribution gets the hub's transfer alerts too."""
     rsa_policy: str = setting("today", "access.md 4", "medium", choices=("today", "mp207_controlled"))
@@ -85,6 +98,8 @@ class DspSettings:
     """Pre-Commands that may still come back signed; older ones are unknown then."""
     keep_transactions: int = setting(20_000, "EMU", "low", minimum=1)
     """Finished requests to devices that can be looked at; those under way are always kept."""
+    keep_throttled: int = setting(200_000, "EMU", "low", minimum=1)
+    """Windows of ``alert_throttling`` that are remembered; of older ones nothing is counted any more."""
     keep_jobs: int = setting(200_000, "EMU", "low", minimum=1)
     """Firmware jobs of finished requests that are remembered; the newest request is always kept."""
     keep_quarantined: int = setting(200, "EMU: some hold an image", "low", minimum=1)

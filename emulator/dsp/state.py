@@ -8,6 +8,7 @@ from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, Remo
 from emulator.dsp.anomaly import AnomalyState
 from emulator.dsp.audit import AuditState
 from emulator.dsp.grants import GrantState
+from emulator.dsp.throttling import ThrottleState
 from emulator.duis.messages import Element, Request
 from emulator.estate.model import CplEntry
 from emulator.estate.registrations import Registrations
@@ -59,6 +60,9 @@ class InventoryEntry:
     reported_version: str = ""
     """What it last said that it runs, in answer to 11.2 or on an activation; empty while it has said nothing."""
     reported_ms: int | None = None
+    read_version: str = ""
+    """What it last answered to 11.2; empty while it has not, and in old snapshots."""
+    read_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -238,6 +242,7 @@ class DspState:
     grants: GrantState = field(default_factory=GrantState)
     anomaly: AnomalyState = field(default_factory=AnomalyState)
     audit: AuditState = field(default_factory=AuditState)
+    throttling: ThrottleState = field(default_factory=ThrottleState)
     next_key: int = 1
     acb_counter: int = 0
     alert_counter: int = 0

@@ -131,13 +131,14 @@ def _activation_answered(context: Context, transaction: Transaction, device: Inv
     if replaced is not None:
         end_dated(context, context.state.transactions[replaced], TransactionState.CANCELLED)
     if "activate_image_code" in result:
-        _activated(context, device, result, transaction)
+        _activated(context, device, result, transaction, "response")
     elif takes_date(transaction):
         await_execution(context, transaction)
 
 
-def _activated(context: Context, device: InventoryEntry, result: Result, transaction: Transaction | None) -> None:
-    """CS06 was executed: the job whose image it named is activated, or keeps its state and the reason (ota.md 11.2)."""
+def _activated(context: Context, device: InventoryEntry, result: Result, transaction: Transaction | None, by: str) -> None:
+    """CS06 was executed, says a ``response`` or ``alert``: the job whose image it named is activated, or keeps its state and the
+    reason (ota.md 11.2)."""
     code = _number(result, "activate_image_code")
     image_hash = (transaction.asked.value("FirmwareHash") or "").lower() if transaction is not None else ""
     named = job_of(context, device.eui, image_hash=image_hash) if image_hash else None
@@ -147,7 +148,7 @@ def _activated(context: Context, device: InventoryEntry, result: Result, transac
         if job is not None:
             advance_job(context, job, "activated", f"runs {version}")
         with recorded(context, device.eui, *(names(transaction) if transaction is not None else ())):
-            version_activated(context, device, version)
+            version_activated(context, device, version, by=by)
         return
     job = named or job_of(context, device.eui)
     if job is not None:
@@ -182,7 +183,7 @@ def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octet
         data={"gbcs": octets.hex()},
     )
     if device.status in lifecycle.OUT_OF_SERVICE:
-        _drop(context, device.eui, f"alert of a device that is {device.status} (F43)", octets)
+        _drop(context, device.eui, f"unsolicited alert of a device that is {device.status} (F43)", octets)
     elif message.recipient == ACCESS_CONTROL_BROKER:
         convert = _FOR_DCC.get(message.message_code)
         if convert is not None:
@@ -250,7 +251,7 @@ def _executed(context: Context, device: InventoryEntry, message: GbcsMessage, oc
         answer(context, transaction, context.codes.code("done"), payload)
     else:
         context.device_alert(message.recipient, device.eui, message.counter, code, octets)
-    _activated(context, device, result, transaction)
+    _activated(context, device, result, transaction, "alert")
 
 
 # Alerts for the DCC
@@ -314,7 +315,7 @@ def _ppmid_activation(context: Context, device: InventoryEntry, result: Result) 
     if succeeded:
         # What a request for a list of devices brought follows from that request's record and from the device: see audit.py.
         with recorded(context, device.eui, unless=REPORTED if job is not None else ()):
-            version_activated(context, device, version)
+            version_activated(context, device, version, by="alert")
 
 
 _FOR_DCC: Mapping[int, Callable[[Context, InventoryEntry, Result], None]] = {

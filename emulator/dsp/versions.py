@@ -15,10 +15,16 @@ from emulator.dsp.state import InventoryEntry
 from emulator.duis.messages import element
 from emulator.estate.model import CplEntry
 
+_BELIEVED = {"response": {"response", "alert"}, "alert": {"alert"}, "112_only": set[str]()}
+"""By the setting ``smi_update_on``: reports of an activation that the inventory follows."""
 
-def version_activated(context: Context, device: InventoryEntry, version: str) -> None:
-    """A device reported that it now runs a version: the inventory follows. One that is not listed is told, not believed."""
+
+def version_activated(context: Context, device: InventoryEntry, version: str, *, by: str) -> None:
+    """A device reported that it now runs a version, by ``response`` or ``alert``: the inventory follows where ``smi_update_on``
+    lets it. One that is not listed is told, not believed."""
     device.reported_version, device.reported_ms = version, context.now_ms
+    if by not in _BELIEVED[context.settings.smi_update_on]:
+        return
     listed = cpl_entry(context, device, version)
     if listed is None and version != device.firmware_version:
         _tell_mismatch(context, device, version)
@@ -28,6 +34,7 @@ def version_activated(context: Context, device: InventoryEntry, version: str) ->
 def version_read(context: Context, device: InventoryEntry, version: str) -> None:
     """A device answered which version it runs: jobs are confirmed by it, a stale inventory is told and corrected."""
     device.reported_version, device.reported_ms = version, context.now_ms
+    device.read_version, device.read_ms = version, context.now_ms
     job = job_of(context, device.eui)
     expected = job is not None and context.state.firmware_requests[job.request].file_version == version
     differs = version != device.firmware_version

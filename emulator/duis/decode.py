@@ -7,7 +7,7 @@ does not exist. A Signature may stand after Body and is not looked at.
 import base64
 import binascii
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -16,7 +16,7 @@ from lxml import etree
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import RequestId
 from emulator.duis.datetimes import parse_datetime_ms
-from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, Request, ServiceResponse
+from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, Request, ServiceResponse, Throttled
 from emulator.duis.namespaces import DS, DUIS
 
 _WHITE_SPACE: Final = " \t\r\n"
@@ -66,8 +66,7 @@ def decode_request(root: etree._Element) -> Request:
 def decode_message(root: etree._Element) -> Message:
     """Read what the DCC sends: the answer to a request, a Device Alert or a DCC Alert.
 
-    The optional fields about throttled alerts are passed over. Raise :class:`Malformed` where the document is not as the
-    schema has it, and for SMETS1 responses.
+    Raise :class:`Malformed` where the document is not as the schema has it, and for SMETS1 responses.
     """
     header, body = _envelope(root, "Response")
     fields = _fields(header, _RESPONSE_HEADER, "Response/Header")
@@ -164,13 +163,24 @@ def _device_alert(content: etree._Element, at_ms: int, response_id: str, where: 
         payload = base64.b64decode("".join(_text(fields["GBCSPayload"]).split()), validate=True)
     except (binascii.Error, ValueError):
         raise Malformed("the payload cannot be read", where=f"{where}/GBCSPayload", expected="base64") from None
-    return DeviceAlert(at_ms, response_id, int.from_bytes(octets, "big"), payload)
+    return DeviceAlert(at_ms, response_id, int.from_bytes(octets, "big"), payload, _throttled(fields, where))
 
 
 def _dcc_alert(content: etree._Element, at_ms: int, response_id: str, where: str) -> DccAlert:
     fields = _fields(content, _DCC_ALERT, where)
     body = _element(_only_child(fields["DCCAlert"], f"{where}/DCCAlert"), f"{where}/DCCAlert")
-    return DccAlert(at_ms, response_id, _text(fields["DCCAlertCode"]), body)
+    return DccAlert(at_ms, response_id, _text(fields["DCCAlertCode"]), body, _throttled(fields, where))
+
+
+def _throttled(fields: Mapping[str, etree._Element], where: str) -> Throttled | None:
+    """What an alert says of others that were held back; a field that is missing says 0."""
+    numbers = []
+    for name, _ in _THROTTLING:
+        text = _text(fields[name]) if name in fields else "0"
+        if not (text.isascii() and text.isdecimal() and len(text) < 11):
+            raise Malformed(f"{text[:20]!r} is not a number", where=f"{where}/{name}", expected="a whole number")
+        numbers.append(int(text))
+    return Throttled(*numbers) if any(name in fields for name, _ in _THROTTLING) else None
 
 
 def _element(node: etree._Element, where: str) -> Element:

@@ -12,7 +12,7 @@ from typing import Final
 
 from emulator.domain.errors import Broken, Malformed
 from emulator.duis.datetimes import format_datetime
-from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, Request, element
+from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, Request, Throttled, element
 from emulator.duis.namespaces import SERVICE_USER_GATEWAY
 
 DEFAULT_SCHEMA_VERSION: Final = "5.4"
@@ -31,6 +31,7 @@ def encode_message(message: Message, schema_version: str = DEFAULT_SCHEMA_VERSIO
         body = element(
             "DeviceAlertMessage",
             element("AlertCode", f"{message.alert_code:04X}"),
+            *_throttling(message.throttled),
             element("GBCSPayload", base64.b64encode(message.gbcs_payload).decode("ascii")),
         )
     elif isinstance(message, DccAlert):
@@ -38,6 +39,7 @@ def encode_message(message: Message, schema_version: str = DEFAULT_SCHEMA_VERSIO
         body = element(
             "DCCAlertMessage",
             element("DCCAlertCode", message.alert_code),
+            *_throttling(message.throttled),
             element("DCCAlert", message.body),
         )
     else:
@@ -49,6 +51,13 @@ def encode_message(message: Message, schema_version: str = DEFAULT_SCHEMA_VERSIO
             message.payload,
         )
     return _document("Response", schema_version, header, body)
+
+
+def _throttling(throttled: Throttled | None) -> tuple[Element, ...]:
+    if throttled is None:
+        return ()
+    sequence_id, count = str(throttled.sequence_id), str(throttled.count)
+    return element("ThrottledAlertSequenceId", sequence_id), element("ThrottledAlertCount", count)
 
 
 def encode_request(request: Request) -> bytes:

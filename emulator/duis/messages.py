@@ -83,6 +83,16 @@ class ServiceResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Throttled:
+    """That alerts like this one were held back before it (duis.md section 1.10, low: the schema has the fields alone)."""
+
+    sequence_id: int
+    """Which time of holding back it was."""
+    count: int
+    """How many were held back."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceAlert:
     """A Response whose body is a DeviceAlertMessage. The code is always I0: stock clients route anything else to errors."""
 
@@ -90,6 +100,7 @@ class DeviceAlert:
     response_id: str
     alert_code: int
     gbcs_payload: bytes
+    throttled: Throttled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class DccAlert:
     """AD1 or N1 .. N999."""
     body: Element
     """One of the 24 children of DCCAlert."""
+    throttled: Throttled | None = None
 
 
 Message = ServiceResponse | DeviceAlert | DccAlert

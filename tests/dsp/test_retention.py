@@ -4,7 +4,7 @@ import pytest
 
 from emulator.domain.errors import Malformed
 from emulator.dsp.lookup import Lookup
-from emulator.dsp.retention import drop_oldest
+from emulator.dsp.oldest import drop_oldest
 from emulator.duis.messages import element
 from tests.dsp.bench_world import DAY_MS, HOUR_MS, Bench, bench_with, device, responses
 

@@ -1,6 +1,7 @@
 """Typed messages to XML and back, compared with published schemas, templates and sample messages."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from emulator.domain.identifiers import RequestId
 from emulator.domain.limits import MAX_ELEMENT_DEPTH
 from emulator.duis.decode import check_schema_version, decode_message, decode_request
 from emulator.duis.encode import encode_message, encode_request
-from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, Request, ServiceResponse, element
+from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, Request, ServiceResponse, Throttled, element
 from emulator.duis.parse import parse_document
 from emulator.duis.schema import SchemaSet
 from tests.duis.duis_messages import messages, requests
@@ -229,11 +230,17 @@ def test_alerts_that_cannot_be_read(before: str, after: str) -> None:
         decode_message(parse_document(encode_message(DEVICE_ALERT).decode().replace(before, after).encode()))
 
 
-def test_throttling_fields_are_passed_over() -> None:
+def test_what_an_alert_says_of_those_held_back_is_read_and_written() -> None:
     text = encode_message(DEVICE_ALERT).decode()
     fields = "<sr:ThrottledAlertSequenceId>1</sr:ThrottledAlertSequenceId><sr:ThrottledAlertCount>2</sr:ThrottledAlertCount>"
     throttled = text.replace("<sr:GBCSPayload>", f"{fields}<sr:GBCSPayload>").replace("3QAB", "3Q\n AB")
-    assert decode_message(parse_document(throttled.encode())) == DEVICE_ALERT
+    told = replace(DEVICE_ALERT, throttled=Throttled(1, 2))
+    assert decode_message(parse_document(throttled.encode())) == told
+    assert fields.encode() in encode_message(told)
+    assert decode_message(parse_document(encode_message(told))) == told
+    for wrong in ("x", "-1", "", "99999999999"):
+        with pytest.raises(Malformed, match="number"):
+            decode_message(parse_document(throttled.replace("Count>2<", f"Count>{wrong}<").encode()))
 
 
 def test_the_deepest_document_that_parses_is_read() -> None:

@@ -1,0 +1,65 @@
+"""What the inventory follows after an activation, and whether a Suspended device may be read."""
+
+import hashlib
+
+import pytest
+
+from emulator.domain.identifiers import Eui64, format_eui
+from emulator.duis.messages import element
+from emulator.estate.declaration import generated_manufacturer_image
+from tests.dsp.bench_world import DAY_MS, Bench, bench_with, device
+from tests.dsp.telling import told
+
+ESME, PPMID = device(0, "A0"), device(0, "A4")
+
+
+def smi(bench: Bench, eui: int) -> str:
+    return bench.world.engine.state.dsp.inventory[Eui64(eui)].firmware_version
+
+
+def activated(bench: Bench, at: str | None = None) -> str:
+    """What the inventory shows of a meter that activated an image."""
+    assert bench.distribute("11.1", "ESME", [ESME]).code == "I99"
+    bench.run_until_idle()
+    row = next(e for e in bench.world.estate.cpl if e.device_type == "ESME" and e.firmware_version == "00010100")
+    image = generated_manufacturer_image(row.manufacturer, row.model, "00010100", row.image_bytes)
+    bench.activate(ESME, hashlib.sha256(image).digest(), at=at)
+    bench.advance(4 * DAY_MS)
+    assert bench.world.engine.state.premises.devices[ESME].running_version == 0x00010100
+    return smi(bench, ESME)
+
+
+@pytest.mark.parametrize(("followed", "at_once", "dated"), [("response", 1, 1), ("alert", 0, 1), ("112_only", 0, 0)])
+def test_the_inventory_follows_what_the_setting_says(followed: str, at_once: int, dated: int) -> None:
+    versions = ("00010000", "00010100")
+    immediate = bench_with(smi_update_on=followed)
+    assert activated(immediate) == versions[at_once]
+    assert immediate.world.views.device(ESME)["job"]["state"] == "ACTIVATED"  # type: ignore[index]
+    assert activated(bench_with(smi_update_on=followed), "2026-01-08T02:00:00Z") == versions[dated]
+    by_alert = bench_with(smi_update_on=followed)
+    assert by_alert.distribute("11.4", "PPMID", [PPMID]).code == "I99"
+    by_alert.run_until_idle()
+    assert smi(by_alert, PPMID) == versions[dated]
+    assert immediate.submit("11.2", to=ESME).code == "I99"
+    immediate.run_until_idle()
+    assert smi(immediate, ESME) == "00010100"
+
+
+def test_the_version_of_a_suspended_device_is_read_unless_the_setting_forbids_it() -> None:
+    row = {"type": "ESME", "manufacturer": "11E5", "model": "00020101", "firmware_version": "00010000", "status": "Withdrawn"}
+    usual, strict = Bench(), bench_with(allow_112_suspended=False)
+    for bench, code in ((usual, "I99"), (strict, "E5")):
+        bench.control("cpl.put", **row)
+        assert bench.submit("11.2", to=ESME).code == code
+        assert bench.submit("8.9", to=device(0, "A2")).code == "I99", "the hub is in service"
+
+
+def test_a_receipt_after_decommissioning_is_dropped_as_unsolicited() -> None:
+    bench = Bench()
+    bench.control("fault.add", kind="device.message_late", device=format_eui(ESME), params={"delay_ms": DAY_MS})
+    assert bench.distribute("11.1", "ESME", [ESME]).code == "I99"
+    bench.advance(DAY_MS // 2)
+    assert bench.submit("8.3", element("DecommissionDevice", element("DeviceID", format_eui(ESME)))).code == "I99"
+    assert bench.world.views.device(ESME)["job"]["state"] == "CANCELLED"  # type: ignore[index]
+    assert "8F72" not in told(bench.advance(2 * DAY_MS)).get("one", [])
+    assert any("unsolicited" in entry.summary for entry in bench.journal if entry.kind == "dropped" and entry.device == ESME)
