@@ -1,0 +1,193 @@
+"""A home with three devices, seen from outside."""
+
+from dataclasses import replace
+
+import pytest
+
+from emulator.fanout.phases import LOST
+from emulator.fanout.tables import KIB, Chance
+from tests.fanout.homes import DISPLAY, GAS_METER, METER, NEW, NEWER, OLD, home, names, network, order, play
+
+
+def test_an_electricity_meter_goes_all_the_way() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    number = net.add_order(order(450 * KIB, read_after_s=0))
+    assert net.submit(meter, number) == ""
+    seen = play(net)
+    assert names(seen) == ["DELIVERED", "QUERIED", "TRANSFERRED", "VERIFIED", "COMMAND_SENT", "ACTIVATED", "READ_BACK"]
+    delivered, queried, transferred, *_ = (outcome.tick for outcome in seen)
+    assert delivered == -(-450 * KIB * 8 // 20_000)
+    assert transferred - queried == -(-9216 * 1_000 // (8 * 990))
+    assert net.jobs(number) == {"CONFIRMED": 1}
+    assert net.look(meter)["running"] == NEW
+    assert net.waiting(meter).what == "IDLE"
+    assert net.next_due() is None
+
+
+def test_a_gas_meter_takes_its_blocks_at_wake_ups() -> None:
+    net = network()
+    _, meter = home(net, GAS_METER)
+    net.submit(meter, net.add_order(order(300 * KIB)))
+    seen = {outcome.name: outcome.tick for outcome in play(net)}
+    wakes = -(-6144 // 396)
+    assert (wakes - 1) * 1_800 < seen["TRANSFERRED"] - seen["QUERIED"] <= wakes * 1_800
+    assert (seen["COMMAND_SENT"] - seen["QUERIED"]) % 1_800 == 0
+
+
+def test_a_ppmid_activates_by_itself_and_reports() -> None:
+    net = network()
+    _, display = home(net, DISPLAY)
+    number = net.add_order(order(signed=False))
+    net.submit(display, number)
+    assert names(play(net)) == ["DELIVERED", "QUERIED", "TRANSFERRED", "VERIFIED", "ACTIVATED", "CS09_OK"]
+    assert net.jobs(number) == {"ACTIVATED": 1}
+
+
+def test_an_old_ppmid_reports_nothing_and_the_dsp_stops_waiting() -> None:
+    net = network()
+    _, display = home(net, replace(DISPLAY, supports_cs09=False))
+    number = net.add_order(order(signed=False))
+    net.submit(display, number)
+    assert names(play(net))[-2:] == ["ACTIVATED", "SILENCE"]
+    assert net.jobs(number) == {"UNKNOWN": 1}
+
+
+def test_devices_of_a_home_share_the_hub() -> None:
+    alone, shared = network(), network()
+    _, one = home(alone, METER)
+    alone.submit(one, alone.add_order(order(450 * KIB)))
+    _, first, second = home(shared, METER, METER)
+    number = shared.add_order(order(450 * KIB))
+    for device in (first, second):
+        shared.submit(device, number)
+    longest = [max(o.tick for o in play(net) if o.name == "TRANSFERRED") for net in (alone, shared)]
+    assert longest[1] - longest[0] > 600
+
+
+def test_a_signature_that_does_not_verify_is_told() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    number = net.add_order(order(), signed_for=[1])
+    net.submit(meter, number)
+    assert names(play(net))[-1] == "VERIFY_FAILED"
+    assert net.jobs(number) == {"FAILED_VERIFY": 1}
+    assert net.look(meter)["firmware"] == "RUNNING"
+
+
+def test_a_meter_waits_for_its_supplier() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    number = net.add_order(order(activate_after_s=-1))
+    net.submit(meter, number)
+    play(net)
+    assert net.look(meter)["firmware"] == "HELD"
+    assert net.activate(meter, order=number + 5) == 2
+    assert net.activate(meter, order=number) == 0
+    assert names(play(net)) == ["ACTIVATED"]
+    assert net.activate(meter) == 1
+
+
+def test_an_older_image_is_left_at_the_hub_until_it_expires() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    number = net.add_order(order(version=OLD))
+    net.submit(meter, number)
+    seen = play(net)
+    assert names(seen) == ["DELIVERED", "IGNORED", "EXPIRED", "TRANSFER_FAILED"]
+    assert seen[-1].code == 1
+    assert seen[-1].tick - seen[0].tick == 14 * 86_400
+    assert net.jobs(number) == {"FAILED_HAN": 1}
+
+
+def test_a_newer_image_takes_the_place_of_the_one_that_waits() -> None:
+    net = network()
+    _, meter = home(net, replace(METER, learns="never"))
+    first, second = net.add_order(order()), net.add_order(order(version=NEWER))
+    net.submit(meter, first)
+    play(net, 1_000)
+    assert net.submit(meter, first) == "the same image is there"
+    assert net.submit(meter, second) == ""
+    seen = play(net, 2_000)
+    assert [(o.name, o.order, o.code) for o in seen] == [
+        ("REPLACED", first, 0),
+        ("TRANSFER_FAILED", first, 1),
+        ("DELIVERED", second, 0),
+    ]
+    assert net.waiting(meter).what == "READY"
+    assert net.look(meter)["order"] == second
+
+
+def test_an_older_image_takes_it_only_by_force() -> None:
+    net = network()
+    _, meter = home(net, replace(METER, learns="never"))
+    newer, older = net.add_order(order(version=NEWER)), net.add_order(order())
+    forced = net.add_order(order(force_replace=True))
+    net.submit(meter, newer)
+    play(net, 1_000)
+    net.submit(meter, older)
+    assert [(o.name, o.code) for o in play(net, 2_000)] == [("NOT_DELIVERED", 6)]
+    net.submit(meter, forced)
+    assert names(play(net, 3_000)) == ["REPLACED", "TRANSFER_FAILED", "DELIVERED"]
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("reject", "NOT_DELIVERED"), ("defer", "PUT_OFF")])
+def test_a_full_store_does_what_its_policy_says(policy: str, expected: str) -> None:
+    net = network()
+    _, first, second = home(net, replace(METER, learns="never"), METER, slots=1, policy_on_full=policy)
+    number = net.add_order(order())
+    net.submit(first, number)
+    net.submit(second, number)
+    assert expected in names(play(net, 1_000), second)
+
+
+def test_a_full_store_gives_up_the_one_that_waits_longest() -> None:
+    net = network()
+    _, first, second = home(net, replace(METER, learns="never"), METER, slots=1, policy_on_full="evict")
+    number = net.add_order(order())
+    net.submit(first, number)
+    play(net, 1_000)
+    net.submit(second, number)
+    seen = play(net, 5_000)
+    assert names(seen, first) == ["EVICTED", "TRANSFER_FAILED"]
+    assert names(seen, second)[0] == "DELIVERED"
+
+
+def test_a_large_image_comes_in_parts() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    number = net.add_order(order(1_000 * KIB, part_bytes=400 * KIB))
+    net.submit(meter, number)
+    assert names(play(net)) == [
+        *("DELIVERED", "QUERIED", "PART_TRANSFERRED") * 2,
+        *("DELIVERED", "QUERIED", "TRANSFERRED", "VERIFIED", "COMMAND_SENT", "ACTIVATED"),
+    ]
+    other = network()
+    _, meter = home(other, METER)
+    other.submit(meter, other.add_order(order(1_000 * KIB)))
+    assert [(o.name, o.code) for o in play(other)] == [("NOT_DELIVERED", 5)]
+
+
+def test_a_lost_alert_leaves_the_supplier_in_the_dark() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    net.add_chance(Chance("alert_lost", device=meter, from_s=100))
+    number = net.add_order(order())
+    net.submit(meter, number)
+    seen = play(net)
+    assert [(o.name, o.lost) for o in seen if o.name == "VERIFIED"] == [("VERIFIED", True)]
+    assert names(seen)[-1] == "SILENCE"
+    assert net.jobs(number) == {"UNKNOWN": 1}
+    assert net.look(meter)["firmware"] == "HELD"
+    assert LOST == 256
+
+
+def test_a_chance_that_is_limited_is_used_up() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    net.add_chance(Chance("activation_fails", first_n=1))
+    net.submit(meter, net.add_order(order()))
+    seen = play(net)
+    assert [(o.name, o.code) for o in seen][-1] == ("ACTIVATION_FAILED", 3)
+    assert net.activate(meter) == 0
+    assert names(play(net)) == ["ACTIVATED"]
