@@ -14,7 +14,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_REGISTRATION_CSV_CHARACTERS
 from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole, UserRole
-from emulator.dsp import anomaly, grants
+from emulator.dsp import anomaly, firmware_controls, grants
 from emulator.dsp.audit import Entry
 from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
@@ -422,6 +422,8 @@ VERBS: Mapping[str, Verb] = {
     "quarantine.release": quarantine_release,
     "quarantine.delete": quarantine_delete,
     "device.credentials": device_credentials,
+    "release.set": lambda engine, params: firmware_controls.switch(engine.context, params),
+    "upgrade_path.put": lambda engine, params: firmware_controls.put_upgrade_path(engine.context, params),
 }
 """Every verb by name."""
 

@@ -26,6 +26,7 @@ from emulator.dsp.lifecycle import await_registrations
 from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState, InventoryEntry, User
 from emulator.dsp.state import Premises as PremisesRecord
+from emulator.dsp.upgrade_paths import UpgradePath, put_path, read_paths
 from emulator.estate import snapshot
 from emulator.estate.model import DeviceDefinition, Estate
 from emulator.estate.registration_base import new_registrations, registration_base
@@ -211,6 +212,8 @@ def new_state(estate: Estate, start_ms: int | None = None, columns: Registration
     await_registrations(state.agenda, state.dsp.registrations.base, state.now_ms)
     for threshold in settings.thresholds:
         put_threshold(state.dsp.anomaly, threshold)
+    for path in settings.upgrade_paths:
+        put_path(state.dsp.upgrade_paths, path)
     for row in estate.cpl:
         state.dsp.cpl[(row.device_type, row.manufacturer, row.model, row.firmware_version)] = row
     return state
@@ -247,11 +250,19 @@ class _Settings:
     han: HanSettings
     codes: CheckCodes
     thresholds: tuple[Threshold, ...]
+    upgrade_paths: tuple[UpgradePath, ...]
 
     @classmethod
     def of(cls, estate: Estate) -> "_Settings":
         """Read them; raise :class:`Malformed` naming the setting that is wrong."""
-        parts: dict[str, Mapping[str, Any]] = {"dsp": {}, "csp": {}, "han": {}, "check_codes": {}, "anomaly": {}}
+        parts: dict[str, Mapping[str, Any]] = {
+            "dsp": {},
+            "csp": {},
+            "han": {},
+            "check_codes": {},
+            "anomaly": {},
+            "upgrade_paths": {},
+        }
         for name, values in estate.settings.items():
             if name not in parts or not isinstance(values, Mapping):
                 raise Malformed(f"{name!r} is not a part of settings", where="settings", expected=f"one of {', '.join(parts)}")
@@ -262,4 +273,5 @@ class _Settings:
             han=read_settings(HanSettings, parts["han"], "settings.han"),
             codes=CheckCodes(parts["check_codes"]),
             thresholds=read_thresholds(parts["anomaly"], "settings.anomaly"),
+            upgrade_paths=read_paths(parts["upgrade_paths"], "settings.upgrade_paths"),
         )

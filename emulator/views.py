@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.dsp import job_states
+from emulator.dsp import deadlines, job_states
 from emulator.dsp.anomaly import Quarantined
 from emulator.dsp.jobs import is_open, job_of
+from emulator.dsp.releases import FEATURES, Feature, is_on
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Transaction, TransactionState
 from emulator.engine import Engine
 from emulator.reports.registry import REPORTS, report_named
@@ -151,6 +152,7 @@ class Views:
         for key in request.jobs:
             state = dsp.jobs[key].state
             counts[state] = counts.get(state, 0) + 1
+        missed = sum(deadlines.missed(settings, request, dsp.jobs[key], self._engine.now_ms) for key in request.jobs)
         late = sum(counts.get(state, 0) for state in (job_states.QUEUED, job_states.WITH_CSP))
         return {
             "request_id": request.request_id,
@@ -161,6 +163,8 @@ class Views:
             "accepted_ms": request.accepted_ms,
             "open": request.open_jobs > 0,
             "overdue": bool(late) and self._engine.now_ms > request.accepted_ms + settings.distribution_deadline_ms,
+            "due_ms": deadlines.due_ms(settings, request),
+            "missed": missed,
             "counts": dict(sorted(counts.items())),
         }
 
@@ -279,6 +283,25 @@ class Views:
                 {"user": format_eui(user), "variant": variant, **asdict(usage)} for (user, variant), usage in state.usage.items()
             ],
         }
+
+    def releases(self) -> dict[str, Any]:
+        """What is released, feature by feature, and for which firmware versions of hubs an operator has said so."""
+        dsp, settings = self._engine.state.dsp, self._engine.context.settings
+        return {
+            "features": [
+                {"feature": feature.value, "on": is_on(dsp.releases, settings, feature), **asdict(row)}
+                for feature, row in FEATURES.items()
+                if feature is not Feature.HUB
+            ],
+            "hub_gbcs_version": settings.ppmid_hub_gbcs_version,
+            "hub_versions": dict(sorted(dsp.releases.hub_versions.items())),
+        }
+
+    def upgrade_paths(self) -> list[dict[str, Any]]:
+        """Versions of models and those from which they may be reached."""
+        names = ("type", "manufacturer", "model", "firmware_version")
+        found = self._engine.state.dsp.upgrade_paths
+        return [{**dict(zip(names, key, strict=True)), "from_versions": list(found[key])} for key in sorted(found)]
 
     def reports(self) -> list[dict[str, Any]]:
         """The reports that there are: name, meaning, columns, filters."""

@@ -12,6 +12,7 @@ from emulator.domain.tables import CheckCodes, alert_by_purpose
 from emulator.dsp.audit import Entry, append
 from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry
 from emulator.dsp.lookup import Lookup
+from emulator.dsp.releases import reports
 from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState
 from emulator.dsp.throttling import GOES, Passage, pass_alert
@@ -143,6 +144,9 @@ class Context:
         ResponseID starts with the DCC's EUI and names each recipient (duis.md 1.10, medium).
         """
         row = alert_by_purpose()[purpose]
+        if not reports(self.state.releases, self.settings, purpose):
+            self.journal("dcc_alert", f"{row.code} {body.name} is not made yet", request_id=request_id, device=device)
+            return
         recipients = sorted(users)
         for user in recipients:
             passage = GOES if device is None else self._passage(user, device, row.code)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
 from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose, service_reference_variants
-from emulator.dsp import anomaly, commands, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
+from emulator.dsp import anomaly, commands, deadlines, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
 from emulator.dsp.effects import Answer
@@ -243,6 +243,8 @@ _HANDLERS: Mapping[str, Callable[..., None]] = {
     "dsp.hand_over": jobs.hand_over,
     "dsp.distribution_failure": jobs.tell_undistributed,
     "dsp.silence": jobs.silence,
+    "dsp.distribution_due": deadlines.time_over,
+    "dsp.distribution_limit": deadlines.limit_reached,
     "dsp.registration": lifecycle.registration_changed,
     "dsp.registrations": lifecycle.registrations_changed,
     "dsp.timeout": transactions.timed_out,

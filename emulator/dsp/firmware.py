@@ -14,10 +14,13 @@ from emulator.domain.limits import MAX_DEVICES_PER_REQUEST
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
 from emulator.dsp.agents import AGENT_SERVICES, Authorisation, Exclusive, authorise
 from emulator.dsp.context import Context
+from emulator.dsp.deadlines import watch
 from emulator.dsp.gate import Case, eligible_roles
 from emulator.dsp.jobs import add_job, in_progress, job_of, portions
 from emulator.dsp.registration import other_parties, responsible, responsible_suppliers
+from emulator.dsp.releases import RELEASED_TYPES, Feature, is_on, missing_for_service
 from emulator.dsp.state import FirmwareRequest, InventoryEntry
+from emulator.dsp.upgrade_paths import permits
 from emulator.duis.messages import Element, Request, element
 from emulator.estate.model import CplEntry
 from emulator.gbcs.usecases import parse_version
@@ -69,6 +72,9 @@ class _Sorted:
 
 def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
     """11.1 and 11.4: refuse, accept, or accept in part with the warning lists (duis.md 6.2)."""
+    missing = missing_for_service(context.state.releases, context.settings, case.row.srv)
+    if missing is not None:
+        return _refusal(context, case, "service_not_released", f"{case.row.srv} does not exist yet: {missing} is off")
     wanted = _wanted(context, case)
     if isinstance(wanted, Refusal):
         return wanted
@@ -215,17 +221,34 @@ def _reason(context: Context, case: Case, device: InventoryEntry, wanted: _Wante
         return "NotApplicableFirmwareDeviceIDList"
     if not settings.same_version_applicable and device.firmware_version == wanted.version:
         return "NotApplicableFirmwareDeviceIDList"
+    if not _in_order(context, case, device, wanted.version):
+        return "NotApplicableFirmwareDeviceIDList"
     if settings.in_progress_guard and in_progress(context, device):
         return "OtherRequestInProgressList"
-    if device.device_type in (DeviceType.PPMID, DeviceType.HCALCS) and not _hub_capable(context, device):
+    if device.device_type in RELEASED_TYPES and not _passed_on(context, device):
         return "InvalidGBCSVersionList"
     return None
 
 
-def _hub_capable(context: Context, device: InventoryEntry) -> bool:
-    """Whether the hub runs firmware that can distribute to PPMIDs and HCALCSs (ota.md 1, item 10)."""
+def _in_order(context: Context, case: Case, device: InventoryEntry, version: str) -> bool:
+    """Whether a device may go from the version that the inventory shows to this one (ota.md F45)."""
+    key = (device.device_type, device.manufacturer, device.model, version)
+    order = context.settings.upgrade_order
+    if order == "off" or permits(context.state.upgrade_paths, key, device.firmware_version):
+        return True
+    detail = f"{format_eui(device.eui)} runs {device.firmware_version}, from which {version} is not reached"
+    context.journal("warning", detail, request_id=str(case.request.request_id), device=device.eui)
+    return order == "warn"
+
+
+def _passed_on(context: Context, device: InventoryEntry) -> bool:
+    """Whether DSP, CSPs and the firmware of its hub can distribute to a PPMID or HCALCS (ota.md 1, item 10)."""
+    state, settings = context.state.releases, context.settings
     hub = context.state.inventory.get(device.hub) if device.hub is not None else None
-    return hub is not None and parse_version(hub.gbcs_version) >= parse_version(context.settings.ppmid_hub_gbcs_version)
+    if hub is None or not (is_on(state, settings, Feature.DSP) and is_on(state, settings, Feature.CSP)):
+        return False
+    capable = parse_version(hub.gbcs_version) >= parse_version(settings.ppmid_hub_gbcs_version)
+    return state.hub_versions.get(hub.firmware_version, capable)
 
 
 def _own_role(context: Context, case: Case, device: InventoryEntry) -> UserRole | None:
@@ -266,6 +289,7 @@ def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> 
     # A job may end while others of the request are still to be handed over: the request itself needs the image until then.
     context.csp.keep_image(request.image_key)
     context.agenda.schedule(context.now_ms, "dsp.hand_over", request.key, 0)
+    watch(context, request)
     _tell_other_suppliers(context, case, devices, wanted.version)
 
 

@@ -16,6 +16,7 @@ from emulator.dsp.registration import (
     responsible_suppliers,
     supplier_parties,
 )
+from emulator.dsp.releases import reports
 from emulator.dsp.retention import complete_request
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job
 from emulator.duis.datetimes import format_datetime
@@ -141,7 +142,9 @@ def delivered(context: Context, job_key: str, success: bool, reason: str) -> Non
     if job is None or not advance_job(context, job, "delivered" if success else "csp_failed", reason):
         return
     request = context.state.firmware_requests[job.request]
-    if reason in UNDISTRIBUTABLE:
+    purpose = "firmware_delivered" if success else "firmware_not_delivered"
+    # Before hubs' failures had an alert of their own they were told like the others.
+    if not success and (reason in UNDISTRIBUTABLE or not reports(context.state.releases, context.settings, purpose)):
         _tell_undistributed_later(context, request, job)
         return
     body = element(
@@ -153,7 +156,6 @@ def delivered(context: Context, job_key: str, success: bool, reason: str) -> Non
         element("TimeStamp", format_datetime(context.now_ms)),
         element("CommsHubTransferStatus", "Success" if success else "Failure"),
     )
-    purpose = "firmware_delivered" if success else "firmware_not_delivered"
     context.dcc_alert(told(context, request, [job.device]), purpose, body, device=job.device, request_id=request.request_id)
 
 

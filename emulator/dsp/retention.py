@@ -72,6 +72,9 @@ def complete_request(context: Context, request: FirmwareRequest) -> None:
     state = context.state
     state.completed_requests[request.key] = None
     state.completed_jobs += len(request.jobs)
+    if request.deadline >= 0:
+        context.agenda.cancel(request.deadline)
+        request.deadline = -1
     while state.completed_jobs > context.settings.keep_jobs and len(state.completed_requests) > 1:
         oldest = next(iter(state.completed_requests))
         if oldest in state.untold:

@@ -32,6 +32,17 @@ class DspSettings:
     """What ends a distribution for that guard: the CSP's leg (``csp``), the hub's (``ch``), or what the device made of it."""
     ppmid_hub_gbcs_version: str = setting("4.0", "ota.md fact 10; the number is ours", "low")
     """Lowest GBCS version of a hub that can distribute to PPMIDs and HCALCSs."""
+    dsp_release: bool = setting(True, "ota.md 1 item 10; Q7-55", "medium")
+    """Whether a world begins with the DSP's release of firmware for PPMIDs and HCALCSs."""
+    csp_release: bool = setting(True, "ota.md 1 item 10; Q7-55", "medium")
+    """The same for the CSPs'. Hubs follow by firmware version: ``ppmid_hub_gbcs_version``, and what an operator switches."""
+    sr_11_4: bool = setting(True, "Q7-19", "low")
+    """Whether a world begins with 11.4."""
+    on_back_out: str = setting("cancel", "Q7-71", "low", choices=("cancel", "let_run"))
+    """What becomes of jobs whose image is not at its hub yet when their feature is backed out."""
+    upgrade_order: str = setting("refuse", "ota.md F45 citing MP231", "low", choices=("off", "warn", "refuse"))
+    """What follows where a device does not run a version from which the image's may be reached: it is not applicable
+    (``refuse``), the journal has it (``warn``), or nothing. Without ``[[settings.upgrade_paths.rows]]`` there is no order."""
     hcalcs_responsible: str = setting("esme", "access.md 3 and 6", "medium", choices=("esme", "meters"))
     """Through which meters an HCALCS belongs to a supplier: its ESME, or as a PPMID through any."""
     on_demand_validity_ms: int = setting(DAY_MS + HOUR_MS, "L023 and an hour for the way", "low")
@@ -54,6 +65,8 @@ class DspSettings:
     """Most device identities in one DCC Alert."""
     distribution_deadline_ms: int = setting(5 * DAY_MS, "L013", "medium")
     """Service time of a distribution to the hub; later it counts as overdue."""
+    distribution_limit_ms: int = setting(10 * DAY_MS, "ota.md 11.2 has such an end, and no figure", "low")
+    """When the DSP gives up what is not at its hub."""
     silence_ms: int = setting(15 * DAY_MS, "EMU: a day more than L036", "low")
     """How long a job may hear nothing after its image reached the hub before it counts as UNKNOWN."""
     receipt_silence_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")

@@ -8,7 +8,9 @@ from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, Remo
 from emulator.dsp.anomaly import AnomalyState
 from emulator.dsp.audit import AuditState
 from emulator.dsp.grants import GrantState
+from emulator.dsp.releases import ReleaseState
 from emulator.dsp.throttling import ThrottleState
+from emulator.dsp.upgrade_paths import PathKey
 from emulator.duis.messages import Element, Request
 from emulator.estate.model import CplEntry
 from emulator.estate.registrations import Registrations
@@ -162,6 +164,8 @@ class FirmwareRequest:
     """Numbers of the grants that let it."""
     listed: int = 0
     """Devices that it named, each once; 0 in old snapshots."""
+    deadline: int = -1
+    """Order number in the agenda of the next look at whether its images are at their hubs in time, -1 for none."""
 
 
 @dataclass(slots=True)
@@ -242,6 +246,9 @@ class DspState:
     grants: GrantState = field(default_factory=GrantState)
     anomaly: AnomalyState = field(default_factory=AnomalyState)
     audit: AuditState = field(default_factory=AuditState)
+    releases: ReleaseState = field(default_factory=ReleaseState)
+    upgrade_paths: dict[PathKey, tuple[str, ...]] = field(default_factory=dict)
+    """By version: those from which it may be reached."""
     throttling: ThrottleState = field(default_factory=ThrottleState)
     next_key: int = 1
     acb_counter: int = 0

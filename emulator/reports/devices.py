@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.vocabulary import DeviceType
+from emulator.dsp import job_states
 from emulator.dsp.jobs import job_of
 from emulator.dsp.registration import supplier_parties
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job
@@ -99,6 +101,14 @@ def _changed(engine: Engine, device: DeviceState) -> bool | None:
     return set(_suppliers(engine, device, sent[0].accepted_ms)) != set(_suppliers(engine, device, engine.now_ms))
 
 
+def _held_since_ms(engine: Engine, device: DeviceState) -> int | None:
+    """When the DSP heard that a device holds its image; where that is not known, when the image was at its hub."""
+    sent = _sent(engine, device)
+    if sent is None:
+        return None
+    return sent[1].since_ms if sent[1].state == job_states.VERIFIED else sent[1].at_hub_ms
+
+
 def _select_held(engine: Engine, filters: Filters) -> Sequence[DeviceState]:
     wanted = filters.get("device")
     found = [each for each in engine.state.premises.devices.values() if each.held_hash and wanted in (None, each.eui)]
@@ -108,6 +118,9 @@ def _select_held(engine: Engine, filters: Filters) -> Sequence[DeviceState]:
         found = [each for each in found if (sent := _sent(engine, each)) is not None and sent[0].user == filters["sender"]]
     if "supplier_changed" in filters:
         found = [each for each in found if _changed(engine, each) is filters["supplier_changed"]]
+    if "longer_than" in filters:
+        latest_ms = engine.now_ms - filters["longer_than"]
+        found = [each for each in found if (since_ms := _held_since_ms(engine, each)) is not None and since_ms < latest_ms]
     return found
 
 
@@ -128,6 +141,7 @@ def _held_row(engine: Engine, device: DeviceState) -> Row:
         "grant": None if job is None else job.grant or None,
         "request_id": None if request is None else request.request_id,
         "sent_ms": None if request is None else request.accepted_ms,
+        "held_since_ms": _held_since_ms(engine, device),
         "supplier_changed": _changed(engine, device),
         "activates_ms": None if device.pending is None else device.pending.at_ms - device.clock_offset_ms,
         "status": None if entry is None or entry.status is None else entry.status.value,
@@ -152,6 +166,7 @@ HELD_IMAGES = Report(
         Column("grant", "number of the grant under which it was sent", Unit.GRANT),
         Column("request_id", "the request that sent it", Unit.REQUEST),
         Column("sent_ms", "when that was accepted", Unit.INSTANT),
+        Column("held_since_ms", "when the DSP heard that it holds it; if it did not, when it was at the hub", Unit.INSTANT),
         Column("supplier_changed", "whether its suppliers are others than when the image was sent", Unit.FLAG),
         Column("activates_ms", "when it will activate the image by itself", Unit.INSTANT),
         Column("status", "its inventory status"),
@@ -161,8 +176,74 @@ HELD_IMAGES = Report(
         Filter("supplier", "devices of this supplier now", Unit.COMPANY),
         Filter("sender", "images that this user sent", Unit.USER),
         Filter("device", "this device alone", Unit.DEVICE),
+        Filter("longer_than", "those held for longer than so many milliseconds", Unit.DURATION),
         Filter("supplier_changed", "only those held after a change of supplier, or only the others", Unit.FLAG),
     ),
     row=_held_row,
     select=_select_held,
+)
+
+
+# never-read
+
+
+def _select_unread(engine: Engine, filters: Filters) -> Sequence[InventoryEntry]:
+    """Devices that run another version than they last answered to 11.2, or, never read, than they were installed with."""
+    wanted, supplier = filters.get("device"), filters.get("supplier")
+    found = []
+    for entry in engine.state.dsp.inventory.values():
+        device = engine.state.premises.devices.get(entry.eui)
+        if device is None or wanted not in (None, entry.eui) or entry.device_type is DeviceType.GPF:
+            continue
+        if f"{device.running_version:08X}" == (entry.read_version or device.definition.firmware_version):
+            continue
+        if supplier is None or supplier in supplier_parties(engine.context, entry, engine.now_ms):
+            found.append(entry)
+    return found
+
+
+def _unread_row(engine: Engine, entry: InventoryEntry) -> Row:
+    running = _running(engine, entry)
+    job = job_of(engine.context, entry.eui, file_version=running or "")
+    request = None if job is None else engine.state.dsp.firmware_requests[job.request]
+    told = entry.reported_version == running and entry.reported_ms is not None
+    return {
+        "device": format_eui(entry.eui),
+        "type": entry.device_type.value,
+        "region": region_of(engine, entry.hub).value,
+        "suppliers": " ".join(supplier_parties(engine.context, entry, engine.now_ms)) or None,
+        "running": running,
+        "inventory": entry.firmware_version,
+        "route": "DCC" if job is not None else "other",
+        "request_id": None if request is None else request.request_id,
+        "user": shown_user(None if request is None else request.user),
+        "reported_ms": entry.reported_ms if told else None,
+        "read": entry.read_version or None,
+        "read_ms": entry.read_ms,
+        "job": None if job is None else job.state,
+    }
+
+
+NEVER_READ = Report(
+    "never-read",
+    "Devices that got other firmware, whatever the way, and whose version nobody has read by 11.2 since. What they run is known "
+    "to the emulator alone.",
+    (
+        Column("device", "the device", Unit.DEVICE),
+        Column("type", "its device type"),
+        Column("region", "its region", Unit.REGION),
+        Column("suppliers", "its import and gas suppliers now"),
+        Column("running", "firmware version that it runs"),
+        Column("inventory", "firmware version in the inventory"),
+        Column("route", "whether a request to the DCC brought it that version, or something other"),
+        Column("request_id", "the request that did", Unit.REQUEST),
+        Column("user", "who sent that", Unit.USER),
+        Column("reported_ms", "when it reported that it runs the version, if that arrived", Unit.INSTANT),
+        Column("read", "version of its last answer to 11.2"),
+        Column("read_ms", "when that came", Unit.INSTANT),
+        Column("job", "state of the firmware job that brought it that version"),
+    ),
+    (Filter("device", "this device alone", Unit.DEVICE), Filter("supplier", "devices of this supplier", Unit.COMPANY)),
+    row=_unread_row,
+    select=_select_unread,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import CspRegion
-from emulator.dsp import job_states
+from emulator.dsp import deadlines, job_states
 from emulator.dsp.state import FirmwareRequest, Job
 from emulator.engine import Engine
 from emulator.premises.hub import STORE_FULL
@@ -78,6 +78,8 @@ def _funnel_row(engine: Engine, request: FirmwareRequest) -> Row:
         "cancelled": states[job_states.CANCELLED],
         "failed": sum(states[state] for state in _BAD),
         "open": request.open_jobs,
+        "due_ms": deadlines.due_ms(engine.context.settings, request),
+        "missed": sum(deadlines.missed(engine.context.settings, request, jobs[key], engine.now_ms) for key in request.jobs),
     }
 
 
@@ -103,6 +105,8 @@ FUNNEL = Report(
         Column("cancelled", "jobs that were given up", Unit.NUMBER),
         Column("failed", "jobs that ended in a failure, in silence or with another version", Unit.NUMBER),
         Column("open", "jobs for which something is awaited", Unit.NUMBER),
+        Column("due_ms", "when its images should be at their hubs (setting distribution_deadline_ms)", Unit.INSTANT),
+        Column("missed", "devices whose image was not at its hub by then", Unit.NUMBER),
     ),
     (*OF_REQUESTS, Filter("device", "of requests with a job for this device", Unit.DEVICE)),
     row=_funnel_row,

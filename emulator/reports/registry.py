@@ -12,6 +12,7 @@ REPORTS: Mapping[str, Report] = {
         firmware.FUNNEL,
         devices.VERSION_DISAGREEMENT,
         devices.HELD_IMAGES,
+        devices.NEVER_READ,
         access.RSA_ACTIVITY,
         access.EXPIRING_GRANTS,
         access.OTHER_SUPPLIER_ACTIONS,

@@ -37,6 +37,13 @@ class Seen:
     push: Received
 
     @property
+    def throttled(self) -> int:
+        """How many alerts it says were held back before it."""
+        message = self.push.message
+        told = message.throttled if isinstance(message, DeviceAlert | DccAlert) else None
+        return 0 if told is None else told.count
+
+    @property
     def order(self) -> tuple[int, int, bytes]:
         """A sequence that does not depend on which push came first over the network."""
         return self.at_ms, self.to, self.push.document

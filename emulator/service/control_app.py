@@ -13,6 +13,7 @@ from emulator.service.control_access import access_routes
 from emulator.service.control_audit import audit_routes
 from emulator.service.control_estate import estate_routes
 from emulator.service.control_faults import fault_routes
+from emulator.service.control_firmware import firmware_routes
 from emulator.service.control_records import record_routes
 from emulator.service.control_reports import report_routes
 from emulator.service.control_worlds import WorldHost, world_routes
@@ -27,6 +28,7 @@ def control_routes(host: WorldHost) -> list[Route]:
     return [
         *world_routes(host),
         *estate_routes(),
+        *firmware_routes(),
         *fault_routes(),
         *access_routes(),
         *record_routes(),

@@ -247,6 +247,27 @@ class CplRow(Model):
     gbcs_version: str = "4.2"
 
 
+class ReleaseSwitch(Model):
+    """A feature of firmware over the air, released or backed out."""
+
+    feature: Literal["dsp_release", "csp_release", "sr_11_4", "ch"]
+    on: bool
+    firmware_version: str | None = Field(None, description="of the hubs, for ch: eight hexadecimal digits")
+    jobs: Literal["cancel", "let_run"] | None = Field(
+        None, description="what becomes of jobs whose image is not at its hub yet; unset means the setting on_back_out"
+    )
+
+
+class UpgradePathRow(Model):
+    """From which versions one of a model may be reached."""
+
+    type: str
+    manufacturer: str
+    model: str
+    firmware_version: str
+    from_versions: list[str] = Field(description="none at all takes the rule away")
+
+
 # Query parameters
 
 

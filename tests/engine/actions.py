@@ -384,6 +384,25 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "quarantine.release": st.fixed_dictionaries({"reference": st.integers(0, 3)}),
     "quarantine.delete": st.fixed_dictionaries({"reference": st.integers(0, 3)}),
     "device.credentials": st.fixed_dictionaries({"device": eui_texts(), "party": eui_texts()}),
+    "release.set": st.fixed_dictionaries(
+        {
+            "feature": st.sampled_from(["dsp_release", "csp_release", "sr_11_4"]),
+            "on": st.booleans(),
+            "jobs": st.sampled_from([None, "cancel", "let_run"]),
+        }
+    )
+    | st.fixed_dictionaries(
+        {"feature": st.just("ch"), "on": st.booleans(), "firmware_version": st.sampled_from(["00010000", "ZZ", None])}
+    ),
+    "upgrade_path.put": st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["ESME", "PPMID"]),
+            "manufacturer": st.sampled_from(["11E5", "12a5"]),
+            "model": st.sampled_from(["00020101", "00030101"]),
+            "firmware_version": st.sampled_from(["00010100", "00010200"]),
+            "from_versions": st.lists(st.sampled_from(["00010000", "00010100", "no"]), max_size=2),
+        }
+    ),
 }
 
 

@@ -128,6 +128,8 @@ def _flips_of_row(row: Table) -> Iterator[tuple[str, Flip]]:
         for key in ("body", "values"):
             for name in row.get(key, {}):
                 yield f"{key} {name}", lambda it, key=key, name=name: it[key].update({name: _other(it[key][name])})
+        if "throttled" in row:
+            yield "throttled", lambda it: it.update(throttled=it["throttled"] + 1)
         if "within" in row:
             yield "within", lambda it: it.update(within="1 ms")
         if "not_before" in row:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """How files write that there is no value, and no job."""
+THROTTLED = "ThrottledAlertCount"
 Count = Annotated[int, Field(ge=0, strict=True)]
 Expected = Any
 """A value as it must be; ``{ hash_of = "image" }`` stands for the hash of a built image."""
@@ -90,6 +91,8 @@ class Wanted(BaseModel):
     """Texts of the DCC Alert's body or of the payload, by path of elements below it: `"FirmwareTransferAlert/OtherDeviceID"`."""
     values: dict[str, Expected] = {}
     """Values of the GBCS message in it, such as `activate_image_code`; `{ hash_of = "image" }` is the hash of a built image."""
+    throttled: Count | None = None
+    """How many alerts it says were held back before it (ThrottledAlertCount); `0` where it says nothing of that."""
     protected: bool = True
     """Whether signature and MAC of the GBCS message in it hold."""
     after: Reference = ""
@@ -153,11 +156,14 @@ class Wanted(BaseModel):
 
     def holds(self, stage: "Stage") -> dict[str, object]:
         """What the row says of the inside of a message."""
-        return {**self.body, **{name: value_of(stage, value) for name, value in self.values.items()}}
+        told = {} if self.throttled is None else {THROTTLED: self.throttled}
+        return {**told, **self.body, **{name: value_of(stage, value) for name, value in self.values.items()}}
 
     async def _held(self, stage: "Stage", message: Seen) -> dict[str, object]:
         """The same of a message that came."""
         body = {path: plain(None if message.body is None else message.body.value(*path.split("/"))) for path in self.body}
+        if self.throttled is not None:
+            body[THROTTLED] = message.throttled
         if not self.values:
             return body
         decoded = await stage.decode(message)
