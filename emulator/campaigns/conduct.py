@@ -30,8 +30,8 @@ class Target(Protocol):
         """Request the devices of a wave."""
         ...
 
-    async def retry(self, wave: int, reasons: Sequence[str]) -> None:
-        """Request again the devices of a wave that failed for one of the reasons."""
+    async def retry(self, wave: int) -> None:
+        """Request again the devices of a wave that the plan wants tried again."""
         ...
 
     async def activate(self) -> None:
@@ -91,8 +91,8 @@ Observer = Callable[[Run], None]
 """Told after each look."""
 
 
-async def conduct(document: Document, target: Target, observer: Observer = lambda _: None) -> Run:
-    """Run a campaign to its end."""
+async def conduct(document: Document, target: Target, observer: Observer = lambda _: None, limit_ms: int | None = None) -> Run:
+    """Run a campaign to its end, or to an instant."""
     run = Run(Runner(document, target.sizes, target.now_ms), target.now_ms)
     runner = run.runner
     while True:
@@ -100,20 +100,21 @@ async def conduct(document: Document, target: Target, observer: Observer = lambd
         run.keep(target.now_ms, tallies)
         commands = runner.decide(target.now_ms, by("wave", tallies, waves=False))
         observer(run)
-        if runner.finished:
+        if runner.finished or (limit_ms is not None and target.now_ms >= limit_ms):
             return run
         for command in commands:
             await _carry_out(command, target)
         if not any(isinstance(command, Stop | RollBack | GiveUp) for command in commands):
-            await target.wait(max(runner.until_ms, target.now_ms + 1))
+            until_ms = max(runner.until_ms, target.now_ms + 1)
+            await target.wait(until_ms if limit_ms is None else min(until_ms, limit_ms))
 
 
 async def _carry_out(command: Command, target: Target) -> None:
     match command:
         case StartWave(wave, parts):
             await target.start(wave, parts)
-        case RetryWave(wave, reasons):
-            await target.retry(wave, reasons)
+        case RetryWave(wave):
+            await target.retry(wave)
         case Activate():
             await target.activate()
         case Read():

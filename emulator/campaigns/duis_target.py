@@ -115,9 +115,9 @@ class DuisTarget:
             self._units.add(unit)
         await self._distribute(units, self._image)
 
-    async def retry(self, wave: int, reasons: Sequence[str]) -> None:
+    async def retry(self, wave: int) -> None:
         """Request again; a device that verified the image and failed to activate it is told to activate once more."""
-        failed = [unit for unit in self._units.all if unit.wave == wave and unit.failure in reasons]
+        failed = [unit for unit in self._units.all if unit.wave == wave and self._units.is_retriable(unit)]
         for unit in failed:
             self._units.again(unit, self.now_ms)
         await self._distribute([unit for unit in failed if unit.stage == REQUESTED], self._image)

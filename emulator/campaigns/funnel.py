@@ -70,6 +70,9 @@ class Tally:
     unread: int = 0
     """Devices that are through and that the plan wants read, with no outcome of a read yet."""
 
+    retriable: int = 0
+    """Of those that failed, devices that the plan wants tried again."""
+
     @property
     def requested(self) -> int:
         """Devices in requests."""
@@ -100,6 +103,7 @@ class Tally:
             self.overdue + other.overdue,
             self.open + other.open,
             self.unread + other.unread,
+            self.retriable + other.retriable,
         )
 
     def as_json(self) -> dict[str, object]:
@@ -112,6 +116,7 @@ class Tally:
             "overdue": self.overdue,
             "open": self.open,
             "unread": self.unread,
+            "retriable": self.retriable,
         }
 
 

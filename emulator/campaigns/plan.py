@@ -247,9 +247,9 @@ class Retry(BaseModel):
     model_config = _TABLE
 
     attempts: Annotated[int, Field(ge=0, le=100, strict=True)] = 0
-    """How often."""
+    """How often, per device."""
     after: Duration = 6 * HOUR_MS
-    """From when a wave has a failure that may be tried again to the new request for all of them."""
+    """From when a wave has a failure that is to be tried again to the new request for all that there are by then."""
     of: Annotated[list[str], BeforeValidator(_reasons)] = [NOT_DELIVERED, TRANSFER_FAILED, ACTIVATION_FAILED]
     """Which failures."""
 
@@ -344,6 +344,9 @@ class Population(BaseModel):
     """Radio channels of each cell."""
     sessions: Count | None = None
     """Parallel sessions of each cellular region."""
+    other_images: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
+    """Images for models of other types, in the order of the estate's tables, that are sent to all of them at the beginning and
+    take their part of channels, sessions and hub stores."""
 
 
 class Document(BaseModel):

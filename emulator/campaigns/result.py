@@ -55,7 +55,6 @@ def _wave(state: WaveState, tally: Tally) -> dict[str, Any]:
         "wave": state.number,
         "started_ms": state.started_ms,
         "passed_ms": state.passed_ms,
-        "attempts": state.attempts,
         **tally.as_json(),
     }
 

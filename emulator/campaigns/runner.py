@@ -57,10 +57,9 @@ class StartWave:
 
 @dataclass(frozen=True, slots=True)
 class RetryWave:
-    """Request again what failed for one of these reasons."""
+    """Request again what the plan wants tried again."""
 
     wave: int
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,6 @@ class WaveState:
     started_ms: int
     passed_ms: int | None = None
     """When its gate let the next wave begin."""
-    attempts: int = 0
     since_ms: int = 0
     """When it began, or was last tried again."""
     retry_ms: int | None = None
@@ -264,24 +262,20 @@ class Runner:
 
     # Waves
 
-    def _retriable(self, wave: WaveState, tally: Tally) -> int:
-        """Devices that failed and are to be tried again."""
-        retry = self.plan.retry
-        return sum(tally.failures.get(reason, 0) for reason in retry.of) if wave.attempts < retry.attempts else 0
-
     def _retry(self, now_ms: int, seen: Mapping[int | str, Tally], commands: list[Command]) -> None:
         for wave in self.started:
-            count = self._retriable(wave, seen.get(wave.number, Tally()))
+            count = seen.get(wave.number, Tally()).retriable
             if not count:
+                wave.retry_ms = None
                 continue
             if wave.retry_ms is None:
                 wave.retry_ms = now_ms + self.plan.retry.after
             if now_ms < wave.retry_ms:
                 self._wake(wave.retry_ms)
                 continue
-            wave.attempts, wave.retry_ms, wave.since_ms, wave.given_up = wave.attempts + 1, None, now_ms, False
-            commands.append(RetryWave(wave.number, tuple(self.plan.retry.of)))
-            self._note(now_ms, "retried", wave.number, f"{count} devices, attempt {wave.attempts} of {self.plan.retry.attempts}")
+            wave.retry_ms, wave.since_ms, wave.given_up = None, now_ms, False
+            commands.append(RetryWave(wave.number))
+            self._note(now_ms, "retried", wave.number, f"{count} devices")
 
     def _gate(self, now_ms: int, seen: Mapping[int | str, Tally]) -> None:
         """Halt where a started wave does not hold its limits."""
@@ -289,7 +283,7 @@ class Runner:
             if wave.excused:
                 continue
             tally = seen.get(wave.number, Tally())
-            why = breach(self.plan.gates, tally, self._retriable(wave, tally)) or self._too_few(wave, tally)
+            why = breach(self.plan.gates, tally, tally.retriable) or self._too_few(wave, tally)
             if why:
                 self.phase = Phase.HALTED
                 self._note(now_ms, "halted", wave.number, why)
@@ -297,7 +291,7 @@ class Runner:
 
     def _too_few(self, wave: WaveState, tally: Tally) -> str:
         """What is wrong when a wave has come to rest with too few verified images."""
-        if tally.open or tally.unread or self._retriable(wave, tally) or not tally.requested:
+        if tally.open or tally.unread or tally.retriable or not tally.requested:
             return ""
         share = tally.at("verified") * PPM // tally.accepted if tally.accepted else 0
         wanted = self.plan.gates.min_verified
@@ -315,7 +309,7 @@ class Runner:
             return False
         if not wave.excused:
             gates = self.plan.gates
-            awaited = tally.open + tally.unread + self._retriable(wave, tally)
+            awaited = tally.open + tally.unread + tally.retriable
             too_few = tally.at("verified") * PPM < gates.min_verified * tally.accepted
             if too_few or awaited * PPM > gates.max_awaited * tally.requested:
                 return False
@@ -355,7 +349,7 @@ class Runner:
         retrying = self.phase in (Phase.SCHEDULED, Phase.RUNNING)
         for wave in self.started:
             tally = seen.get(wave.number, Tally())
-            if tally.open or tally.unread or not tally.requested or (retrying and self._retriable(wave, tally)):
+            if tally.open or tally.unread or not tally.requested or (retrying and tally.retriable):
                 return False
         return True
 

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from emulator.campaigns.conduct import Observer, Run, conduct
 from emulator.campaigns.duis_target import DuisTarget
+from emulator.campaigns.network_target import NetworkTarget
 from emulator.campaigns.reading import Plan
 from emulator.campaigns.site import at_world, new_world
 from emulator.domain.errors import Malformed
@@ -37,3 +38,14 @@ async def run_in_new_world(plan: Plan, server: Address | None = None, observer: 
         )
         site = await stack.enter_async_context(at_world(address, world, document.campaign.by))
         return await conduct(document, await DuisTarget.opened(plan, site), observer)
+
+
+async def run_over_population(
+    plan: Plan, threads: int = 1, observer: Observer = lambda _: None, until_ms: int | None = None
+) -> tuple[Run, NetworkTarget]:
+    """Over a generated estate in this process, to the end or for a span of time; the target stays for looks."""
+    if plan.document.population is None:
+        raise Malformed("'population' is missing", where=plan.path.name, expected="[population], or --estate")
+    target = NetworkTarget(plan, threads)
+    limit_ms = None if until_ms is None else target.now_ms + until_ms
+    return await conduct(plan.document, target, observer, limit_ms), target

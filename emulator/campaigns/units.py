@@ -51,6 +51,8 @@ class Unit:
     read_asked: bool = False
     read_done: bool = False
     contact_lost: bool = False
+    tries: int = 0
+    """How often it was tried again."""
 
 
 @dataclass(slots=True)
@@ -91,11 +93,18 @@ class Units:
         """Whether the plan wants the device read now that it is through, and no read has had an outcome."""
         if unit.read_done or self.is_open(unit) or unit.stage < ACCEPTED:
             return False
-        uncertain = unit.doubtful or unit.failure == ACTIVATION_FAILED
+        uncertain = unit.doubtful or (unit.failure == ACTIVATION_FAILED and not self.is_retriable(unit))
         if self.plan.campaign.read_after is ReadAfter.ON_DOUBT:
             return uncertain
         reached = unit.stage >= VERIFIED or unit.failure == SIGNATURE_BAD
         return self.plan.campaign.read_after is ReadAfter.ALWAYS and (uncertain or reached)
+
+    def is_retriable(self, unit: Unit) -> bool:
+        """Whether the plan wants the device tried again."""
+        retry = self.plan.retry
+        if unit.wave == ROLLBACK_WAVE or self.stopped:
+            return False
+        return unit.failure in retry.of and unit.tries < retry.attempts
 
     # What happens
 
@@ -164,6 +173,7 @@ class Units:
     def again(self, unit: Unit, at_ms: int) -> None:
         """The device is tried again."""
         verified = unit.failure == ACTIVATION_FAILED
+        unit.tries += 1
         unit.failure, unit.doubtful, unit.activation_asked = "", False, False
         unit.read_asked = unit.read_done = unit.contact_lost = False
         unit.since_ms = at_ms
@@ -182,7 +192,7 @@ class Units:
     def _tally(self, units: Iterable[Unit], now_ms: int) -> Tally:
         furthest = [0] * len(STAGES)
         failures: dict[str, int] = {}
-        contact_lost = overdue = open_ = unread = 0
+        contact_lost = overdue = open_ = unread = retriable = 0
         for unit in units:
             furthest[unit.stage] += 1
             if unit.failure:
@@ -191,12 +201,13 @@ class Units:
             overdue += self._overdue(unit, now_ms)
             open_ += self.is_open(unit)
             unread += self.wants_read(unit)
+            retriable += self.is_retriable(unit)
         stages = tuple(sum(furthest[number:]) for number in range(len(STAGES)))
-        return Tally(stages, dict(sorted(failures.items())), contact_lost, overdue, open_, unread)
+        return Tally(stages, dict(sorted(failures.items())), contact_lost, overdue, open_, unread, retriable)
 
     def _overdue(self, unit: Unit, now_ms: int) -> bool:
         """Whether the image was not at the hub within the service level."""
         if unit.stage < ACCEPTED:
             return False
         end_ms = unit.at_hub_ms or (unit.since_ms if unit.failure else now_ms)
-        return end_ms > unit.accepted_ms + self.plan.campaign.service_level
+        return end_ms >= unit.accepted_ms + self.plan.campaign.service_level

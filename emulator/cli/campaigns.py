@@ -19,11 +19,12 @@ from emulator.campaigns.funnel import ROLLBACK_WAVE, STAGES, total
 from emulator.campaigns.pages import COMPARED, compared, shown
 from emulator.campaigns.reading import Plan, read_plan
 from emulator.campaigns.result import result_of
-from emulator.campaigns.running import run_at_world, run_in_new_world
-from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
+from emulator.campaigns.running import run_at_world, run_in_new_world, run_over_population
+from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
 from emulator.cli.remote import Addresses, ServerOption, TokenOption, WorldOption, ask, duration_ms
 from emulator.client.control import ControlClient
 from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import parse_eui
 from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.runner import Address
 from emulator.service.config import Logging
@@ -113,7 +114,8 @@ def _run(
 ) -> tuple[Run, str]:
     document = plan.document
     if document.population is not None:
-        raise Malformed("there is no generated estate", where=f"{plan.path.name}: population", expected="[estate]")
+        run, _ = asyncio.run(run_over_population(plan, threads, observer))
+        return run, f"over the generated estate {document.population.name}"
     address = None
     if server:
         found = Addresses.find(server, duis=duis)
@@ -184,6 +186,26 @@ def _print(result: dict[str, Any], wall_s: float) -> None:
     )
     for reason, count in result["total"]["failures"].items():
         out.print(Text(f"  {count} failed: {reason}"))
+
+
+@application.command("device")
+@verb
+def look_at_device(
+    plan: PlanFile,
+    device: Annotated[str, typer.Argument(help="EUI of a device of the generated estate.", show_default=False)],
+    at: Annotated[str, typer.Option("--at", help="How long after the beginning, such as 2d12h.")] = "0s",
+    estate: Annotated[str, typer.Option("--estate", help="Another generated estate than the plan's.", show_default=False)] = "",
+    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="Threads.")] = 1,
+    json_output: JsonFlag = False,
+) -> None:
+    """Run a plan over a generated estate up to a time and look at one device: what it is, how it stands, what it waits for."""
+    read = read_plan(plan, _overrides(estate, None, None))
+    _, target = asyncio.run(run_over_population(read, threads, until_ms=duration_ms(at)))
+    found = target.describe(parse_eui(device))
+    if json_output:
+        print_json(found)
+    else:
+        print_fields(f"{device}, {format_datetime(target.now_ms)}", found)
 
 
 @application.command("report")

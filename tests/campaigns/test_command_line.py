@@ -61,6 +61,38 @@ def test_the_examples_show_what_waves_are_for(run: Run, tmp_path: Path) -> None:
     assert "Lost contact" in table
 
 
+def test_more_channels_finish_earlier(run: Run, tmp_path: Path) -> None:
+    """The example of the documentation, as it is run there."""
+    folders = [tmp_path / f"channels-{count}" for count in (1, 2, 4, 8)]
+    for folder in folders:
+        done = run("campaign", "run", EXAMPLES / "channels.toml", "--channels", folder.name[9:], "--out", folder)
+        assert done.code == 0, done.out
+    found = run("campaign", "compare", *folders, "--json").json["runs"]
+    assert [each["name"] for each in found] == [folder.name for folder in folders]
+    hours = [each["at_hub_90"] for each in found]
+    assert hours == sorted(hours, reverse=True)
+    assert hours[0] > 2 * hours[2]
+    assert len({each["configuration"] for each in found}) == 4
+
+
+def test_one_device_of_a_generated_estate(run: Run) -> None:
+    arguments = ("campaign", "device", EXAMPLES / "channels.toml", "02-DC-C0-00-00-00-05-00", "--estate", "town", "--at", "30m")
+    seen = run(*arguments, "--json").json
+    assert (seen["device"], seen["type"]) == ("02-DC-C0-00-00-00-05-00", "ESME")
+    assert seen["waiting_for"]["until_s"] > 1800
+    assert "region: North" in run(*arguments).out
+    assert "there is no device" in run("campaign", "device", EXAMPLES / "channels.toml", "02-DC-C0-00-00-00-05-07").err
+
+
+def test_a_plan_over_another_estate(run: Run, tmp_path: Path) -> None:
+    """``--estate`` takes the place of the plan's own world."""
+    path = written(tmp_path, campaign={**SMALL["campaign"], "poll": "2 h"}, estate=homes(2))
+    done = run("campaign", "run", path, "--estate", "town", "--threads", "2", "--json")
+    assert done.json["where"] == "over the generated estate town"
+    assert done.json["total"]["requested"] > 5_000
+    assert run("campaign", "run", path, "--estate", "twon").code == 2
+
+
 def test_a_report_is_written_anew_from_its_result(run: Run, tmp_path: Path) -> None:
     group = {"name": "all of it", "homes": ["central-*"]}
     run("campaign", "run", written(tmp_path, groups=[group], estate=homes(2)), "--out", tmp_path / "out")

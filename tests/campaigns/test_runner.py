@@ -52,10 +52,10 @@ class Scripted:
                 self.units.reach(unit, 2, self.now_ms)
                 unit.accepted_ms = self.now_ms
 
-    async def retry(self, wave: int, reasons: Sequence[str]) -> None:
+    async def retry(self, wave: int) -> None:
         self.calls.append((self.now_ms, "retry", wave))
         for unit in self.units.all:
-            if unit.wave == wave and unit.failure in reasons:
+            if unit.wave == wave and self.units.is_retriable(unit):
                 self.units.again(unit, self.now_ms)
                 unit.stage = max(unit.stage, 2)
 
@@ -170,7 +170,7 @@ def test_whatever_comes_the_runner_keeps_its_rules_and_ends(tables: dict[str, An
         assert runner.verdict is Verdict.STOPPED
     if document.activation.rule == "none":
         assert not [wave for _, what, wave in calls if what == "activate" and wave != ROLLBACK_WAVE]
-    assert all(wave.attempts <= document.retry.attempts for wave in runner.started)
+    assert all(unit.tries <= document.retry.attempts for unit in target.units.all)
     if runner.verdict is Verdict.COMPLETE:
         assert len(runner.started) == len(runner.waves)
     tallies = by("wave", done.tallies, waves=False)
