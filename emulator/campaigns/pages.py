@@ -118,7 +118,9 @@ def _deadline(result: Mapping[str, Any]) -> str:
     deadline = result["deadline"]
     if deadline is None:
         return ""
-    return f" The deadline, {format_datetime(deadline['at_ms'])}, was {'met' if deadline['met'] else 'missed'}."
+    late = ", ".join(f"{count:,} in {escape(region)}" for region, count in deadline["missed"].items() if count)
+    verdict = "met" if deadline["met"] else f"missed{f' by {late}' if late else ''}"
+    return f" The deadline, {format_datetime(deadline['at_ms'])}, was {verdict}."
 
 
 def _rollback(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

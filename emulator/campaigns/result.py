@@ -34,7 +34,7 @@ def result_of(plan: Plan, run: Run, where: str) -> dict[str, Any]:
         "verdict": None if runner.verdict is None else runner.verdict.value,
         "began_ms": run.began_ms,
         "ended_ms": run.ended_ms,
-        "deadline": None if runner.deadline_ms is None else {"at_ms": runner.deadline_ms, "met": runner.deadline_met},
+        "deadline": _deadline(plan, run),
         "devices": sum(part.count for wave in runner.waves for part in wave),
         "total": total(of_plan).as_json(),
         "waves": [_wave(state, waves.get(state.number, Tally())) for state in runner.started],
@@ -57,6 +57,19 @@ def _wave(state: WaveState, tally: Tally) -> dict[str, Any]:
         "passed_ms": state.passed_ms,
         **tally.as_json(),
     }
+
+
+def _deadline(plan: Plan, run: Run) -> dict[str, Any] | None:
+    """Whether it was met, and per region the devices that were not there by then (Q7-64)."""
+    runner = run.runner
+    if runner.deadline_ms is None:
+        return None
+    place = COURSE_STAGES.index("verified" if plan.document.activation.rule == "none" else "activated")
+    missed = {}
+    for region, tally in by("region", run.tallies).items():
+        reached = [values[place] for at_ms, values in run.course[str(region)] if at_ms <= runner.deadline_ms]
+        missed[str(region)] = tally.requested - max(reached, default=0)
+    return {"at_ms": runner.deadline_ms, "met": runner.deadline_met, "missed": missed}
 
 
 def _hours(run: Run) -> dict[str, dict[str, dict[str, float]]]:

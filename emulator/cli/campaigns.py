@@ -175,6 +175,9 @@ def _print(result: dict[str, Any], wall_s: float) -> None:
         if row["why"] and row["what"] in ("halted", "stopped", "deadline missed", "given up"):
             wave = f", wave {row['wave']}" if row["wave"] is not None else ""
             out.print(Text(f"  {row['what']}{wave}: {row['why']}", style="red"))
+    for region, count in (result["deadline"] or {"missed": {}})["missed"].items():
+        if count:
+            out.print(Text(f"  {count} not there by the deadline: {region}", style="red"))
     rows: list[tuple[str, dict[str, Any]]] = [(f"wave {wave['wave']}", wave) for wave in result["waves"]]
     if result["rollback"] is not None:
         rows.append(("rollback", result["rollback"]))

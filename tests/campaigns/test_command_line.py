@@ -75,6 +75,19 @@ def test_more_channels_finish_earlier(run: Run, tmp_path: Path) -> None:
     assert len({each["configuration"] for each in found}) == 4
 
 
+def test_a_deadline_is_missed_region_by_region(run: Run) -> None:
+    """S-06: 4G is there in hours, the busy cellular regions are not."""
+    done = run("campaign", "run", EXAMPLES / "urgent.toml", "--json")
+    assert done.code == 1
+    deadline, hours = done.json["deadline"], done.json["hours"]
+    assert deadline["met"] is False
+    assert {region: count for region, count in deadline["missed"].items() if region.startswith("4G")} == {
+        "4G North": 0, "4G Central": 0, "4G South": 0,
+    }  # fmt: skip
+    assert deadline["missed"]["Central"] > 0
+    assert hours["4G North"]["at_hub"]["90"] * 10 < hours["Central"]["at_hub"]["90"]
+
+
 def test_one_device_of_a_generated_estate(run: Run) -> None:
     arguments = ("campaign", "device", EXAMPLES / "channels.toml", "02-DC-C0-00-00-00-05-00", "--estate", "town", "--at", "30m")
     seen = run(*arguments, "--json").json
