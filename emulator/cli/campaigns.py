@@ -22,7 +22,6 @@ from emulator.campaigns.result import result_of
 from emulator.campaigns.running import run_at_world, run_in_new_world, run_over_population
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
 from emulator.cli.remote import Addresses, ServerOption, TokenOption, WorldOption, ask, duration_ms
-from emulator.client.control import ControlClient
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import parse_eui
 from emulator.duis.datetimes import format_datetime
@@ -32,6 +31,11 @@ from emulator.service.logs import configure_logs
 from emulator.simulation.durations import format_duration
 
 application = typer.Typer(no_args_is_help=True, help="Run firmware campaigns in waves behind gates, and compare them.")
+
+MOST_REQUESTS = 10_000
+"""Rows of one report."""
+WATCHED = ("requested", "accepted", "at_hub", "downloaded", "verified", "activated", "confirmed", "failed", "open", "missed")
+"""Counts of the report `campaign-funnel` that are followed."""
 
 Folder = Annotated[Path, typer.Argument(help="Folder that `campaign run --out` wrote, or its result.json.", show_default=False)]
 Png = Annotated[bool, typer.Option("--png", help="Pictures too; needs the extra `plots`.")]
@@ -270,38 +274,24 @@ def watch(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many of the newest requests.")] = 20,
     json_output: JsonFlag = False,
 ) -> None:
-    """Show how far the firmware requests of a running emulator are, as the DSP sees them, until none has an open job."""
+    """Follow the report `campaign-funnel` of a running emulator, the DSP's view of each 11.1 and 11.4, until no job is open."""
     pause_s = duration_ms(every) / 1000
     before: list[dict[str, Any]] | None = None
     while True:
-        found = ask(server, world, token, lambda control: _requests(control, limit))
-        if found != before:
-            _show(found, json_output=json_output)
-            before = found
-        if once or not any(request["open"] for request in found):
+        found = ask(server, world, token, lambda control: control.report("campaign-funnel", limit=MOST_REQUESTS))
+        rows = found["rows"][-limit:]
+        if rows != before:
+            _show(rows, json_output=json_output)
+            before = rows
+        if once or not any(row["open"] for row in rows):
             return
         time.sleep(pause_s)
 
 
-async def _requests(control: ControlClient, limit: int) -> list[dict[str, Any]]:
-    found = await control.jobs(limit=limit, job_limit=0)
-    return [{name: value for name, value in request.items() if name != "jobs"} for request in found]
-
-
-def _show(requests: list[dict[str, Any]], *, json_output: bool) -> None:
+def _show(rows: list[dict[str, Any]], *, json_output: bool) -> None:
     if json_output:
-        print_json({"requests": requests})
+        print_json({"requests": rows})
         return
-    rows = [
-        (
-            request["request_id"],
-            request["variant"],
-            request["firmware_version"],
-            format_datetime(request["accepted_ms"]),
-            "open" if request["open"] else "done",
-            "yes" if request["overdue"] else "no",
-            ", ".join(f"{count} {state}" for state, count in request["counts"].items()),
-        )
-        for request in requests
-    ]
-    print_rows(("Request", "Service", "Version", "Accepted", "State", "Overdue", "Jobs"), rows)
+    names = ("request_id", "variant", "version", *WATCHED, "due_ms")
+    shown_rows = [[format_datetime(row[name]) if name == "due_ms" else row[name] for name in names] for row in rows]
+    print_rows([name.removesuffix("_ms").replace("_", " ").capitalize() for name in names], shown_rows)
