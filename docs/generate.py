@@ -28,6 +28,7 @@ from emulator.domain import tables  # noqa: E402
 from emulator.domain.vocabulary import DeviceType  # noqa: E402
 from emulator.dsp import job_states  # noqa: E402
 from emulator.dsp.dsp import NON_DEVICE_SERVICES  # noqa: E402
+from emulator.dsp.releases import DELIVERY_REPORTS, FEATURES  # noqa: E402
 from emulator.dsp.settings import DspSettings  # noqa: E402
 from emulator.estate.declaration import _Estate as DeclaredEstate  # noqa: E402
 from emulator.estate.mistakes import _expected as explained  # noqa: E402
@@ -280,7 +281,23 @@ reference's table of limits, `EMU` is a choice of ours. None of them is a fact a
             if "source" in field.metadata
         ]
         text += f"## `[settings.{section}]`\n\n" + table(("Key", "Default", "Meaning", "Source", "Confidence"), rows) + "\n"
-    return text + "`[settings.check_codes]` is explained in [check codes](check-codes.md).\n"
+    return text + releases() + "`[settings.check_codes]` is explained in [check codes](check-codes.md).\n"
+
+
+def releases() -> str:
+    """What can be released and backed out, and how the order of versions is declared."""
+    rows = [(f"`{feature.value}`", row.meaning, row.source, row.confidence) for feature, row in FEATURES.items()]
+    alerts = [(f"`{tables.alert_by_purpose()[purpose].body}`", confidence) for purpose, confidence in DELIVERY_REPORTS.items()]
+    return (
+        "## Releases\n\nFirmware for PPMIDs and HCALCSs went live in stages. A world begins with the settings of these names; "
+        "`PUT …/releases` switches them while it runs.\n\n"
+        + table(("Feature", "Meaning", "Source", "Confidence"), rows)
+        + "\nDCC Alerts that came with the DSP's release:\n\n"
+        + table(("DCC Alert", "Confidence in that"), alerts)
+        + "\n## `[[settings.upgrade_paths.rows]]`\n\nFrom which versions one of a model may be reached (F45, MP231): `type`, "
+        "`manufacturer`, `model`, `firmware_version` and the list `from_versions`. Without a row it may be reached from any. "
+        "`upgrade_order` above says what follows.\n\n"
+    )
 
 
 def in_words(field: FieldInfo) -> str:

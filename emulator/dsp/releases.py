@@ -36,7 +36,7 @@ class FeatureRow:
 
 FEATURES: Mapping[Feature, FeatureRow] = {
     Feature.DSP: FeatureRow(
-        "The DSP serves 11.4 and HCALCSs, and reports on the way of an image (DELIVERY_REPORTS)", "ota.md 1; S-20", "medium"
+        "The DSP serves 11.4 and HCALCSs, and tells how an image gets along (see below)", "ota.md 1; S-20", "medium"
     ),
     Feature.CSP: FeatureRow("The CSPs take images for PPMIDs and HCALCSs; until then none may have one", "ota.md 1", "medium"),
     Feature.SERVICE: FeatureRow("Users may send 11.4", "Q7-19", "low"),

@@ -105,6 +105,8 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         yield "within", lambda it: it.update(within="1 ms")
     if do == "expect-report":
         yield from _flips_of_report(step)
+    if do == "expect-edit-found":
+        yield "found", lambda it: it.update(found=False)
     if do == "expect-audit":
         yield "whole", lambda it: it.update(whole=False)
     for key, flips_of_row in _ROWS.items():

@@ -72,7 +72,13 @@ def test_requirements_exist(reference: Path) -> None:
 
 
 def test_scenarios_are_found_by_id_beginning_and_path() -> None:
-    assert [path.stem for path in find(["S-21"])] == ["S-21-agent-copies", "S-21-agent", "S-21-hash", "S-21-signature"]
+    assert [path.stem for path in find(["S-21"])] == [
+        "S-21-agent-copies",
+        "S-21-agent",
+        "S-21-hash",
+        "S-21-own-jobs-only",
+        "S-21-signature",
+    ]
     assert [path.stem for path in find(["S-01", "S-01"])] == ["S-01"]
     assert find(["somewhere/mine.toml"]) == [Path("somewhere/mine.toml")]
 

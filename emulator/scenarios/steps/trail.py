@@ -4,6 +4,7 @@ Rows describe records among all since the beginning, and exactly so many of them
 looked at by several steps.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.steps.wanted import Count
 from emulator.scenarios.values import Reference, References
+from emulator.service.audit_trail import read_export, verify_export
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
@@ -174,6 +176,48 @@ class ExpectAudit(Step):
             stage.fail(f"records of {row}{about}", expected, {"count": found, "others": near[-SHOWN:]}, about=eui)
 
 
+class ExpectEditFound(Step):
+    """Somebody edits a copy of the exported audit trail, and whoever verifies the copy finds it."""
+
+    record: AuditRow
+    """The record that is edited: the first that fits."""
+    edit: Literal["edited", "dropped"] = "edited"
+    """Whether it gets other values, or is left out."""
+    values: dict[str, str] = {}
+    """Its other values, by name: `{ user = "…" }`."""
+    found: bool = True
+    """Whether that is found."""
+
+    def check(self, names: Names) -> None:
+        """The record, and something to edit."""
+        self.record.check(names, "record")
+        if (self.edit == "edited") != bool(self.values):
+            expected = "values of an edited record, and none of a dropped one"
+            raise Malformed("it is not clear what is edited", where="values", expected=expected)
+
+    async def run(self, stage: "Stage") -> None:
+        """Export, edit and verify."""
+        lines = [json.loads(line) for line in (await stage.control.export_audit()).splitlines()]
+        wanted, requests = self.record.wanted(stage), self.record.requests_of(stage)
+        fitting = [line for line in lines if "entry" in line and self._fits(line["entry"], wanted, requests)]
+        if not fitting:
+            stage.fail(f"a record of {self.record} to edit", "at least one", "none")
+            return
+        if self.edit == "dropped":
+            lines.remove(fitting[0])
+        else:
+            fitting[0]["entry"].update(self.values)
+        verdict = await verify_export(*read_export(json.dumps(line).encode() for line in lines))
+        stage.verify("what was edited is found", self.found, not verdict.whole)
+        if self.found:
+            stage.verify("the record that is wrong first", fitting[0]["number"], verdict.broken_at)
+
+    def _fits(self, entry: Mapping[str, Any], wanted: Mapping[str, str], requests: frozenset[str] | None) -> bool:
+        if requests is not None and entry.get("request_id") not in requests:
+            return False
+        return all(entry.get(name, "") == value for name, value in wanted.items())
+
+
 class JournalRow(_Row):
     """Entries of the journal: what happened inside, to which device, in words."""
 
@@ -232,5 +276,9 @@ async def _pages(stage: "Stage", path: str, name: str, query: Mapping[str, str])
         after = page["next_after"] if len(page[name]) == PAGE else None
 
 
-STEPS: Mapping[str, type[Step]] = {"expect-audit": ExpectAudit, "expect-journal": ExpectJournal}
+STEPS: Mapping[str, type[Step]] = {
+    "expect-audit": ExpectAudit,
+    "expect-edit-found": ExpectEditFound,
+    "expect-journal": ExpectJournal,
+}
 """Steps that look at records."""
