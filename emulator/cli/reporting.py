@@ -26,6 +26,7 @@ def report(
     request_id: Annotated[str, typer.Option("--request-id", help="RequestID.")] = "",
     variant: Annotated[str, typer.Option("--variant", help="Service Reference Variant, such as 11.1.")] = "",
     within: Annotated[str, typer.Option("--within", help="Simulated time, such as 2h or 7d.")] = "",
+    longer_than: Annotated[str, typer.Option("--longer-than", help="Held for more than this simulated time, such as 7d.")] = "",
     since: Annotated[str, typer.Option("--from", help="From this simulated instant on.")] = "",
     until: Annotated[str, typer.Option("--to", help="Before this simulated instant.")] = "",
     supplier_changed: Annotated[
@@ -49,6 +50,7 @@ def report(
         "request_id": request_id or None,
         "variant": variant or None,
         "within_ms": duration_ms(within) if within else None,
+        "longer_than_ms": duration_ms(longer_than) if longer_than else None,
         "from_ms": instant_ms(since) if since else None,
         "to_ms": instant_ms(until) if until else None,
         "supplier_changed": supplier_changed,

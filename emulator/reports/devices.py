@@ -118,8 +118,8 @@ def _select_held(engine: Engine, filters: Filters) -> Sequence[DeviceState]:
         found = [each for each in found if (sent := _sent(engine, each)) is not None and sent[0].user == filters["sender"]]
     if "supplier_changed" in filters:
         found = [each for each in found if _changed(engine, each) is filters["supplier_changed"]]
-    if "longer_than" in filters:
-        latest_ms = engine.now_ms - filters["longer_than"]
+    if "longer_than_ms" in filters:
+        latest_ms = engine.now_ms - filters["longer_than_ms"]
         found = [each for each in found if (since_ms := _held_since_ms(engine, each)) is not None and since_ms < latest_ms]
     return found
 
@@ -176,7 +176,7 @@ HELD_IMAGES = Report(
         Filter("supplier", "devices of this supplier now", Unit.COMPANY),
         Filter("sender", "images that this user sent", Unit.USER),
         Filter("device", "this device alone", Unit.DEVICE),
-        Filter("longer_than", "those held for longer than so many milliseconds", Unit.DURATION),
+        Filter("longer_than_ms", "those held for longer than so many milliseconds", Unit.DURATION),
         Filter("supplier_changed", "only those held after a change of supplier, or only the others", Unit.FLAG),
     ),
     row=_held_row,

@@ -66,5 +66,6 @@ def test_what_is_wrong_is_told_in_words(at: Run) -> None:
     assert (unknown.code, "there is no report 'funnel'; expected one of campaign-funnel" in unknown.err) == (2, True)
     no_filter = at("report", "held-images", "--region", "North")
     assert (no_filter.code, "has no filter 'region'; expected supplier, sender, device" in no_filter.err) == (2, True)
+    assert at("report", "held-images", "--longer-than", "7d", "--json").json["count"] == 0
     assert at("report", "expiring-grants", "--within", "soon").code == 2
     assert at("report", "rsa-activity", "--from", "yesterday").code == 2

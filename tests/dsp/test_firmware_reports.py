@@ -60,9 +60,9 @@ def test_images_that_are_held_for_long() -> None:
     bench.distribute("11.1", "ESME", [NORTH_ESME])
     bench.run_until_idle()
     bench.advance(1)
-    assert of(bench, "held-images", longer_than=DAY_MS) == {format_eui(ESME)}
-    assert of(bench, "held-images", longer_than=0) == {format_eui(ESME), format_eui(NORTH_ESME)}
-    assert of(bench, "held-images", longer_than=bench.now_ms - since_ms) == set()
+    assert of(bench, "held-images", longer_than_ms=DAY_MS) == {format_eui(ESME)}
+    assert of(bench, "held-images", longer_than_ms=0) == {format_eui(ESME), format_eui(NORTH_ESME)}
+    assert of(bench, "held-images", longer_than_ms=bench.now_ms - since_ms) == set()
 
 
 def test_who_waits_without_a_receipt_holds_its_image_since_it_was_at_the_hub() -> None:
