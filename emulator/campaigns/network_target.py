@@ -39,31 +39,35 @@ from emulator.campaigns.reading import Plan, known_kind
 from emulator.campaigns.waves import Part
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
-from emulator.fanout.phases import JOBS
+from emulator.fanout.fields import OFF, OFF_HAN, SILENT
+from emulator.fanout.phases import DEAD, JOBS, OUTCOMES
 from emulator.fanout.tables import Chance, Order
 
 Numbers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Columns = Mapping[str, npt.NDArray[np.integer]]
 
+LOOKED_AT = ("order", "job", "running", "flags", "firmware")
+"""Columns of the network that are looked at."""
+
 START_MS = 1_767_600_000_000
 """When a generated estate begins: 2026-01-05T08:00:00Z, as the embedded estate does."""
 
-CHANCES: Mapping[str, str] = {
-    "csp.rejects_image": "file_damaged",
-    "wan.unreachable": "unreachable",
-    "wan.transfer_fails": "session_error",
-    "wan.loses_upstream": "alert_lost",
-    "hub.store_full": "store_full",
-    "hub.loses_image": "hub_image_lost",
-    "han.transfer_fails": "drops_transfer",
-    "han.drop_after_download": "falls_off_after_download",
-    "han.drop_after_activation": "falls_off_after_activation",
-    "device.never_queries": "never_queries",
-    "device.verify_fails": "signature_bad",
-    "device.loses_image": "held_lost",
-    "device.activation_fails": "activation_fails",
-    "device.dies_on_activation": "activation_dies",
+CHANCES: Mapping[str, tuple[str, ...]] = {
+    "csp.rejects_image": ("file_damaged",),
+    "wan.unreachable": ("unreachable",),
+    "wan.transfer_fails": ("session_error",),
+    "wan.loses_upstream": ("alert_lost", "response_lost"),
+    "hub.store_full": ("store_full",),
+    "hub.loses_image": ("hub_image_lost",),
+    "han.transfer_fails": ("drops_transfer",),
+    "han.drop_after_download": ("falls_off_after_download",),
+    "han.drop_after_activation": ("falls_off_after_activation",),
+    "device.never_queries": ("never_queries",),
+    "device.verify_fails": ("signature_bad",),
+    "device.loses_image": ("held_lost",),
+    "device.activation_fails": ("activation_fails",),
+    "device.dies_on_activation": ("activation_dies",),
 }
 """Faults as a plan names them, and what the fan-out core calls them."""
 
@@ -76,6 +80,10 @@ FAILED_JOBS: Mapping[str, str] = {
     "MISMATCH": VERSION_DIFFERS,
     "CANCELLED": CANCELLED,
 }
+MOVING = ("QUEUED", "WITH_CSP", "AT_CH", "DOWNLOADED")
+"""States of jobs of which more is awaited in any case."""
+UNREACHABLE = OFF | OFF_HAN | SILENT
+"""Flags of devices that answer no read."""
 STAGE_OF_JOB: Mapping[str, int] = {
     "QUEUED": 2, "WITH_CSP": 2, "FAILED_CSP": 2, "CANCELLED": 2, "AT_CH": 3, "FAILED_HAN": 3, "UNKNOWN": 3, "DOWNLOADED": 4,
     "FAILED_VERIFY": 4, "FAILED_ACTIVATE": 4, "VERIFIED": 5, "ORPHANED": 5, "ACTIVATED": 6, "MISMATCH": 6, "CONFIRMED": 7,
@@ -100,6 +108,10 @@ class Batch:
     retried: dict[str, int] = field(default_factory=dict)
     """Devices that a later order tries again, by the reason for which they failed here."""
     overdue: int | None = None
+    read: int = 0
+    """Devices of unknown outcome that were looked at."""
+    found: dict[str, int] = field(default_factory=dict)
+    """Of those, by the state of their job, devices that answered and run the image."""
     given_up: bool = False
 
 
@@ -122,8 +134,8 @@ class NetworkTarget:
             known_kind(effect.kind, CHANCES, f"{where}.kind")
             if effect.times is not None:
                 raise Malformed("a generated estate does not count occasions", where=f"{where}.times", expected="a share")
-            chance = Chance(CHANCES[effect.kind], effect.share, PPM)
-            self._chances.append(self.network.add_chance(chance))
+            for kind in CHANCES[effect.kind]:
+                self._chances.append(self.network.add_chance(Chance(kind, effect.share, PPM)))
         self._send_others()
 
     # What the runner asks of it
@@ -157,7 +169,17 @@ class NetworkTarget:
         """Nothing: the orders have their own times."""
 
     async def read(self) -> None:
-        """Nothing, likewise."""
+        """Look at the devices whose outcome is not known, once nothing of their batch moves or many more have become so.
+
+        The others are read by the orders' own times.
+        """
+        for batch in self._batches:
+            jobs, counts = self._total(batch, "jobs", JOBS), self._total(batch, "counts", OUTCOMES)
+            doubtful = self._doubtful(jobs, counts)
+            moving = sum(jobs.get(job, 0) for job in MOVING)
+            if doubtful > batch.read and (not moving or doubtful * 20 > batch.read * 21):
+                batch.read = doubtful
+                batch.found = {job: len(self._running_new(batch, job)) for job in ("UNKNOWN", "VERIFIED")}
 
     async def stop(self) -> None:
         """Cancel what is not at a device; activate nothing more: no command of these orders reaches a device from now on."""
@@ -200,7 +222,7 @@ class NetworkTarget:
             self.network.advance(max(due_s - 1, self.network.now))  # before what is given up at that very moment
             for batch in self._batches:
                 if batch.overdue is None and batch.since_s + level_s == due_s:
-                    jobs = self.network.jobs(batch.number)
+                    jobs = self._total(batch, "jobs", JOBS)
                     batch.overdue = jobs.get("QUEUED", 0) + jobs.get("WITH_CSP", 0)
         self.network.advance(until_s)
 
@@ -257,13 +279,19 @@ class NetworkTarget:
                 self.network.submit_span(pool, 0, rule.hubs, number)
 
     def _failures(self, batch: Batch) -> dict[str, int]:
-        jobs = self.network.jobs(batch.number)
+        jobs = self._total(batch, "jobs", JOBS)
         found: dict[str, int] = {}
         for job, reason in FAILED_JOBS.items():
             count = jobs.get(job, 0) - batch.retried.get(reason, 0)
             if count:
                 found[reason] = found.get(reason, 0) + count
         return found
+
+    def _total(self, batch: Batch, table: str, names: Sequence[str]) -> Mapping[str, int]:
+        """What a table of the batch's pool, the only one that has the order, counts of it."""
+        counted = self.network.pools[batch.pool].memory.tables[table]
+        first = batch.number * len(names)
+        return {name: int(count) for place, name in enumerate(names, first) if (count := counted[place])}
 
     def _retriable_reasons(self) -> set[str]:
         return set(self.plan.document.retry.of) & set(FAILED_JOBS.values())
@@ -276,7 +304,8 @@ class NetworkTarget:
         return sum(count for reason, count in self._failures(batch).items() if reason in reasons)
 
     def _tally(self, batch: Batch) -> Tally:
-        jobs, counts = self.network.jobs(batch.number), self.network.counts(batch.number)
+        document = self.plan.document
+        jobs, counts = self._total(batch, "jobs", JOBS), self._total(batch, "counts", OUTCOMES)
         gone = sum(batch.retried.values())
         furthest = [0] * 8
         for job, stage in STAGE_OF_JOB.items():
@@ -284,39 +313,58 @@ class NetworkTarget:
         for job, reason in FAILED_JOBS.items():
             if batch.retried.get(reason):
                 furthest[STAGE_OF_JOB[job]] -= batch.retried[reason]
+        for job, count in batch.found.items():
+            furthest[STAGE_OF_JOB[job]] -= count
+            furthest[STAGE_OF_JOB["CONFIRMED"]] += count
         furthest[0] = batch.requested - batch.taken
         stages = [sum(furthest[number:]) for number in range(8)]
         failures = self._failures(batch)
         if batch.requested > batch.taken:
             failures["not taken"] = batch.requested - batch.taken
-        open_, unread, refused, lost = self._awaited(batch, jobs, counts)
+        if batch.found.get("UNKNOWN"):
+            failures[NOTHING_HEARD] -= batch.found["UNKNOWN"]
+        refused = 0 if document.image.type is DeviceType.PPMID else counts.get("ACTIVATION_FAILED", 0)
         if refused:
             failures[ACTIVATION_FAILED] = failures.get(ACTIVATION_FAILED, 0) + refused
-        if batch.given_up and open_:
+        open_, unread = self._awaited(batch, jobs, counts)
+        if batch.given_up:
             failures[NOTHING_HEARD] = failures.get(NOTHING_HEARD, 0) + open_
             open_ = unread = 0
-        overdue = batch.overdue or 0
+        lost = 0
+        if document.campaign.read_after is not ReadAfter.NEVER:
+            lost = sum(counts.get(kind, 0) for kind in ("FELL_OFF", "DIED", "STOPPED_REPORTING"))
         assert stages[0] == batch.requested - gone
-        return Tally(tuple(stages), dict(sorted(failures.items())), lost, overdue, open_, unread, self._retriable(batch))
+        kept = {reason: count for reason, count in sorted(failures.items()) if count}
+        return Tally(tuple(stages), kept, lost, batch.overdue or 0, open_, unread, self._retriable(batch))
 
-    def _awaited(self, batch: Batch, jobs: Mapping[str, int], counts: Mapping[str, int]) -> tuple[int, int, int, int]:
-        """Devices that are open, unread, refused to activate, and lost contact."""
+    def _doubtful(self, jobs: Mapping[str, int], counts: Mapping[str, int]) -> int:
+        """Devices whose outcome the supplier does not know."""
         document = self.plan.document
-        moving = sum(jobs.get(job, 0) for job in ("QUEUED", "WITH_CSP", "AT_CH", "DOWNLOADED"))
-        lost = sum(counts.get(kind, 0) for kind in ("FELL_OFF", "DIED", "STOPPED_REPORTING"))
         if document.campaign.read_after is ReadAfter.NEVER:
-            lost = 0
-        if document.image.type is DeviceType.PPMID:
-            return moving, 0, 0, lost
+            return 0
+        return jobs.get("UNKNOWN", 0) + self._silent(jobs, counts)
+
+    def _silent(self, jobs: Mapping[str, int], counts: Mapping[str, int]) -> int:
+        """Meters that did not answer a command; a PPMID that says nothing is UNKNOWN to the DSP in the end."""
+        if self.plan.document.image.type is DeviceType.PPMID:
+            return counts.get("UNANSWERED", 0)
         known = sum(jobs.get(job, 0) for job in ("ACTIVATED", "CONFIRMED", "MISMATCH"))
-        refused = counts.get("ACTIVATION_FAILED", 0)
-        silent = counts.get("ACTIVATED", 0) - known + counts.get("DIED", 0) + counts.get("UNANSWERED", 0)
+        return counts.get("ACTIVATED", 0) - known + counts.get("DIED", 0) + counts.get("UNANSWERED", 0)
+
+    def _awaited(self, batch: Batch, jobs: Mapping[str, int], counts: Mapping[str, int]) -> tuple[int, int]:
+        """Devices that are open, and unread."""
+        document = self.plan.document
         stopped = self._stopped and batch.wave != ROLLBACK_WAVE
+        is_ppmid = document.image.type is DeviceType.PPMID
         wants = batch.wave == ROLLBACK_WAVE or (document.activation.rule == "after_verified" and not stopped)
-        held = max(0, jobs.get("VERIFIED", 0) - refused - silent) if wants else 0
         reads = document.campaign.read_after is ReadAfter.ALWAYS and not stopped
-        unread = jobs.get("ACTIVATED", 0) if reads else 0
-        return moving + held, unread, refused, lost
+        held = jobs.get("VERIFIED", 0) if wants and not is_ppmid else 0
+        activated = jobs.get("ACTIVATED", 0) if reads else 0
+        refused = 0 if is_ppmid else counts.get("ACTIVATION_FAILED", 0)
+        left = max(0, held + activated - refused - self._silent(jobs, counts))
+        unread = min(left, activated)
+        moving = sum(jobs.get(job, 0) for job in MOVING)
+        return moving + left - unread, unread + max(0, self._doubtful(jobs, counts) - batch.read)
 
     # Looking at rows
 
@@ -325,6 +373,20 @@ class NetworkTarget:
         wanted = [JOBS.index(job) for job in jobs]
         return self._where(
             batch.pool, lambda columns, rows: (columns["order"][rows] == batch.number) & np.isin(columns["job"][rows], wanted)
+        )
+
+    def _running_new(self, batch: Batch, job: str) -> Index:
+        """Devices of a batch in a state that would answer a read with the version that was sent."""
+        number, state = self.network.declared.version(int(batch.image, 16)), JOBS.index(job)
+        return self._where(
+            batch.pool,
+            lambda columns, rows: (
+                (columns["order"][rows] == batch.number)
+                & (columns["job"][rows] == state)
+                & (columns["running"][rows] == number)
+                & (columns["flags"][rows] & UNREACHABLE == 0)
+                & (columns["firmware"][rows] != DEAD)
+            ),
         )
 
     def _running(self, version: str) -> Index:
@@ -336,5 +398,5 @@ class NetworkTarget:
     def _where(self, pool: int, holds: Callable[[Columns, Numbers], Bools]) -> Index:
         applicable, running = self._applicable, self.network.pools[pool]
         rows = (applicable.hubs[pool].astype(np.int64) << running.shift) | applicable.place
-        columns = {name: np.asarray(running.memory.columns[name]) for name in ("order", "job", "running")}
+        columns = {name: np.asarray(running.memory.columns[name]) for name in LOOKED_AT}
         return (np.flatnonzero(holds(columns, rows)) + applicable.offsets[pool]).astype(np.int32)
