@@ -16,10 +16,13 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
+from emulator.fanout import fields, phases
+from emulator.fanout.columns import DEVICE_COLUMNS, HUB_COLUMNS, OWN, Pool
+
 Function = TypeVar("Function", bound=Callable[..., int])
 
 _KERNELS: dict[FunctionType, bool] = {}
-"""Every kernel in the order of definition, a kernel after those it calls; whether it goes into its callers whole."""
+"""Every kernel, and whether it goes into its callers whole."""
 
 
 def kernel(function: Function) -> Function:
@@ -46,22 +49,59 @@ def compiled() -> dict[Callable[..., int], Callable[..., int]]:
     """The compiled twin of every kernel defined so far; needs the extra ``scale``. Compilation itself is at the first call."""
     numba: Any = import_module("numba")
     config: Any = import_module("numba.core.config")
+    pool = _pool_type(numba)
     twins: dict[Any, Any] = {}
-    files = sorted({str(inspect.getsourcefile(function)) for function in _KERNELS} | {__file__})
-    digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
-    before, config.CACHE_DIR = config.CACHE_DIR, str(Path(__file__).parent / "__pycache__" / f"kernels-{digest}")
+    before, config.CACHE_DIR = config.CACHE_DIR, str(Path(__file__).parent / "__pycache__" / f"kernels-{_sources()}")
     try:
-        for function, into_callers in _KERNELS.items():
-            twin = FunctionType(function.__code__, dict(function.__globals__), function.__name__, function.__defaults__)
+        for function in _callees_first():
+            names = {name: twins.get(value, value) if callable(value) else value for name, value in function.__globals__.items()}
+            twin = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
             twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
-            options = {"nogil": True, "forceinline": into_callers, "error_model": "numpy"}
+            takes = [pool if name == "p" else numba.int64 for name in inspect.signature(function).parameters]
+            entry = not any(function.__name__ in other.__code__.co_names for other in _KERNELS)
+            # Without reference counts: kernels make no arrays, and a pool has some forty of them.
+            options = {"nogil": True, "forceinline": _KERNELS[function], "error_model": "numpy", "_nrt": False}
+            options |= {"no_cpython_wrapper": not entry, "no_cfunc_wrapper": True}
             try:
-                twins[function] = numba.njit(cache=True, **options)(twin)
+                twins[function] = numba.njit(numba.int64(*takes), cache=True, **options)(twin)
             except RuntimeError:  # nowhere to write: compiled anew in each process
-                twins[function] = numba.njit(**options)(twin)
+                twins[function] = numba.njit(numba.int64(*takes), **options)(twin)
     finally:
         config.CACHE_DIR = before
-    for function, twin in twins.items():
-        known = {name: twins[value] for name, value in function.__globals__.items() if callable(value) and value in twins}
-        twin.py_func.__globals__.update(known)
     return twins
+
+
+def _callees_first() -> list[FunctionType]:
+    """Every kernel after those that it calls."""
+    found: dict[FunctionType, None] = {}
+
+    def visit(function: FunctionType) -> None:
+        for name in function.__code__.co_names:
+            called = function.__globals__.get(name)
+            if isinstance(called, FunctionType) and called in _KERNELS and called not in found:
+                visit(called)
+        found[function] = None
+
+    for function in _KERNELS:
+        if function not in found:
+            visit(function)
+    return list(found)
+
+
+def _sources() -> str:
+    """A digest of everything that compiled code is made of."""
+    files = sorted({str(inspect.getsourcefile(function)) for function in _KERNELS} | {__file__, fields.__file__, phases.__file__})
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
+
+
+def _pool_type(numba: Any) -> Any:
+    """The type of a pool over arrays: columns lie apart in memory, tables do not."""
+    kinds = {"<i8": numba.int64, "<i4": numba.int32, "<i2": numba.int16, "u1": numba.uint8}
+    found = []
+    for name in Pool._fields:
+        if name in DEVICE_COLUMNS or name in HUB_COLUMNS:
+            kind = (DEVICE_COLUMNS.get(name) or HUB_COLUMNS[name])[0]
+            found.append(numba.types.Array(kinds[kind], 1, "A"))
+        else:
+            found.append(numba.types.Array(kinds[OWN[name][0] if name in OWN else "<i8"], 1, "C"))
+    return numba.types.NamedTuple(found, Pool)

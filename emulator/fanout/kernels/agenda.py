@@ -122,6 +122,21 @@ def displace(p: Pool, row: int) -> int:
 
 
 @kernel
+def clear_beside(p: Pool, row: int) -> int:
+    """Free a place that carried a second image; its room at the hub has gone on with the image or was given back."""
+    if p.flags[row] & LISTENED:
+        p.s[S_LISTENED] -= 1
+    p.phase[row] = IDLE
+    p.order[row] = NONE
+    p.job[row] = 0
+    p.flags[row] = 0
+    p.progress[row] = 0
+    p.tries[row] = 0
+    p.profile[row] = UNUSED
+    return 0
+
+
+@kernel
 def adopt(p: Pool, row: int) -> int:
     """If an image lies beside for this device, it is the next one."""
     shift = p.s[S_SHIFT]
@@ -141,21 +156,6 @@ def adopt(p: Pool, row: int) -> int:
             clear_beside(p, other)
             announce(p, row)
             return 1
-    return 0
-
-
-@kernel
-def clear_beside(p: Pool, row: int) -> int:
-    """Free a place that carried a second image; its room at the hub has gone on with the image or was given back."""
-    if p.flags[row] & LISTENED:
-        p.s[S_LISTENED] -= 1
-    p.phase[row] = IDLE
-    p.order[row] = NONE
-    p.job[row] = 0
-    p.flags[row] = 0
-    p.progress[row] = 0
-    p.tries[row] = 0
-    p.profile[row] = UNUSED
     return 0
 
 
