@@ -385,4 +385,6 @@ class Runner:
 
     def _end(self, now_ms: int, verdict: Verdict) -> None:
         self.phase, self.verdict = Phase.FINISHED, verdict
+        if self.deadline_ms is not None and self.deadline_met is None:
+            self.deadline_met = False  # what is not there by now never will be
         self._note(now_ms, "finished", None, verdict.value)

@@ -198,6 +198,16 @@ def test_a_gate_counts_devices_that_will_be_tried_again_only_at_the_end() -> Non
     assert done.runner.verdict is Verdict.HALTED
 
 
+def test_a_campaign_that_ends_without_everybody_has_missed_its_deadline() -> None:
+    def met(*fates: str) -> bool | None:
+        document = document_of(campaign={"waves": ["rest"], "deadline": "9 days"})
+        return drive(document, [fates])[0].runner.deadline_met
+
+    assert met("good", "good") is True
+    assert met("good", "not delivered") is False
+    assert met("good", "silent") is False
+
+
 def test_a_window_far_away_is_waited_for_in_one_go() -> None:
     looks = 0
 
