@@ -168,6 +168,7 @@ _OTHER_CELL = {
     "device": "GPF@south",
     "to_ms": "start",
     "activates_ms": "start",
+    "reported_ms": "start",
     "left_ms": "1 ms",
 }
 """Cells of other kinds than text, number and flag that no report has in a scenario."""
