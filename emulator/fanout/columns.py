@@ -11,7 +11,6 @@ import numpy as np
 
 from emulator.fanout.fields import (
     BLOCK_LOG2,
-    BUCKETS,
     CELL_WIDTH,
     PRIORITIES,
     Q_TURNS,
@@ -150,7 +149,7 @@ LINE = 64
 class Memory:
     """The columns and tables of one pool, as lists or as arrays."""
 
-    def __init__(self, arrays: bool, hubs: int, shift: int, cells: int) -> None:
+    def __init__(self, arrays: bool, hubs: int, shift: int, cells: int, buckets_log2: int, chains_log2: int) -> None:
         self.arrays = arrays
         self.shift = shift
         self.room = 0
@@ -159,8 +158,8 @@ class Memory:
         self.memory = np.empty(0, np.uint8)
         self._allocate(hubs, shift)
         sizes = {
-            "heads": BUCKETS,
-            "blocks": BUCKETS >> BLOCK_LOG2,
+            "heads": 1 << buckets_log2 + chains_log2,
+            "blocks": 1 << buckets_log2 - BLOCK_LOG2,
             "s": STATE_WIDTH,
             "cells": cells * CELL_WIDTH,
             "queues": Q_TURNS + PRIORITIES * TURN_WIDTH,

@@ -38,8 +38,8 @@ stand at the end of each row.
 (
     S_NOW, S_SEED, S_FIRST_HUB, S_HUBS, S_SHIFT, S_PENDING, S_BUSY, S_CAPACITY, S_QUEUED, S_FILL, S_OUTAGE, S_NODE_FREE,
     S_NODES_LEFT, S_OUTCOMES, S_LISTENED, S_EVENTS, S_SCHEDULED, S_NEXT, S_PARTIES, S_LANES, S_CELLS, S_CELL_FILL,
-    S_RETRY_AT, S_HOURS, S_DAY, STATE_WIDTH,
-) = range(26)  # fmt: skip
+    S_RETRY_AT, S_HOURS, S_DAY, S_BUCKETS, S_CHAINS, STATE_WIDTH,
+) = range(28)  # fmt: skip
 """The state of a pool. ``S_PENDING`` begins the list of entries that are due now, ``S_NEXT`` is a lower bound of the next due
 tick, ``S_RETRY_AT`` the tick of the node that looks again after a closed window or an outage, ``S_DAY`` the second of the day at
 tick 0, ``S_FILL`` says that a session may be free for somebody who waits, ``S_CELL_FILL`` begins the list of such cells."""
@@ -93,9 +93,13 @@ UNUSED = 255
 BESIDE = 254
 """Profile of a row that carries a second image for the device whose place at the hub is its ``party``."""
 
-BUCKETS_LOG2, BLOCK_LOG2 = 17, 8
-BUCKETS, BLOCK = 1 << BUCKETS_LOG2, 1 << BLOCK_LOG2
-"""One-second buckets of a wheel, and how many of them are counted together."""
+FEW_BUCKETS_LOG2, FEW_CHAINS_LOG2 = 13, 0
+MANY_BUCKETS_LOG2, MANY_CHAINS_LOG2 = 17, 3
+"""One-second buckets of a wheel, and the chains of each: of a pool that has few devices, and of one with many, whose entries are
+fetched from memory along several chains at a time."""
+BLOCK_LOG2 = 6
+BLOCK = 1 << BLOCK_LOG2
+"""Buckets that are counted together."""
 
 OUTCOME_WIDTH = 5
 """Tick, row, order, kind, code. Rows of hubs are ``-1 - hub``."""

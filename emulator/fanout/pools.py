@@ -18,7 +18,11 @@ from emulator.fanout.fields import (
     CELL_WIDTH,
     CHANCE_COUNT,
     CHANCE_WIDTH,
+    FEW_BUCKETS_LOG2,
+    FEW_CHAINS_LOG2,
     LANES,
+    MANY_BUCKETS_LOG2,
+    MANY_CHAINS_LOG2,
     MAX_ROUNDS,
     MISSING_STEPS,
     N_HEAD,
@@ -51,9 +55,11 @@ from emulator.fanout.fields import (
     Q_HEAD,
     Q_TURNS,
     QUEUE_WIDTH,
+    S_BUCKETS,
     S_CAPACITY,
     S_CELL_FILL,
     S_CELLS,
+    S_CHAINS,
     S_DAY,
     S_FILL,
     S_FIRST_HUB,
@@ -80,6 +86,8 @@ from emulator.fanout.radio_tables import complete_after, missing_after
 FOR_EVER = (1 << 31) - 2
 """The last tick there is."""
 FIRST_NODES = 128
+MANY_HUBS = 4_096
+"""Hubs at the start from which a pool gets the large wheel."""
 MAX_HOURS = 24 * 366
 """Hours of a series; what comes later counts in the last."""
 
@@ -127,7 +135,8 @@ class RunningPool:
         self.shared = shared
         self.pp = pp
         self.rule = rule
-        self.memory = Memory(shared.arrays, hubs, shift, pp[PP_CELLS])
+        buckets, chains = (FEW_BUCKETS_LOG2, FEW_CHAINS_LOG2) if hubs < MANY_HUBS else (MANY_BUCKETS_LOG2, MANY_CHAINS_LOG2)
+        self.memory = Memory(shared.arrays, hubs, shift, pp[PP_CELLS], buckets, chains)
         self.chances = 0
         """Chances that can happen in it."""
         self.taken: list[Raw] = []
@@ -139,6 +148,7 @@ class RunningPool:
         s[S_SEED], s[S_FIRST_HUB], s[S_HUBS], s[S_SHIFT], s[S_DAY] = seed, first_hub, hubs, shift, day
         s[S_PENDING] = s[S_CELL_FILL] = s[S_NODE_FREE] = s[S_RETRY_AT] = NONE
         s[S_CELLS], s[S_HOURS] = pp[PP_CELLS], 1
+        s[S_BUCKETS], s[S_CHAINS] = (1 << buckets) - 1, chains
         queues, cells = self.memory.tables["queues"], self.memory.tables["cells"]
         for place in range(Q_TURNS, len(queues)):
             queues[place] = 0

@@ -81,7 +81,16 @@ def dump(network: "Network") -> bytes:
                 names.append((name, len(values)))
         places, entries = _heads(pool)
         parts += [places, entries]
-        pools.append({"hubs": pool.hubs, "shift": pool.shift, "tables": names, "buckets": len(places) // 4, "taken": pool.taken})
+        pools.append(
+            {
+                "hubs": pool.hubs,
+                "shift": pool.shift,
+                "tables": names,
+                "heads": len(pool.memory.tables["heads"]),
+                "buckets": len(places) // 4,
+                "taken": pool.taken,
+            }
+        )
     declared = network.declared
     header = {
         "version": VERSION,
@@ -171,7 +180,7 @@ def _restore_pool(pool: RunningPool, saved: dict[str, Any], octets: bytes, at: i
         table: Any = pool.memory.table(name, count)
         table[:] = values(_KINDS[name], count)
         pool.memory.tables[name] = table
-    heads: Any = pool.memory.table("heads", len(pool.memory.tables["heads"]))
+    heads: Any = pool.memory.table("heads", saved["heads"])
     places, entries = values("<i4", saved["buckets"]), values("<i4", saved["buckets"])
     for place, entry in zip(places, entries, strict=True):
         heads[place] = entry

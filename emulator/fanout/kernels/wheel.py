@@ -1,5 +1,6 @@
 """The agenda of a pool: one-second buckets of linked entries, devices through their own columns, everything else through nodes.
 
+A bucket has one or more chains, an entry's by its number. What is due in a tick comes chain by chain, the last scheduled first.
 An entry beyond the horizon of the wheel lies in its bucket all the same and is passed over until its round. An entry of a
 device is its row, an entry of a node ``-2 - node``.
 """
@@ -9,7 +10,6 @@ from emulator.fanout.compiling import inlined, kernel
 from emulator.fanout.fields import (
     BLOCK,
     BLOCK_LOG2,
-    BUCKETS,
     N_A,
     N_B,
     N_DUE,
@@ -24,6 +24,8 @@ from emulator.fanout.fields import (
     N_TAIL,
     NODE_FREE,
     NODE_WIDTH,
+    S_BUCKETS,
+    S_CHAINS,
     S_NEXT,
     S_NODE_FREE,
     S_NODES_LEFT,
@@ -57,24 +59,31 @@ def set_link(p: Pool, entry: int, value: int) -> int:
 
 
 @inlined
-def enter_bucket(p: Pool, due: int) -> int:
-    """Count an entry in and return its bucket."""
-    bucket = due & (BUCKETS - 1)
+def chain_of(p: Pool, bucket: int, entry: int) -> int:
+    """Where the head of an entry's chain in a bucket lies."""
+    chains = p.s[S_CHAINS]
+    return bucket << chains | entry & ((1 << chains) - 1)
+
+
+@inlined
+def enter_bucket(p: Pool, entry: int, due: int) -> int:
+    """Count an entry in and return the place of its chain."""
+    bucket = due & p.s[S_BUCKETS]
     p.blocks[bucket >> BLOCK_LOG2] += 1
     p.s[S_SCHEDULED] += 1
     if due < p.s[S_NEXT]:
         p.s[S_NEXT] = due
-    return bucket
+    return chain_of(p, bucket, entry)
 
 
 @inlined
 def schedule(p: Pool, row: int, due: int) -> int:
     """Put a device that is not on the agenda on it, for the next tick at the earliest."""
     due = max(due, p.s[S_NOW] + 1)
-    bucket = enter_bucket(p, due)
+    chain = enter_bucket(p, row, due)
     p.due[row] = due
-    p.link[row] = p.heads[bucket]
-    p.heads[bucket] = row
+    p.link[row] = p.heads[chain]
+    p.heads[chain] = row
     return 0
 
 
@@ -82,10 +91,10 @@ def schedule(p: Pool, row: int, due: int) -> int:
 def schedule_node(p: Pool, node: int, due: int) -> int:
     """The same for a node."""
     due = max(due, p.s[S_NOW] + 1)
-    bucket = enter_bucket(p, due)
+    chain = enter_bucket(p, -2 - node, due)
     p.nodes[node * NODE_WIDTH + N_DUE] = due
-    p.nodes[node * NODE_WIDTH + N_LINK] = p.heads[bucket]
-    p.heads[bucket] = -2 - node
+    p.nodes[node * NODE_WIDTH + N_LINK] = p.heads[chain]
+    p.heads[chain] = -2 - node
     return 0
 
 
@@ -96,8 +105,9 @@ def unlink(p: Pool, entry: int) -> int:
     if due < 0:
         return 0
     pending = due == p.s[S_NOW]
-    bucket = due & (BUCKETS - 1)
-    at = p.s[S_PENDING] if pending else p.heads[bucket]
+    bucket = due & p.s[S_BUCKETS]
+    chain = chain_of(p, bucket, entry)
+    at = p.s[S_PENDING] if pending else p.heads[chain]
     before = NONE
     while at != entry:
         before, at = at, link_of(p, at)
@@ -107,7 +117,7 @@ def unlink(p: Pool, entry: int) -> int:
     elif pending:
         p.s[S_PENDING] = after
     else:
-        p.heads[bucket] = after
+        p.heads[chain] = after
     if not pending:
         p.blocks[bucket >> BLOCK_LOG2] -= 1
     p.s[S_SCHEDULED] -= 1
@@ -120,25 +130,78 @@ def unlink(p: Pool, entry: int) -> int:
 
 
 @kernel
+def fetch(p: Pool, first: int, count: int) -> int:
+    """Walk up to eight chains side by side, so that the memory of many entries is fetched at a time; return the sum of their
+    ticks.
+
+    Each step waits for memory; eight that do not depend on one another wait together.
+    """
+    a, b = p.heads[first], p.heads[first + 1]
+    c, d = p.heads[first + 2], p.heads[first + 3]
+    e, f = p.heads[first + 4], p.heads[first + 5]
+    g, h = p.heads[first + 6], p.heads[first + 7]
+    found = 0
+    for _ in range(count):
+        if a >= 0:
+            found += p.due[a]
+            a = p.link[a]
+        if b >= 0:
+            found += p.due[b]
+            b = p.link[b]
+        if c >= 0:
+            found += p.due[c]
+            c = p.link[c]
+        if d >= 0:
+            found += p.due[d]
+            d = p.link[d]
+        if e >= 0:
+            found += p.due[e]
+            e = p.link[e]
+        if f >= 0:
+            found += p.due[f]
+            f = p.link[f]
+        if g >= 0:
+            found += p.due[g]
+            g = p.link[g]
+        if h >= 0:
+            found += p.due[h]
+            h = p.link[h]
+        if a < 0 and b < 0 and c < 0 and d < 0 and e < 0 and f < 0 and g < 0 and h < 0:
+            return found
+    return found
+
+
+@kernel
 def turn(p: Pool, tick: int) -> int:
-    """Make a tick the present: move what is due from its bucket to the list of what is pending."""
+    """Make a tick the present: move what is due from its bucket to the list of what is pending; return how many."""
     p.s[S_NOW] = tick
-    bucket = tick & (BUCKETS - 1)
-    at = p.heads[bucket]
-    kept, taken, count = NONE, p.s[S_PENDING], 0
-    while at != NONE:
-        after = link_of(p, at)
-        if due_of(p, at) == tick:
-            set_link(p, at, taken)
-            taken = at
-            count += 1
-        else:
-            set_link(p, at, kept)
-            kept = at
-        at = after
-    p.heads[bucket] = kept
+    bucket = tick & p.s[S_BUCKETS]
+    first = chain_of(p, bucket, 0)
+    last = first + (1 << p.s[S_CHAINS])
+    if last - first == 8:
+        fetch(p, first, 1 << 20)
+    end, count = NONE, 0
+    for chain in range(first, last):
+        before, at = NONE, p.heads[chain]
+        while at != NONE:
+            after = link_of(p, at)
+            if due_of(p, at) == tick:
+                if before == NONE:
+                    p.heads[chain] = after
+                else:
+                    set_link(p, before, after)
+                if end == NONE:
+                    p.s[S_PENDING] = at
+                else:
+                    set_link(p, end, at)
+                end = at
+                count += 1
+            else:
+                before = at
+            at = after
+    if end != NONE:
+        set_link(p, end, NONE)
     p.blocks[bucket >> BLOCK_LOG2] -= count
-    p.s[S_PENDING] = taken
     return count
 
 
@@ -148,18 +211,15 @@ def next_tick(p: Pool, limit: int) -> int:
     if p.s[S_SCHEDULED] == 0:
         return limit
     tick = max(p.s[S_NOW] + 1, p.s[S_NEXT])
-    last = p.s[S_NOW] + BUCKETS
+    last = p.s[S_NOW] + p.s[S_BUCKETS] + 1
     while tick < limit and tick <= last:
-        bucket = tick & (BUCKETS - 1)
+        bucket = tick & p.s[S_BUCKETS]
         if p.blocks[bucket >> BLOCK_LOG2] == 0:
             tick = (tick | (BLOCK - 1)) + 1
             continue
-        at = p.heads[bucket]
-        while at != NONE:
-            if due_of(p, at) == tick:
-                p.s[S_NEXT] = tick
-                return tick
-            at = link_of(p, at)
+        if earliest(p, bucket, tick) == tick:
+            p.s[S_NEXT] = tick
+            return tick
         tick += 1
     if tick <= last or tick >= limit:
         p.s[S_NEXT] = max(p.s[S_NEXT], min(tick, limit))
@@ -168,20 +228,34 @@ def next_tick(p: Pool, limit: int) -> int:
 
 
 @kernel
+def earliest(p: Pool, bucket: int, tick: int) -> int:
+    """The least due tick in a bucket, ``tick`` as soon as one is found, or NONE in an empty one."""
+    least = NONE
+    first = chain_of(p, bucket, 0)
+    for chain in range(first, first + (1 << p.s[S_CHAINS])):
+        at = p.heads[chain]
+        while at != NONE:
+            due = due_of(p, at)
+            if due == tick:
+                return tick
+            if least == NONE or due < least:
+                least = due
+            at = link_of(p, at)
+    return least
+
+
+@kernel
 def beyond_horizon(p: Pool, limit: int) -> int:
     """The next due tick when all lie beyond one round of the wheel, or ``limit``."""
     least = NONE
     bucket = 0
-    while bucket < BUCKETS:
+    while bucket <= p.s[S_BUCKETS]:
         if p.blocks[bucket >> BLOCK_LOG2] == 0:
             bucket += BLOCK
             continue
-        at = p.heads[bucket]
-        while at != NONE:
-            due = due_of(p, at)
-            if least == NONE or due < least:
-                least = due
-            at = link_of(p, at)
+        due = earliest(p, bucket, NONE)
+        if due != NONE and (least == NONE or due < least):
+            least = due
         bucket += 1
     p.s[S_NEXT] = least
     return min(least, limit)
