@@ -23,7 +23,8 @@ sys.path.insert(0, str(ROOT))
 
 from emulator.campaigns.reference import campaign_page  # noqa: E402
 from emulator.cli.main import application  # noqa: E402
-from emulator.csp.regions import CspSettings  # noqa: E402
+from emulator.csp.pools import default_pools  # noqa: E402
+from emulator.csp.regions import CspSettings, default_technologies  # noqa: E402
 from emulator.domain import tables  # noqa: E402
 from emulator.domain.vocabulary import DeviceType  # noqa: E402
 from emulator.dsp import job_states  # noqa: E402
@@ -33,8 +34,9 @@ from emulator.dsp.settings import DspSettings  # noqa: E402
 from emulator.estate.declaration import _Estate as DeclaredEstate  # noqa: E402
 from emulator.estate.mistakes import _expected as explained  # noqa: E402
 from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration, RegistrationRule  # noqa: E402
+from emulator.fanout import phases  # noqa: E402
 from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
-from emulator.premises import device_states, hub_states  # noqa: E402
+from emulator.premises.profiles import device_kinds, hub_variants  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
 from emulator.reports.registry import REPORTS  # noqa: E402
 from emulator.scenarios.reference import scenario_page  # noqa: E402
@@ -349,19 +351,46 @@ names what is wrong ([how to](../how-to/own-estate.md)). An unknown key is an er
 
 def states() -> str:
     """State diagrams, drawn from the transition tables."""
-    machines: list[tuple[str, str, Mapping[tuple[Any, Any], Any]]] = [
-        ("Firmware job at the DSP", "One device of one 11.1 or 11.4.", job_states.TRANSITIONS),
-        ("Image slot of a hub", "One image in the store that a home shares.", hub_states.TRANSITIONS),
-        ("Loading", "How an image gets into a device.", device_states.LOADING),
-        ("Firmware of a device", "What it holds and runs.", device_states.FIRMWARE),
+    drawn = {(before, event): after for (before, event), after in job_states.TRANSITIONS.items()}
+    image = sorted((phases.PHASES[before], phases.PHASES[after]) for before, after in phases.TRANSITIONS)
+    firmware = sorted((phases.FIRMWARE[before], phases.FIRMWARE[after]) for before, after in phases.FIRMWARE_TRANSITIONS)
+    machines: list[tuple[str, str, list[str]]] = [
+        (
+            "Firmware job at the DSP",
+            "One device of one 11.1 or 11.4.",
+            [f"{state} --> {after}: {event}" for (state, event), after in drawn.items()],
+        ),
+        ("Image for a device", "From the WAN to the check by the device.", [f"{before} --> {after}" for before, after in image]),
+        ("Firmware of a device", "What it holds and runs.", [f"{before} --> {after}" for before, after in firmware]),
     ]
     text = "# States\n\nDrawn from the transition tables of the package. What is not drawn does not happen.\n"
-    for title, about, transitions in machines:
+    for title, about, lines in machines:
         text += f"\n## {title}\n\n{about}\n\n```mermaid\nstateDiagram-v2\n"
-        for (state, event), after in transitions.items():
-            text += f"    {state} --> {after}: {event}\n"
-        text += "```\n"
+        text += "".join(f"    {line}\n" for line in lines) + "```\n"
     return text
+
+
+def network() -> str:
+    """What the WAN and the homes can be made of, with the source of every value."""
+    text = """# Network
+
+Technologies, pools, variants of hubs and kinds of devices. `L…` in *source* names a row of the reference's table of limits, `EMU`
+is a choice of ours; an estimate is a figure that nobody could read anywhere. A home names its hub's variant by `hub_variant`, a
+device its kind by `profile` ([estate](estate.md)); what is the same for all is in [world settings](world-settings.md).
+
+"""
+    groups: list[tuple[str, str, Mapping[str, Any]]] = [
+        ("WAN technologies", "How a hub is reached.", default_technologies()),
+        ("Pools", "What the hubs of one region share.", default_pools()),
+        ("Variants of hubs", "What differs from the settings of the HAN.", hub_variants()),
+        ("Kinds of devices", "How they hear of an image and take it.", device_kinds()),
+    ]
+    for title, about, rows in groups:
+        text += f"## {title}\n\n{about}\n\n"
+        for name, each in rows.items():
+            listed = [(f"`{key}`", source.row, "yes" if source.estimate else "no") for key, source in each.sources.items()]
+            text += f"### `{name}`\n\n{each.meaning}.\n\n" + table(("Value", "Source", "Estimate"), listed) + "\n"
+    return text.rstrip() + "\n"
 
 
 def faults() -> str:
@@ -473,6 +502,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "world-settings.md": world_settings,
     "estate.md": estate,
     "states.md": states,
+    "network.md": network,
     "faults.md": faults,
     "control-api.md": control_api,
     "reports.md": reports,

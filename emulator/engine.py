@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.csp.csp import Csp
+from emulator.csp.network import open_rows
 from emulator.csp.regions import CspSettings
 from emulator.csp.state import CspState
 from emulator.domain.errors import Broken, Malformed
@@ -37,8 +38,8 @@ from emulator.premises.state import PremisesState
 from emulator.simulation.agenda import Agenda
 from emulator.simulation.faults import FaultPlan, FaultState
 
-STATE_FORMAT = 1
-"""Raised when a snapshot of an older engine can no longer be read as it is."""
+STATE_FORMAT = 2
+"""Raised when a snapshot of an older engine can no longer be read as it is. 2: images are in the columns of the fan-out core."""
 
 
 @dataclass(slots=True)
@@ -69,9 +70,11 @@ class Engine:
         self._effects: list[Effect] = []
         estate = state.estate
         settings = _Settings.of(estate)
-        self.entities = Entities(estate, state.premises, state.csp, state.dsp)
+        networks = (settings.csp, settings.han)
+        rows = open_rows(state.premises, estate, networks, state.agenda, keys, state.now_ms)
+        self.entities = Entities(estate, state.premises, state.csp, state.dsp, rows)
         self.faults = FaultPlan(state.faults, seed=estate.seed, facts=self.entities.facts, journal=self._journal)
-        self.premises = Premises(estate, keys, state.premises, state.agenda, settings.han, self.faults, self._journal)
+        self.premises = Premises(estate, keys, state.premises, state.agenda, settings.han, self.faults, self._journal, rows)
         self.csp = Csp(estate, state.csp, state.agenda, settings.csp, self.faults, estate.seed, self.premises, self._journal)
         self.context = Context(
             state=state.dsp,
@@ -139,11 +142,13 @@ class Engine:
         if self._effects:
             raise Broken("a snapshot with effects that nobody took would lose them")
         self.state.agenda.settle()
+        self.premises.rows.keep()
         return snapshot.dump(self.state)
 
     def digest(self) -> str:
         """SHA-256 over the state, to compare runs."""
         self.state.agenda.settle()
+        self.premises.rows.keep_digest()
         return snapshot.digest(self.state)
 
     def _set_now(self, now_ms: int) -> None:
@@ -166,9 +171,13 @@ def restore_state(data: bytes, columns: FindColumns = no_columns) -> EngineState
 
     ``columns`` finds registration columns by their digest: a snapshot of an estate that names a file does not hold them.
     """
+    written = snapshot.field_of(data, "format")
+    if isinstance(written, int) and written < STATE_FORMAT:
+        remedy = f"format {STATE_FORMAT}; go on with the version that wrote it, or begin anew from the estate"
+        raise Malformed(f"the snapshot has format {written}, from before images moved in columns", expected=remedy)
     state = snapshot.load(data)
-    if not isinstance(state, EngineState) or state.format > STATE_FORMAT:
-        raise Malformed("not the snapshot of this engine", expected=f"format {STATE_FORMAT} or older")
+    if not isinstance(state, EngineState) or state.format != STATE_FORMAT:
+        raise Malformed("not the snapshot of this engine", expected=f"format {STATE_FORMAT}")
     registrations, estate = state.dsp.registrations, state.estate
     found = columns(registrations.base_digest) if estate.registration_file else None
     if estate.registration_file and found is None:

@@ -5,6 +5,7 @@ What is due comes as agenda events through :meth:`Csp.handle`. Upwards it schedu
 ``dsp.upstream``       ``(hub, message)``             a message of a home reached the DSP
 ``dsp.delivery``       ``(job_key, 1 | 0, reason)``   an image did or did not get to its hub (alerts N60, N61)
 ``dsp.undeliverable``  ``(hub, target, message)``     a command could not be delivered within its window
+``dsp.hub_firmware``   ``(hub, version, gbcs)``       a hub runs new firmware of its own
 """
 
 from collections.abc import Callable, Mapping
@@ -82,8 +83,7 @@ class Csp:
     def distribute(self, job_key: str, hub: Eui64, target: Eui64, image_key: str, now_ms: int) -> None:
         """Queue an image for one device; ``dsp.delivery`` tells the outcome. A ``job_key`` is used once.
 
-        Reasons of failure are those of :meth:`Premises.begin_image`, and ``unknown hub``, ``image rejected``,
-        ``hub unreachable``, ``transfer failed``.
+        Reasons of failure are those of :mod:`emulator.premises.hub` and :data:`emulator.fanout.phases.REASONS`.
         """
         self._distribution.submit(job_key, hub, target, image_key, now_ms)
 
@@ -102,10 +102,6 @@ class Csp:
     def describe_job(self, job_key: str, now_ms: int) -> dict[str, Any] | None:
         """What a distribution is doing and waits for, as JSON values; None when it is over or unknown."""
         return self._distribution.describe_job(job_key, now_ms)
-
-    def describe_group(self, technology: str, region: str) -> dict[str, Any]:
-        """Channels in use and jobs waiting for one technology in one region, as JSON values."""
-        return self._distribution.describe_group(technology, region)
 
     def describe_hub(self, hub: Eui64, now_ms: int) -> dict[str, Any] | None:
         """How a hub is reached, whether it is, and the messages that wait for it; None when it is unknown."""
@@ -132,6 +128,12 @@ class Csp:
             return
         give_up_ms = event.at_ms + self._wan.settings.command_window_ms
         self._send(WaitingMessage(0, hub, 0, message, give_up_ms, 0, 0), event.at_ms)
+
+    def _hub_runs(self, event: Event) -> None:
+        hub, version, gbcs_version = event.args
+        assert isinstance(hub, int)
+        at_ms = self._wan.arrives_up_ms(hub, event.at_ms)
+        self._wan.agenda.schedule(at_ms, "dsp.hub_firmware", hub, version, gbcs_version)
 
     def _again(self, event: Event) -> None:
         number = event.args[0]
@@ -168,7 +170,7 @@ class Csp:
 _HANDLERS: Mapping[str, Callable[[Csp, Event], None]] = {
     "csp.upstream": Csp._upstream,
     "csp.again": Csp._again,
-    "csp.transmitted": lambda csp, event: csp._distribution.transmitted(event),
-    "csp.retry": lambda csp, event: csp._distribution.retry(event),
+    "csp.delivered": lambda csp, event: csp._distribution.delivered(event),
+    "csp.hub_runs": Csp._hub_runs,
 }
 """What happens at each topic."""

@@ -18,26 +18,14 @@ class WanHub:
 
 @dataclass(slots=True)
 class ImageJob:
-    """One image for one device, from the DSP to the hub."""
+    """One image for one device that is not yet at its hub. Where it is, the columns know."""
 
     job_key: str
-    number: int
-    """Names the job in agenda events."""
     hub: int
     target: int
-    image_key: str
+    order: int
+    """Which image of the columns it is."""
     size_bytes: int
-    group: str
-    """The channels or sessions it waits for or uses: technology and region."""
-    give_up_ms: int
-    """End of the window in which an unreachable hub is tried again."""
-    attempts: int = 0
-    """Tries that found no hub or broke off."""
-    broken_off: int = 0
-    """Those of them that broke off."""
-    transmitting: bool = False
-    due_ms: int = 0
-    """End of the transmission, or the next try; 0 while it waits for a channel."""
 
 
 @dataclass(slots=True)
@@ -61,12 +49,9 @@ class CspState:
     """The whole WAN."""
 
     hubs: dict[int, WanHub] = field(default_factory=dict)
-    jobs: dict[int, ImageJob] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)
-    """Job key to number."""
-    queues: dict[str, list[int]] = field(default_factory=dict)
-    """Jobs that wait for a channel, first come first served."""
-    busy: dict[str, int] = field(default_factory=dict)
-    """Channels or sessions in use per group."""
+    jobs: dict[str, ImageJob] = field(default_factory=dict)
+    """By job key."""
+    keys: dict[tuple[int, int], str] = field(default_factory=dict)
+    """Job keys by device and order."""
     messages: dict[int, WaitingMessage] = field(default_factory=dict)
     next_number: int = 1

@@ -7,7 +7,19 @@ from dataclasses import replace
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
 from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose, service_reference_variants
-from emulator.dsp import anomaly, commands, deadlines, firmware, inventory, jobs, lifecycle, notification, transactions, upstream
+from emulator.dsp import (
+    anomaly,
+    commands,
+    deadlines,
+    firmware,
+    hub_firmware,
+    inventory,
+    jobs,
+    lifecycle,
+    notification,
+    transactions,
+    upstream,
+)
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
 from emulator.dsp.effects import Answer
@@ -240,6 +252,7 @@ _HANDLERS: Mapping[str, Callable[..., None]] = {
     "dsp.upstream": lambda context, hub, message: upstream.receive(context, message),
     "dsp.delivery": lambda context, job, success, reason: jobs.delivered(context, job, bool(success), reason),
     "dsp.undeliverable": lambda context, hub, target, message: transactions.undeliverable(context, message),
+    "dsp.hub_firmware": hub_firmware.hub_firmware_activated,
     "dsp.hand_over": jobs.hand_over,
     "dsp.distribution_failure": jobs.tell_undistributed,
     "dsp.silence": jobs.silence,

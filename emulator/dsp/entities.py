@@ -9,6 +9,7 @@ from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.dsp.state import DspState, Premises
 from emulator.estate.model import Estate
+from emulator.premises.rows import Rows
 from emulator.premises.state import DeviceState, PremisesState
 from emulator.simulation.faults import FACTS, KINDS, Facts, FaultEntry, Subject, check_selects
 
@@ -18,10 +19,11 @@ Texts = tuple[str, ...]
 class Entities:
     """The hubs and devices of a world, by the facts of :data:`emulator.simulation.faults.FACTS`."""
 
-    def __init__(self, estate: Estate, premises: PremisesState, csp: CspState, dsp: DspState) -> None:
+    def __init__(self, estate: Estate, premises: PremisesState, csp: CspState, dsp: DspState, rows: Rows) -> None:
         self.premises = premises
         self.csp = csp
         self.dsp = dsp
+        self.rows = rows
         self._parties: Mapping[int, Texts] = {
             party.eui: (format_eui(party.eui), party.party, party.name) for party in estate.parties
         }
@@ -102,7 +104,7 @@ _FACTS: Mapping[str, Callable[[Entities, DeviceState], Texts]] = {
     "technology": lambda entities, device: _wan(entities, device, "technology"),
     "hub_variant": lambda entities, device: _inventoried(entities, device, "han_variant"),
     "connectivity": lambda entities, device: _inventoried(entities, device, "connectivity"),
-    "firmware_version": lambda entities, device: (f"{device.running_version:08X}",),
+    "firmware_version": lambda entities, device: (f"{entities.rows.running_version(device.eui):08X}",),
     "supplier": Entities.suppliers,
 }
 

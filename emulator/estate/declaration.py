@@ -102,12 +102,15 @@ class _Device(_Strict):
     date_commissioned: date | None = None
     supports_cs09: bool = True
     image_capacity_bytes: int = Field(1_048_576, gt=0, lt=2**40)
+    profile: Text30 = ""
 
 
 class _Home(_Strict):
     name: Text
     region: CspRegion
     wan_technology: str
+    hub_variant: Text30 = ""
+    alt_han: bool = False
     uprn: int | None = Field(None, gt=0, lt=10**12, description="a positive number of up to 12 digits")
     post_code: Annotated[str, AfterValidator(_printable)] = Field(
         "", pattern=r"^(.{6,8})?$", description="6 to 8 characters, or none"
@@ -219,6 +222,8 @@ def _convert(declared: _Estate) -> Estate:
                 han_variant=home.han_variant,
                 connectivity=home.connectivity,
                 wan_technology=home.wan_technology,
+                hub_variant=home.hub_variant,
+                alt_han=home.alt_han,
             )
         )
     return Estate(
@@ -266,6 +271,7 @@ def _device(device: _Device, hub: int) -> DeviceDefinition:
         date_commissioned="" if device.date_commissioned is None else device.date_commissioned.isoformat(),
         supports_cs09=device.supports_cs09,
         image_capacity_bytes=device.image_capacity_bytes,
+        profile=device.profile,
     )
 
 

@@ -61,6 +61,8 @@ class DeviceDefinition:
     """PPMID: reports its activation (ota.md section 8 C7); False is the legacy kind (C8)."""
     image_capacity_bytes: int = 1_048_576
     """Largest Manufacturer Image the device can hold (ota.md F28)."""
+    profile: str = ""
+    """Kind of device (docs/reference/network.md); empty is the kind named like its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class Home:
     connectivity: str = "Cellular"
     wan_technology: str = "cellular"
     """Names the csp profile: ``radio``, ``cellular``, ``mesh`` or ``4g``."""
+    hub_variant: str = ""
+    """Variant of hub (docs/reference/network.md); empty is ``standard``."""
+    alt_han: bool = False
+    """Whether the devices are reached over an alternative HAN, as in a block of flats: one more hop, a lower rate."""
 
 
 @dataclass(frozen=True, slots=True)

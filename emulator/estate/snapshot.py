@@ -31,6 +31,14 @@ def load(data: bytes) -> Any:
         raise Malformed(f"not a snapshot: {error}", expected="what dump() wrote") from None
 
 
+def field_of(data: bytes, name: str) -> Any:
+    """A plain field of the outermost object of a snapshot, whatever else is in it; None where there is none."""
+    try:
+        return json.loads(data)["v"][name]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
 def digest(state: Any) -> str:
     """SHA-256 of :func:`dump`, in hexadecimal."""
     return hashlib.sha256(dump(state)).hexdigest()

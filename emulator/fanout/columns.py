@@ -191,7 +191,7 @@ class Memory:
     def grow_hubs(self, hubs: int) -> None:
         """Make room for this many hubs."""
         if hubs > self.room:
-            self._rebuild(max(hubs, self.room * 2 if self.arrays else hubs), self.shift)
+            self._rebuild(max(hubs, self.room * 2), self.shift)
 
     def restride(self, shift: int) -> None:
         """Give every hub ``1 << shift`` places for devices. Links must be moved by the caller."""

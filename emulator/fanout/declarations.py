@@ -8,6 +8,7 @@ from emulator.domain.errors import Malformed
 from emulator.fanout.fields import (
     C_LEFT,
     C_NUMBER,
+    C_SKIP,
     CHANCE_WIDTH,
     LANES,
     O_NEXT_PART,
@@ -166,7 +167,10 @@ class Declarations:
         for pool in pools:
             old = pool.memory.tables["chances"]
             left = (
-                {int(old[at + C_NUMBER]): int(old[at + C_LEFT]) for at in range(0, len(old), CHANCE_WIDTH)}
+                {
+                    int(old[at + C_NUMBER]): (int(old[at + C_LEFT]), int(old[at + C_SKIP]))
+                    for at in range(0, len(old), CHANCE_WIDTH)
+                }
                 if pool.chances
                 else {}
             )
@@ -174,11 +178,11 @@ class Declarations:
             for number, chance in self.chances.items():
                 where = chance.device >> 40 if chance.device >= 0 else chance.pool
                 if where in (NONE, pool.number):
-                    rows.append(chance_row(number, chance, pool.shift, left.get(number, chance.first_n)))
+                    rows.append(chance_row(number, chance, pool.shift, *left.get(number, (chance.first_n, chance.skip_n))))
             pool.set_chances(rows)
 
 
-def chance_row(number: int, chance: Chance, shift: int, left: int) -> list[int]:
+def chance_row(number: int, chance: Chance, shift: int, left: int, skip: int) -> list[int]:
     """A chance as kernels of a pool with so many places at a hub see it."""
     device = NONE
     if chance.device >= 0:
@@ -186,5 +190,5 @@ def chance_row(number: int, chance: Chance, shift: int, left: int) -> list[int]:
     hub_to = chance.hub + 1 if chance.hub_to < 0 else chance.hub_to
     return [
         CHANCE_KINDS[chance.kind], chance.numerator, chance.denominator, chance.cell, chance.hub, hub_to, device, chance.order,
-        chance.profile, left, chance.from_s, chance.to_s, chance.value, NONE, number,
+        chance.profile, left, chance.from_s, chance.to_s, chance.value, skip, NONE, number,
     ]  # fmt: skip

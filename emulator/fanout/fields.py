@@ -31,9 +31,11 @@ stand at the end of each row.
 
 (
     C_KIND, C_NUMERATOR, C_DENOMINATOR, C_CELL, C_HUB, C_HUB_TO, C_ROW, C_ORDER, C_PROFILE, C_LEFT, C_FROM, C_TO, C_VALUE,
-    C_NEXT, C_NUMBER, CHANCE_WIDTH,
-) = range(16)  # fmt: skip
-"""``C_NEXT`` leads to the next chance of the kind, ``C_NUMBER`` is what the draw is keyed by."""
+    C_SKIP, C_NEXT, C_NUMBER, CHANCE_WIDTH,
+) = range(17)  # fmt: skip
+"""``C_SKIP`` is how many occasions pass first.
+
+``C_NEXT`` leads to the next chance of the kind, ``C_NUMBER`` is what the draw is keyed by."""
 
 (
     S_NOW, S_SEED, S_FIRST_HUB, S_HUBS, S_SHIFT, S_PENDING, S_BUSY, S_CAPACITY, S_QUEUED, S_FILL, S_OUTAGE, S_NODE_FREE,

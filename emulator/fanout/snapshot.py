@@ -144,7 +144,7 @@ def _spec(saved: dict[str, Any]) -> PoolSpec:
             tuple((party, weight) for party, weight in rule["parties"]),
             rule["version"],
         )
-    return PoolSpec(PoolProfile(**saved["profile"]), saved["name"], saved["hubs"], rule, saved["first_hub"])
+    return PoolSpec(PoolProfile(**saved["profile"]), saved["name"], saved["hubs"], rule, saved["first_hub"], saved["places"])
 
 
 def _restore_declared(network: "Network", saved: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ class PoolSpec:
     rule: Rule | None = None
     first_hub: int = NONE
     """Number of its first hub among all of the estate; draws depend on it. By default pools lie 2**32 apart."""
+    places: int = 2
+    """Places for devices that each hub has to begin with, where no rule says so."""
 
 
 class Outcome(NamedTuple):
@@ -70,7 +72,7 @@ class Waiting(NamedTuple):
 
 def shift_of(spec: PoolSpec) -> int:
     """The places at each hub are two to the power of this."""
-    places = len(spec.rule.places) if spec.rule else 2
+    places = len(spec.rule.places) if spec.rule else spec.places
     return max(places - 1, 0).bit_length()
 
 

@@ -198,6 +198,8 @@ class Chance:
     profile: int = -1
     first_n: int = -1
     """How often it can still happen, counted in each pool."""
+    skip_n: int = 0
+    """How many occasions it lets pass first, counted in each pool."""
     from_s: int = 0
     to_s: int = -1
     """Exclusive end."""

@@ -1,7 +1,8 @@
 """Activation of held firmware: CS06 immediate, dated and cancelled, and the PPMID's own (ota.md 4 and 11.6).
 
 Order of CS06 (firmware_examples.md 4): authenticate; a date is remembered and answered NULL; at its time: is an image held, is
-the hash equal, does activation succeed. The version in the outcome is the one that runs after the attempt.
+the hash equal, does activation succeed. The version in the outcome is the one that runs after the attempt. How long it takes and
+what comes of it is the columns' business; here are the checks and the messages.
 """
 
 from collections.abc import Mapping
@@ -11,9 +12,7 @@ from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.times import CANCEL
 from emulator.gbcs.usecases import by_code
-from emulator.premises import hub
 from emulator.premises.context import Context
-from emulator.premises.device_states import FirmwareEvent, FirmwareState, advance_firmware
 from emulator.premises.sending import send_alert, send_response
 from emulator.premises.state import Activation, DeviceState, PendingActivation
 
@@ -34,11 +33,8 @@ def command(
         if at_ms != CANCEL:
             _remember(context, device, message, wanted, at_ms, now_ms)
         return encode_shape("activate_firmware_result", {})
-    code = _refusal(context, device, wanted, now_ms)
-    if code is not None:
-        return _outcome(device, code)
-    start(context, device, now_ms, command=message.encode())
-    return None
+    code = _attempt(context, device, wanted, Activation(command=message.encode()))
+    return None if code is None else _outcome(context, device, code)
 
 
 def _remember(context: Context, device: DeviceState, message: GbcsMessage, wanted: bytes, at_ms: int, now_ms: int) -> None:
@@ -50,93 +46,74 @@ def _remember(context: Context, device: DeviceState, message: GbcsMessage, wante
 def due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
     """The date of a remembered CS06 has come; a device without power executes it when it is up again."""
     pending = device.pending
-    if pending is None or pending.number != number or not device.powered or device.firmware is FirmwareState.DEAD:
+    if pending is None or pending.number != number or not context.rows.powered(device.eui) or context.rows.dead(device.eui):
         return
     device.pending = None
-    code = _refusal(context, device, pending.manufacturer_image_hash, now_ms)
-    if code is None:
-        start(context, device, now_ms, dated=pending)
-    else:
+    code = _attempt(context, device, pending.manufacturer_image_hash, Activation(dated=pending))
+    if code is not None:
         _report_dated(context, device, pending, code, now_ms)
 
 
-def _refusal(context: Context, device: DeviceState, wanted: bytes, now_ms: int) -> ActivateImageCode | None:
-    """Why activation cannot start, or None."""
-    if device.firmware is FirmwareState.HELD and context.faults.find("device.loses_image", device.eui, now_ms) is not None:
-        _drop_held(device, FirmwareEvent.IMAGE_LOST)
-    if device.firmware is not FirmwareState.HELD:
+def _attempt(context: Context, device: DeviceState, wanted: bytes, activation: Activation) -> ActivateImageCode | None:
+    """Begin to activate the held image; why that cannot start, or None. ``activation`` says who hears of the outcome."""
+    held = context.rows.held(device.eui)
+    if held is None or context.rows.restarting(device.eui):
         return ActivateImageCode.NO_IMAGE_HELD
-    return None if device.held_hash == wanted else ActivateImageCode.HASH_MISMATCH
+    if held.manufacturer_image_hash != wanted:
+        return ActivateImageCode.HASH_MISMATCH
+    refused = context.rows.activate(device.eui)
+    if refused:
+        return ActivateImageCode(refused)
+    device.activation = activation
+    context.note(device, f"activates {held.file_version:08X}, up again in {context.settings.activation_ms // 1000} s")
+    return None
 
 
-def start(
-    context: Context, device: DeviceState, now_ms: int, command: bytes = b"", dated: PendingActivation | None = None
-) -> None:
-    """Begin to activate the held image."""
-    device.firmware = advance_firmware(device.firmware, FirmwareEvent.ACTIVATION_STARTS)
-    due_ms = now_ms + context.settings.activation_ms
-    device.activation = Activation(context.number(), due_ms, command, dated)
-    context.note(device, f"activates {device.held_version:08X}, up again in {context.settings.activation_ms // 1000} s")
-    context.agenda.schedule(due_ms, "device.activated", device.eui, device.activation.number)
-
-
-def activated(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
-    """The device runs again, or does not."""
-    activation = device.activation
-    if activation is None or activation.number != number or not device.powered:
+def ended(context: Context, device: DeviceState, code: ActivateImageCode, now_ms: int) -> None:
+    """The device runs again, with the new firmware or the old one: whoever waits for it hears."""
+    activation, device.activation = device.activation, None
+    context.note(device, f"runs {context.rows.running_version(device.eui):08X} after activation: {code.name}")
+    if code is ActivateImageCode.SUCCESS:
+        version_changed(context, device, now_ms)
+    if activation is None:
         return
-    device.activation = None
-    if context.faults.find("device.dies_on_activation", device.eui, now_ms) is not None:
-        device.firmware = advance_firmware(device.firmware, FirmwareEvent.BOOT_FAILED)
-        context.note(device, "does not come up again, by fault")
-        return
-    code = ActivateImageCode.SUCCESS
-    if context.faults.find("device.activation_fails", device.eui, now_ms) is not None:
-        code = ActivateImageCode.ACTIVATION_FAILURE
-        device.firmware = advance_firmware(device.firmware, FirmwareEvent.BOOT_FAILED_FALLBACK)
-    else:
-        _run_held(context, device, now_ms)
-    context.note(device, f"runs {device.running_version:08X} after activation: {code.name}")
     if activation.dated is not None:
         _report_dated(context, device, activation.dated, code, now_ms)
     elif activation.command:
         _answer(context, device, activation.command, code, now_ms)
-    elif device.device_type is DeviceType.PPMID:
-        report_ppmid(context, device, code is ActivateImageCode.SUCCESS, now_ms)
-    hub.announce(context, device, now_ms)
 
 
-def _run_held(context: Context, device: DeviceState, now_ms: int) -> None:
-    device.running_version = device.held_version
-    _drop_held(device, FirmwareEvent.BOOT_OK)
+def version_changed(context: Context, device: DeviceState, now_ms: int) -> None:
+    """Another version runs than before: an entry of the event log, and an alert where the settings say so."""
     context.log_event(device, VERSION_CHANGED, now_ms)
-    if context.faults.find("han.drop_after_activation", device.eui, now_ms) is not None:
-        device.on_han = False
-        context.note(device, "leaves the HAN after its activation, by fault")
-    elif context.settings.alert_on_version_change:
+    if context.settings.alert_on_version_change:
         send_alert(context, device, VERSION_CHANGED, now_ms)
 
 
-def _drop_held(device: DeviceState, event: FirmwareEvent) -> None:
-    device.firmware = advance_firmware(device.firmware, event)
-    device.held_hash, device.held_version = b"", 0
+def died(context: Context, device: DeviceState) -> None:
+    """The device does not come up again: nobody hears anything."""
+    device.activation = None
+    context.note(device, "does not come up again")
 
 
 def report_ppmid(context: Context, device: DeviceState, success: bool, now_ms: int) -> None:
-    """CS09 to the DCC; a legacy PPMID publishes nothing (ota.md 8 C7, C8)."""
-    if not device.definition.supports_cs09:
-        context.note(device, "does not report its activation: legacy kind")
-        return
-    send_alert(context, device, PPMID_ACTIVATION, now_ms, {"version": version_octets(device), "code": 0 if success else 1})
+    """CS09 to the DCC (ota.md 8 C7)."""
+    values = {"version": version_octets(context, device), "code": 0 if success else 1}
+    send_alert(context, device, PPMID_ACTIVATION, now_ms, values)
 
 
-def version_octets(device: DeviceState) -> bytes:
+def is_legacy_ppmid(device: DeviceState) -> bool:
+    """Whether it publishes nothing about its activation (ota.md 8 C8)."""
+    return device.device_type is DeviceType.PPMID and not device.definition.supports_cs09
+
+
+def version_octets(context: Context, device: DeviceState) -> bytes:
     """The running version as GBCS carries it, four octets."""
-    return device.running_version.to_bytes(4, "big")
+    return context.rows.running_version(device.eui).to_bytes(4, "big")
 
 
-def _outcome(device: DeviceState, code: ActivateImageCode) -> bytes:
-    values = {"activate_image_code": int(code), "firmware_version": version_octets(device)}
+def _outcome(context: Context, device: DeviceState, code: ActivateImageCode) -> bytes:
+    values = {"activate_image_code": int(code), "firmware_version": version_octets(context, device)}
     return encode_shape("activate_firmware_result", values)
 
 
@@ -144,11 +121,11 @@ def _answer(context: Context, device: DeviceState, octets: bytes, code: Activate
     message = decode_message(octets)
     use_case = by_code(message.message_code, device.device_type)
     assert use_case is not None
-    send_response(context, device, message, use_case, _outcome(device, code), now_ms)
+    send_response(context, device, message, use_case, _outcome(context, device, code), now_ms)
 
 
 def _report_dated(context: Context, device: DeviceState, dated: PendingActivation, code: ActivateImageCode, now_ms: int) -> None:
     alert_code = DATED_DONE if code is ActivateImageCode.SUCCESS else DATED_FAILED
     context.log_event(device, alert_code, now_ms)
-    values = {"originator_counter": dated.counter, "code": int(code), "version": version_octets(device)}
+    values = {"originator_counter": dated.counter, "code": int(code), "version": version_octets(context, device)}
     send_alert(context, device, alert_code, now_ms, values, time_ms=dated.at_ms)

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.domain.identifiers import format_eui
 from emulator.premises.images import Images
+from emulator.premises.rows import Rows
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import MAX_EVENT_LOG, DeviceState, HubState, PremisesState
 from emulator.simulation.agenda import Agenda
@@ -43,9 +44,11 @@ class Context:
     faults: Faults
     journal: Journal
     images: Images
+    rows: Rows
+    """What images do, and what devices run and hold."""
 
     def number(self) -> int:
-        """A number not used before for a slot, transfer or activation."""
+        """A number not used before for a pending activation."""
         number = self.state.next_number
         self.state.next_number += 1
         return number

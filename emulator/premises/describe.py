@@ -3,10 +3,8 @@
 from typing import Any
 
 from emulator.domain.identifiers import format_eui
-from emulator.premises import han
+from emulator.premises import han, row_views
 from emulator.premises.context import Context
-from emulator.premises.device_states import FirmwareState, LoadingState
-from emulator.premises.hub_states import SlotState
 from emulator.premises.state import DeviceState, HubState
 
 Waiting = dict[str, Any]
@@ -14,17 +12,20 @@ Waiting = dict[str, Any]
 
 def describe(context: Context, device: DeviceState, now_ms: int) -> dict[str, Any]:
     """One device; a CHF with its hub."""
-    pending = device.pending
+    pending, rows, eui = device.pending, context.rows, device.eui
+    held = rows.held(eui)
     described: dict[str, Any] = {
         "eui": format_eui(device.eui),
         "device_type": device.device_type.value,
         "hub": format_eui(device.hub),
-        "powered": context.hub_of(device).powered if device.device_type in han.IN_HUB else device.powered,
-        "on_han": device.on_han,
-        "running_version": f"{device.running_version:08X}",
-        "firmware": device.firmware.value,
-        "loading": device.loading.value,
-        "held_image": {"version": f"{device.held_version:08X}", "hash": device.held_hash.hex()} if device.held_hash else None,
+        "powered": rows.hub_powered(device.hub) if device.device_type in han.IN_HUB else rows.powered(eui),
+        "on_han": rows.on_han(eui),
+        "running_version": f"{rows.running_version(eui):08X}",
+        "firmware": rows.firmware(eui),
+        "loading": rows.loading(eui),
+        "held_image": None
+        if held is None
+        else {"version": f"{held.file_version:08X}", "hash": held.manufacturer_image_hash.hex()},
         "pending_activation": None
         if pending is None
         else {
@@ -61,45 +62,39 @@ def waits(context: Context, device: DeviceState, now_ms: int) -> list[Waiting]:
     def wait(what: str, until_ms: int | None = None) -> None:
         found.append({"what": what, "until_ms": until_ms})
 
-    if device.firmware is FirmwareState.DEAD:
+    rows, eui = context.rows, device.eui
+    in_hub = device.device_type in han.IN_HUB
+    if rows.dead(eui):
         wait("nothing: it did not come up after an activation")
-    elif not device.powered:
+    elif not in_hub and not rows.powered(eui):
         wait("its power")
-    elif not device.on_han:
+    elif not in_hub and not rows.on_han(eui):
         wait("being joined to the HAN")
-    elif not context.hub_of(device).powered:
+    elif not rows.hub_powered(device.hub):
         wait("its hub's power")
-    if device.activation is not None:
-        wait("the end of its activation", device.activation.due_ms)
+    elif not in_hub and not rows.hub_serves(device.hub):
+        wait("its hub, which restarts")
+    if rows.restarting(eui):
+        wait("the end of its activation", rows.up_again_ms(eui))
     if device.pending is not None:
         wait("the date of its activation", device.pending.at_ms - device.clock_offset_ms)
-    if device.transfer is not None:
-        verifying = device.loading is LoadingState.VERIFYING
-        wait("the check of its image" if verifying else "the last block of its image", device.transfer.due_ms)
     if device.waiting:
         wait(f"its wake-up, {len(device.waiting)} message(s) lie at the hub", device.wakes_ms or None)
-    for slot in context.hub_of(device).slots:
-        if slot.target == device.eui and slot.state is SlotState.READY:
-            wakes_ms = han.next_wake_ms(context, device, now_ms) if han.sleeps(device) else None
-            wait(f"asking for image {slot.file_version:08X}, which lies at the hub", wakes_ms)
-        elif slot.target == device.eui and slot.state is SlotState.RECEIVING:
-            wait(f"image {slot.file_version:08X}, which is on its way to the hub")
+    found += [{"what": what, "until_ms": until_ms} for what, until_ms in row_views.waits(rows, eui)]
     return found
 
 
 def _store(context: Context, home: HubState) -> dict[str, Any]:
     return {
-        "used_bytes": sum(slot.size_bytes for slot in home.slots),
-        "capacity_bytes": context.settings.store_bytes,
-        "capacity_images": context.settings.store_images,
+        **row_views.room(context.rows, home.eui),
         "slots": [
             {
-                "device": format_eui(slot.target),
-                "version": f"{slot.file_version:08X}",
-                "size_bytes": slot.size_bytes,
-                "state": slot.state.value,
-                "expires_ms": slot.expires_ms or None,
+                "device": format_eui(stored.target),
+                "version": f"{stored.image.file_version:08X}",
+                "size_bytes": stored.image.size_bytes,
+                "state": stored.state,
+                "expires_ms": stored.expires_ms,
             }
-            for slot in home.slots
+            for stored in row_views.stored(context.rows, home.eui)
         ],
     }

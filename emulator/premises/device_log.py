@@ -6,9 +6,7 @@ from emulator.domain.identifiers import Eui64, eui_bytes, format_eui
 from emulator.gbcs import dlms
 from emulator.gbcs.dlms import AccessResult, Data, Operation
 from emulator.gbcs.times import cosem
-from emulator.premises import hub, loading
 from emulator.premises.context import Context
-from emulator.premises.device_states import FirmwareState, LoadingEvent
 from emulator.premises.objects import members
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, LogEntry
@@ -54,13 +52,13 @@ def try_to_join(context: Context, home: HubState, eui: int, now_ms: int) -> None
     entry, device = entry_of(home, eui), context.state.devices.get(Eui64(eui))
     if entry is None or entry.joined or device is None or device.hub != home.eui:
         return
-    if not (device.powered and home.powered and now_ms <= entry.join_until_ms) or device.firmware is FirmwareState.DEAD:
+    there = context.rows.powered(eui) and context.rows.hub_powered(home.eui) and not context.rows.dead(eui)
+    if not there or now_ms > entry.join_until_ms:
         return
     entry.joined, entry.last_communication_ms = True, now_ms
-    device.on_han = True
+    context.rows.join(eui)
     context.note(device, f"joins the HAN of {format_eui(home.eui)}")
     report(context, home, now_ms)
-    hub.announce(context, device, now_ms)
 
 
 def remove(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
@@ -72,8 +70,7 @@ def remove(context: Context, device: DeviceState, data: Data, now_ms: int) -> Ac
     home.device_log.remove(entry)
     gone = context.state.devices.get(entry.device)
     if gone is not None:
-        loading.interrupt(context, gone, LoadingEvent.TRANSFER_FAILED, now_ms)
-        gone.on_han = False
+        context.rows.leave(gone.eui)
         gone.waiting.clear()
         context.note(gone, f"leaves the HAN of {format_eui(home.eui)}")
     report(context, home, now_ms)

@@ -58,7 +58,7 @@ def delay_ms(context: Context, device: DeviceState, now_ms: int) -> int:
 def version_named(context: Context, device: DeviceState, now_ms: int) -> int:
     """The firmware version that the device names when it is asked for it."""
     found = context.faults.find("device.wrong_version", device.eui, now_ms)
-    return device.running_version if found is None else int(str(found["version"]), 16)
+    return context.rows.running_version(device.eui) if found is None else int(str(found["version"]), 16)
 
 
 def _number(params: Params, name: str) -> int:

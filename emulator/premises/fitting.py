@@ -2,12 +2,11 @@
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
-from emulator.domain.vocabulary import DeviceStatus, DeviceType, RemotePartyRole
-from emulator.estate.model import DeviceDefinition, Estate
-from emulator.premises import han, loading
+from emulator.domain.vocabulary import DeviceStatus, RemotePartyRole
+from emulator.estate.model import DeviceDefinition, Estate, Home
+from emulator.premises import han
 from emulator.premises.context import Context
-from emulator.premises.device_states import LoadingEvent
-from emulator.premises.hub_states import SlotEvent, SlotState, advance
+from emulator.premises.hub import UNKNOWN_DEVICE, UNKNOWN_HUB
 from emulator.premises.state import DeviceState, HubState, LogEntry
 
 JOINED = frozenset(
@@ -30,8 +29,9 @@ def fill(context: Context, estate: Estate) -> None:
     )
     for home in estate.homes:
         context.state.hubs[home.hub] = HubState(home.hub)
+        context.rows.add_hub(home)
         for definition in home.devices:
-            place(context, definition, broker)
+            place(context, definition, broker, alt_han=home.alt_han)
     for device in context.state.devices.values():
         for eui in device.definition.joined_to:
             other = context.state.devices[eui]
@@ -39,7 +39,7 @@ def fill(context: Context, estate: Estate) -> None:
             other.joined_to[device.eui] = device.device_type
 
 
-def place(context: Context, definition: DeviceDefinition, broker: int) -> DeviceState:
+def place(context: Context, definition: DeviceDefinition, broker: int, *, alt_han: bool = False) -> DeviceState:
     """Put one device into its home, with the credentials that its definition names."""
     home = context.state.hubs[definition.hub]
     credentials = {int(RemotePartyRole.ACCESS_CONTROL_BROKER): int(broker)}
@@ -51,20 +51,29 @@ def place(context: Context, definition: DeviceDefinition, broker: int) -> Device
             credentials[int(role)] = int(party)
     in_hub = definition.device_type in han.IN_HUB
     joined = in_hub or definition.status is None or definition.status in JOINED
-    device = DeviceState(definition, int(definition.firmware_version, 16), credentials, on_han=joined)
+    device = DeviceState(definition, credentials)
     context.state.devices[definition.eui] = device
+    context.rows.add_device(definition, joined=joined, alt_han=alt_han)
     home.devices.append(definition.eui)
     if not in_hub and (joined or definition.status is DeviceStatus.WHITELISTED):
         home.device_log.append(LogEntry(definition.eui, 0, joined))
     return device
 
 
+def begin_home(context: Context, home: Home) -> None:
+    """A further home, with the devices that it is declared with; raise :class:`Malformed` when its hub is there already."""
+    if home.hub in context.state.hubs:
+        raise Malformed(f"there is a hub {format_eui(home.hub)} already", where="hub", expected="a new EUI")
+    context.rows.add_hub(home)
+    context.state.hubs[home.hub] = HubState(home.hub)
+    for definition in home.devices:
+        add(context, definition)
+
+
 def add(context: Context, definition: DeviceDefinition) -> None:
     """Fit a device; raise :class:`Malformed` when its EUI is taken or its home does not exist."""
     if definition.eui in context.state.devices:
         raise Malformed(f"there is a device {format_eui(definition.eui)} already", where="eui", expected="a new EUI")
-    if definition.device_type is DeviceType.CHF and definition.hub == definition.eui:
-        context.state.hubs[definition.hub] = HubState(definition.hub)
     if definition.hub not in context.state.hubs:
         raise Malformed(f"there is no hub {format_eui(definition.hub)}", where="hub", expected="the EUI of a fitted hub")
     brokers = (device.credentials[RemotePartyRole.ACCESS_CONTROL_BROKER] for device in context.state.devices.values())
@@ -84,17 +93,15 @@ def remove(context: Context, eui: int, now_ms: int) -> bool:
     home = context.hub_of(device)
     gone = list(home.devices) if eui == home.eui else [eui]
     for other in gone:
-        loading.interrupt(context, context.state.devices[other], LoadingEvent.TRANSFER_FAILED, now_ms)
-        transfer = context.state.devices[other].transfer
-        if transfer is not None:
-            context.images.release(transfer.image_key)
         context.note(context.state.devices[other], "is taken away")
+        for order in context.rows.state.moving.get(other, ()):
+            reason = UNKNOWN_DEVICE if eui != home.eui else UNKNOWN_HUB
+            context.agenda.schedule(now_ms, "csp.delivered", other, order, reason)
+        context.rows.remove_device(other, hub_stays=eui != home.eui)
         del context.state.devices[other]
         home.devices.remove(other)
     if eui == home.eui:
-        for slot in home.slots:
-            advance(slot.state, SlotEvent.LOST if slot.state is SlotState.READY else SlotEvent.WAN_TRANSFER_FAILS)
-            context.images.release(slot.image_key)
+        context.rows.remove_hub(eui)
         del context.state.hubs[eui]
     return True
 
@@ -106,6 +113,8 @@ def set_credential(context: Context, eui: int, role: int, party: Eui64) -> bool:
         return False
     changed = device.credentials.get(role) != party
     device.credentials[role] = party
+    if role == RemotePartyRole.SUPPLIER:
+        context.rows.set_supplier(device)
     if changed and role == RemotePartyRole.SUPPLIER and context.settings.fd_cancel_on_credential_change:
         device.pending = None
     context.note(device, f"trusts {format_eui(party)} as {RemotePartyRole(role).name}")

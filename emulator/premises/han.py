@@ -1,13 +1,8 @@
-"""The home area network: who hears what, and when. Durations are worked out, not simulated block by block.
-
-The block model is ota.md 16 and limits L073 to L078; Zigbee keeps a gas meter asleep between its wake-ups (L076, medium).
-"""
+"""The home area network: who hears a message, and when. Zigbee keeps a gas meter asleep between its wake-ups (L076, medium)."""
 
 from emulator.domain.vocabulary import DeviceType
 from emulator.premises.context import Context
-from emulator.premises.device_states import FirmwareState
 from emulator.premises.state import DeviceState
-from emulator.simulation.draws import draw_below
 
 IN_HUB = frozenset((DeviceType.CHF, DeviceType.GPF))
 """Logical devices inside the Communications Hub: no radio between."""
@@ -20,14 +15,15 @@ def sleeps(device: DeviceState) -> bool:
 
 def is_up(context: Context, device: DeviceState) -> bool:
     """Whether the device and its hub are powered, alive and joined, so that messages can pass between them."""
-    return device.powered and device.on_han and device.firmware is not FirmwareState.DEAD and context.hub_of(device).powered
+    rows = context.rows
+    if device.device_type in IN_HUB:
+        return rows.hub_powered(device.hub)
+    return rows.powered(device.eui) and rows.on_han(device.eui) and not rows.dead(device.eui) and rows.hub_serves(device.hub)
 
 
 def next_wake_ms(context: Context, device: DeviceState, now_ms: int) -> int:
-    """The first wake-up of a sleeping device at or after ``now_ms``; each device has a phase of its own."""
-    interval = context.settings.gsme_wake_interval_ms
-    phase = draw_below(interval, context.seed, device.eui, 0, "gsme wake")
-    return now_ms + (phase - now_ms) % interval
+    """The first wake-up of a sleeping device after ``now_ms``; each device has a phase of its own."""
+    return context.rows.next_wake_ms(device.eui, now_ms)
 
 
 def hears_at_ms(context: Context, device: DeviceState, now_ms: int) -> int:
@@ -49,15 +45,3 @@ def wake_for_messages(context: Context, device: DeviceState, now_ms: int) -> Non
     if device.waiting and not device.wakes_ms and is_up(context, device):
         device.wakes_ms = next_wake_ms(context, device, now_ms)
         context.agenda.schedule(device.wakes_ms, "device.wakes", device.eui)
-
-
-def transfer_end_ms(context: Context, device: DeviceState, size_bytes: int, begin_ms: int) -> int:
-    """When the last block of a file is in the device, when the first is asked for at ``begin_ms`` (a wake-up for sleepers)."""
-    settings = context.settings
-    blocks = -(-size_bytes // settings.block_bytes)
-    sleeping_ms = 0
-    if sleeps(device):
-        whole_wakes, blocks = divmod(blocks - 1, settings.gsme_blocks_per_wake)
-        blocks += 1
-        sleeping_ms = whole_wakes * settings.gsme_wake_interval_ms
-    return begin_ms + sleeping_ms + -(-blocks * 1_000 // settings.mains_blocks_per_s)

@@ -9,15 +9,16 @@ from typing import Any
 
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.estate.model import DeviceDefinition, Estate
-from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, loading, power
+from emulator.estate.model import DeviceDefinition, Estate, Home
+from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, outcomes, power
+from emulator.premises.chances import PlannedChances
 from emulator.premises.context import Context, DeviceKeys, Journal
 from emulator.premises.describe import describe
-from emulator.premises.images import Images
+from emulator.premises.rows import Rows
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import MAX_WAITING, DeviceState, PremisesState
 from emulator.simulation.agenda import Agenda, Event
-from emulator.simulation.faults import Faults
+from emulator.simulation.faults import FaultPlan
 
 __all__ = ["DeviceKeys", "HanSettings", "Journal", "Premises", "PremisesState"]
 
@@ -25,7 +26,7 @@ __all__ = ["DeviceKeys", "HanSettings", "Journal", "Premises", "PremisesState"]
 class Premises:
     """All homes of a world, over one :class:`PremisesState`."""
 
-    TOPICS = ("hub.", "han.", "device.")
+    TOPICS = ("hub.", "device.", "columns.")
     """Prefixes of the agenda topics that :meth:`handle` takes."""
 
     def __init__(
@@ -35,13 +36,16 @@ class Premises:
         state: PremisesState,
         agenda: Agenda,
         settings: HanSettings,
-        faults: Faults,
+        faults: FaultPlan,
         journal: Journal,
+        rows: Rows,
     ) -> None:
         """Behaviour over ``state``; an empty state is filled from ``estate``, a restored one is taken as it is."""
         self.state = state
-        self.images = Images(state)
-        self._context = Context(estate.seed, estate.start_ms, keys, state, agenda, settings, faults, journal, self.images)
+        self.rows = rows
+        self.chances = PlannedChances(state, rows, faults)
+        self.images = rows.images
+        self._context = Context(estate.seed, estate.start_ms, keys, state, agenda, settings, faults, journal, self.images, rows)
         if not state.hubs:
             fitting.fill(self._context, estate)
 
@@ -52,7 +56,7 @@ class Premises:
         """
         context = self._context
         home, there = self.state.hubs.get(hub_eui), self.state.devices.get(target)
-        if home is None or not home.powered or there is None or target not in home.devices:
+        if home is None or not self.rows.hub_powered(hub_eui) or there is None or target not in home.devices:
             context.journal("hub", target, f"a command is lost: {format_eui(hub_eui)} cannot take it", {"gbcs": message.hex()})
         elif not han.is_up(context, there):
             context.note(there, "cannot be reached over the HAN: a command is lost", gbcs=message.hex())
@@ -62,32 +66,47 @@ class Premises:
             at_ms = han.hears_at_ms(context, there, now_ms) + context.settings.processing_ms
             context.agenda.schedule(at_ms, "device.command", target, message)
 
-    def begin_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int) -> str:
-        """Reserve room at a hub for a held image whose transfer over the WAN starts; ``""`` or the reason of refusal.
+    def send_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int) -> tuple[int, str]:
+        """Put a held image on its way to a hub for a device: the order that outcomes name, or -1 and why it is not taken.
 
-        Reasons: ``unknown hub``, ``hub off``, ``unknown device``, ``no image for such a device``, ``image malformed``,
-        ``hardware versions missing``, ``image too large``, ``newer image held``, ``store full``.
+        ``csp.delivered`` with target, order and reason (empty: it is at the hub) tells what comes of it.
         """
-        return hub.begin_image(self._context, hub_eui, target, image_key, now_ms)
+        refused = hub.refusal(self._context, hub_eui, target, image_key)
+        if refused:
+            return -1, refused
+        if self.rows.is_behind(now_ms):
+            self.settle(now_ms)
+        else:
+            self.chances.refresh(now_ms)
+        return self.rows.submit(self.state.devices[target], image_key, now_ms)
 
-    def receive_image(self, hub_eui: Eui64, target: Eui64, image_key: str, image: bytes, now_ms: int) -> str:
-        """The image is complete at the hub; ``""`` when the hub has it, else the reason of refusal.
-
-        Reserves first where :meth:`begin_image` was not called; the reasons are the same. An image that the hub has and then
-        finds unfit for the device's hardware is not refused here but reported by the hub (8F89).
-        """
-        if not self.images.held(image_key) and self.images.hold(image) != image_key:
-            raise Broken(f"{image_key} is not the key of the image")
-        return hub.receive_image(self._context, hub_eui, target, image_key, now_ms)
-
-    def abandon_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int) -> None:
-        """The transfer over the WAN ended without success; the reservation is free again."""
-        hub.abandon_image(self._context, hub_eui, target, image_key, now_ms)
+    def recall_image(self, target: Eui64, order: int, now_ms: int) -> None:
+        """Take back an image that is not yet at its hub."""
+        self.settle(now_ms)
+        self.rows.cancel(target, order)
+        self.settle(now_ms)
 
     def reachable(self, hub_eui: Eui64) -> bool:
         """Whether a hub exists and has power."""
-        home = self.state.hubs.get(hub_eui)
-        return home is not None and home.powered
+        return hub_eui in self.state.hubs and self.rows.hub_powered(hub_eui)
+
+    def settle(self, now_ms: int) -> None:
+        """Bring the columns up to now, and tell what happened there; does nothing where they are."""
+        self.chances.refresh(now_ms)
+        happened = self.rows.advance(now_ms)
+        self.chances.collect(happened, now_ms)
+        for each in happened:
+            there = None if each.device is None else self.state.devices.get(each.device)
+            if each.device is None:
+                outcomes.hub_told(self._context, each.hub, each.kind, each.code, now_ms)
+            elif there is not None:
+                self.rows.leaving = each.leaves_later
+                outcomes.told(self._context, there, each.image, each.kind, each.code, now_ms)
+            elif each.image is not None:
+                outcomes.told_of_gone(self._context, each.hub, each.device, each.image, each.kind, each.code, now_ms)
+        self.rows.leaving = False
+        self.chances.refresh(now_ms)
+        self.rows.rearm(self.chances.changes_ms(now_ms))
 
     def handle(self, event: Event) -> None:
         """Run one due event of :attr:`TOPICS`; events about devices and hubs that are gone do nothing."""
@@ -95,23 +114,35 @@ class Premises:
             handler = _HANDLERS[event.topic]
         except KeyError:
             raise Broken(f"homes have no event {event.topic}") from None
+        self.settle(event.at_ms)
         handler(self, event)
+        self.rows.rearm()
 
     def add_device(self, definition: DeviceDefinition, now_ms: int) -> None:
         """Fit a device (12.2): powered, and on the HAN once the hub's device log lists it and lets it join (8.11).
 
-        A definition of a CHF with its own EUI as hub begins a new home. :class:`Malformed` when the EUI is taken or the hub
-        does not exist.
+        :class:`Malformed` when the EUI is taken or the hub does not exist.
         """
+        self.settle(now_ms)
         fitting.add(self._context, definition)
+
+    def add_home(self, home: Home, now_ms: int) -> None:
+        """Begin a further home with its hub and devices.
+
+        :class:`Malformed` when one of them is there already, or no pool for its hub.
+        """
+        self.settle(now_ms)
+        fitting.begin_home(self._context, home)
 
     def remove_device(self, eui: Eui64, now_ms: int) -> bool:
         """Take a device away, a hub with its whole home; False when there is none."""
-        return fitting.remove(self._context, eui, now_ms)
+        self.settle(now_ms)
+        return self._settled(fitting.remove(self._context, eui, now_ms), now_ms)
 
     def power(self, eui: Eui64, on: bool, now_ms: int) -> bool:
         """Switch a device or hub on or off; False when there is none."""
-        return power.switch(self._context, eui, on, now_ms)
+        self.settle(now_ms)
+        return self._settled(power.switch(self._context, eui, on, now_ms), now_ms)
 
     def rejoin(self, eui: Eui64, now_ms: int) -> bool:
         """Bring a device that fell off the HAN back onto it, as a visit would; False when its hub does not list it."""
@@ -119,19 +150,50 @@ class Premises:
         entry = None if fallen is None else device_log.entry_of(self._context.hub_of(fallen), eui)
         if fallen is None or entry is None or not entry.joined:
             return False
-        fallen.on_han = True
+        self.settle(now_ms)
+        self.rows.join(eui)
         self._context.note(fallen, "is back on the HAN")
         power.listen(self._context, fallen, now_ms)
-        return True
+        return self._settled(True, now_ms)
 
     def set_credential(self, eui: Eui64, role: int, party: Eui64, now_ms: int) -> bool:
         """Put another party's certificates into the slots of ``role`` on a device, as after a change of supplier."""
+        self.settle(now_ms)
         return fitting.set_credential(self._context, eui, role, party)
+
+    def side_channel(self, eui: Eui64, version: int, now_ms: int) -> bool:
+        """Change what a device runs without the DCC, as its maker can over the internet (ota.md 15); False when there is none."""
+        there = self.state.devices.get(eui)
+        if there is None:
+            return False
+        self.settle(now_ms)
+        self.rows.set_running(eui, version)
+        activation.version_changed(self._context, there, now_ms)
+        return True
+
+    def update_hub(self, hub_eui: Eui64, version: int, gbcs_version: str, duration_ms: int, now_ms: int) -> bool:
+        """The CSP sends a hub its own firmware, which takes so long to come (ota.md 9); False when there is no such hub."""
+        home = self.state.hubs.get(hub_eui)
+        if home is None:
+            return False
+        self.settle(now_ms)
+        home.coming_version, home.coming_gbcs_version = version, gbcs_version
+        self.rows.update_hub(hub_eui, duration_ms)
+        return self._settled(True, now_ms)
 
     def describe(self, eui: Eui64, now_ms: int) -> dict[str, Any] | None:
         """What a device or hub is and waits for, as JSON values; None when there is none of this EUI."""
         found = self.state.devices.get(eui)
         return None if found is None else describe(self._context, found, now_ms)
+
+    def _settled(self, result: bool, now_ms: int) -> bool:
+        """What a change brought at once is told, and the columns are looked at again in time."""
+        self.settle(now_ms)
+        return result
+
+    def _go_on(self, event: Event) -> None:
+        self.rows.due_came()
+        self.settle(event.at_ms)
 
     def _keep(self, sleeper: DeviceState, message: bytes, now_ms: int) -> None:
         if len(sleeper.waiting) >= MAX_WAITING:
@@ -166,9 +228,9 @@ class Premises:
             return
         if not han.is_up(self._context, there):
             self._context.note(there, "cannot be reached over the HAN: a command is lost", gbcs=message.hex())
-        elif there.activation is not None:
+        elif self.rows.restarting(there.eui):
             # The hub repeats what a rebooting device does not acknowledge.
-            at_ms = there.activation.due_ms + self._context.settings.han_latency_ms
+            at_ms = max(event.at_ms, self.rows.up_again_ms(there.eui)) + self._context.settings.han_latency_ms
             self._context.agenda.schedule(at_ms, "device.command", there.eui, message)
         elif len(event.args) == 2 and (late_ms := faulty.delay_ms(self._context, there, event.at_ms)):
             self._context.note(there, f"takes a command {late_ms // 1000} s later, by fault", gbcs=message.hex())
@@ -183,17 +245,6 @@ class Premises:
         home = self.state.hubs.get(hub_eui)
         if home is not None:
             device_log.try_to_join(self._context, home, eui, event.at_ms)
-
-    def _expire(self, event: Event) -> None:
-        hub_eui, number = event.args
-        assert isinstance(hub_eui, int)
-        assert isinstance(number, int)
-        hub.expire(self._context, hub_eui, number, event.at_ms)
-
-    def _query(self, event: Event) -> None:
-        there = self._device(event)
-        if there is not None:
-            loading.query(self._context, there, event.at_ms)
 
     def _device(self, event: Event) -> DeviceState | None:
         eui = event.args[0]
@@ -210,13 +261,9 @@ class Premises:
 _HANDLERS: Mapping[str, Callable[[Premises, Event], None]] = {
     "hub.command": Premises._command_arrives,
     "hub.join": Premises._join,
-    "hub.expiry": Premises._expire,
-    "han.query": Premises._query,
-    "han.transferred": lambda premises, event: premises._step(event, loading.transferred),
     "device.wakes": Premises._wakes,
     "device.command": Premises._command,
-    "device.verified": lambda premises, event: premises._step(event, loading.verified),
     "device.due": lambda premises, event: premises._step(event, activation.due),
-    "device.activated": lambda premises, event: premises._step(event, activation.activated),
+    "columns.due": Premises._go_on,
 }
 """What happens at each topic. Arguments: EUIs of hub or device first, then the message or the number that names the step."""

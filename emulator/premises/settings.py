@@ -32,10 +32,30 @@ class HanSettings:
     """Blocks a gas meter takes at one wake-up."""
     query_poll_ms: int = setting(24 * HOUR_MS, "L086", "medium", minimum=1)
     """How often a mains device asks for an image when no announcement reached it."""
-    activation_ms: int = setting(120 * SECOND_MS, "L095", "low")
+    activation_ms: int = setting(120 * SECOND_MS, "L095", "low", minimum=1)
     """From the start of an activation until the device runs again."""
     verification_ms: int = setting(5 * SECOND_MS, "EMU", "low")
     """From the last block until the device has checked the image."""
+    store_policy: str = setting("reject", "L035", "low", choices=("reject", "defer", "evict"))
+    """What a hub does with an image when its store is full: refuse it, try again later, or drop the one that waits longest."""
+    hub_resumes: bool = setting(True, "ota.md 11.4", "low")
+    """Whether a hub keeps what it received before its transfer over the WAN broke off."""
+    hub_reboot_ms: int = setting(5 * MINUTE_MS, "L039", "low", minimum=1)
+    """From the restart of a hub for its own firmware until its HAN is back."""
+    hub_update_waits: int = setting(8, "ota.md 13", "low")
+    """How often a hub's own update waits half an hour for a transfer on the HAN before it breaks it off."""
+    device_resumes: bool = setting(True, "ota.md 11.6", "low")
+    """Whether a device goes on with a transfer where it was before power or HAN went away."""
+    block_loss_permille: int = setting(10, "L089 as permille", "low")
+    """Blocks that are lost on the HAN and sent again."""
+    block_retries: int = setting(10, "L090", "low")
+    """How often a block is sent again before the transfer fails."""
+    sub_ghz_permille: int = setting(300, "L079 as permille", "low", minimum=1)
+    """Block rate on the sub-GHz band against 2.4 GHz."""
+    sub_ghz_blocks_per_h: int = setting(0, "L080 has no figure", "low")
+    """Blocks that a hub may send on its sub-GHz band in an hour; 0 is without limit."""
+    alt_han_permille: int = setting(250, "L083 as permille", "low", minimum=1)
+    """Block rate over an alternative HAN against a direct one."""
     han_latency_ms: int = setting(400, "EMU", "low")
     """One message over the HAN, hub to mains device or back."""
     processing_ms: int = setting(600, "EMU", "low")

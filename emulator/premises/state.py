@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from emulator.domain.vocabulary import DeviceType
 from emulator.estate.model import DeviceDefinition
-from emulator.premises.device_states import FirmwareState, LoadingState
-from emulator.premises.hub_states import SlotState
 
 MAX_EVENT_LOG = 100
 """Entries kept of a device's event log; ours."""
@@ -15,21 +13,23 @@ MAX_WAITING = 50
 
 
 @dataclass(slots=True)
-class ImageSlot:
-    """Room in a hub's image store, taken by one image for one device."""
+class SentImage:
+    """An image as it was sent at one moment: an order of the columns."""
 
     number: int
-    """Names the slot in agenda events; a number is never used again."""
-    target: int
-    """EUI of the device."""
+    """The order."""
     image_key: str
     """SHA-256 of the OTA file in hexadecimal."""
+    manufacturer_image_hash: bytes
+    file_version: int
     size_bytes: int
     """Size of the OTA file."""
-    file_version: int
-    state: SlotState
-    expires_ms: int = 0
-    """When the hub drops the image; 0 until the image is complete."""
+    signed: bool
+    """Whether it ends in a supplier's signature."""
+    uses: int = 0
+    """Devices to which it is on its way, while the file must be there."""
+    judged_for: list[int] = field(default_factory=list)
+    """Suppliers for whose key the signature was checked."""
 
 
 @dataclass(slots=True)
@@ -51,11 +51,13 @@ class HubState:
     eui: int
     devices: list[int] = field(default_factory=list)
     """EUIs of the home, the CHF and GPF among them, in the order of the estate."""
-    slots: list[ImageSlot] = field(default_factory=list)
     device_log: list[LogEntry] = field(default_factory=list)
     join_period_s: int = 0
     """How long newly added devices may join; set by 8.11."""
-    powered: bool = True
+    coming_version: int = 0
+    """Version of the firmware of its own that comes or came last; 0 is none."""
+    coming_gbcs_version: str = ""
+    """Its GBCS version as the CSP says; empty leaves that to the Central Products List."""
 
 
 @dataclass(slots=True)
@@ -75,11 +77,8 @@ class PendingActivation:
 
 @dataclass(slots=True)
 class Activation:
-    """An activation between its start and the moment the device runs again."""
+    """Who hears of the activation that goes on."""
 
-    number: int
-    """Names the activation in agenda events."""
-    due_ms: int
     command: bytes = b""
     """The CS06 to answer; empty when nobody waits for a Response."""
     dated: PendingActivation | None = None
@@ -87,40 +86,17 @@ class Activation:
 
 
 @dataclass(slots=True)
-class Transfer:
-    """An image on its way from the hub's store into the device, until the device has checked it."""
-
-    number: int
-    """Names the transfer in agenda events."""
-    slot: int
-    """Number of the hub's slot."""
-    image_key: str
-    due_ms: int
-    """End of the transfer, then of the verification."""
-
-
-@dataclass(slots=True)
 class DeviceState:
-    """A device of a home."""
+    """A device of a home. What it runs and holds, its power and its place on the HAN are in the columns."""
 
     definition: DeviceDefinition
     """What it was built as; what changes lies beside it."""
-    running_version: int
-    """The OTA file version that runs, as one number."""
     credentials: dict[int, int]
     """Remote Party Role to the EUI of the party whose certificates the device trusts in that role."""
     joined_to: dict[int, DeviceType] = field(default_factory=dict)
     """Its own device log: the devices with which it has joined."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Values that were set, encoded in hexadecimal, by attribute; the rest follows from its profile."""
-    powered: bool = True
-    on_han: bool = True
-    loading: LoadingState = LoadingState.IDLE
-    firmware: FirmwareState = FirmwareState.RUNNING
-    transfer: Transfer | None = None
-    held_hash: bytes = b""
-    """SHA-256 of the Manufacturer Image it holds; empty when it holds none."""
-    held_version: int = 0
     pending: PendingActivation | None = None
     activation: Activation | None = None
     alert_counter: int = 0
@@ -154,6 +130,57 @@ class DeviceState:
 
 
 @dataclass(slots=True)
+class PlannedChance:
+    """A chance of the columns that stands for a planned fault and one hub or device."""
+
+    fault: int
+    """Number of the fault."""
+    entity: int
+    kind: str
+    """One of :data:`emulator.fanout.tables.CHANCES`."""
+    chance: int
+    """Number of the chance."""
+    left: int
+    """How often it could still happen when that was looked at last."""
+    skip: int
+    """How many occasions it would still let pass then."""
+    span: tuple[int, int]
+    """Ticks from which and to which it applies."""
+
+
+@dataclass(slots=True)
+class RowsState:
+    """What stands for what in the columns, and the columns themselves."""
+
+    origin_ms: int = 0
+    """Simulated time of tick 0."""
+    columns: bytes = b""
+    """The columns, as of the last snapshot."""
+    pools: dict[str, int] = field(default_factory=dict)
+    """Numbers of pools by name."""
+    hubs: dict[int, int] = field(default_factory=dict)
+    """Hub ids by EUI."""
+    devices: dict[int, int] = field(default_factory=dict)
+    """Device ids by EUI."""
+    gone: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """EUIs of device and hub by the device id of devices that were taken away while their images lay at the hub."""
+    parties: list[int] = field(default_factory=list)
+    """EUIs of the suppliers whose certificates devices hold, by the number that the columns have."""
+    images: dict[int, SentImage] = field(default_factory=dict)
+    """Images by order."""
+    newest: dict[tuple[str, int, str, bool, bool], int] = field(default_factory=dict)
+    """Orders of the latest tick by file, tick, device type, and whether the image is for the device's hardware and maker: jobs
+    of one request share one."""
+    moving: dict[int, list[int]] = field(default_factory=dict)
+    """Orders on their way to a device or being checked by it, by its EUI."""
+    planned: list[PlannedChance] = field(default_factory=list)
+    """Chances that stand for planned faults."""
+    due: int = -1
+    """Agenda order number of the event at which the columns go on; -1 is none."""
+    due_ms: int = 0
+
+
+@dataclass(slots=True)
 class PremisesState:
     """All homes."""
 
@@ -162,6 +189,7 @@ class PremisesState:
     images: dict[str, bytes] = field(default_factory=dict)
     """OTA files by key, each once, while anything uses them."""
     image_uses: dict[str, int] = field(default_factory=dict)
-    """How many jobs, slots and transfers use an image."""
+    """How many jobs and devices use an image."""
     next_number: int = 1
-    """The next number for a slot, transfer or activation."""
+    """The next number for a pending activation."""
+    rows: RowsState = field(default_factory=RowsState)

@@ -9,7 +9,7 @@ from emulator.dsp.jobs import job_of
 from emulator.dsp.registration import supplier_parties
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job
 from emulator.engine import Engine
-from emulator.premises.state import DeviceState
+from emulator.premises.state import DeviceState, SentImage
 from emulator.reports.firmware import region_of
 from emulator.reports.report import Column, Filter, Filters, Report, Row, Unit, shown_user
 
@@ -18,7 +18,7 @@ from emulator.reports.report import Column, Filter, Filters, Report, Row, Unit, 
 
 def _running(engine: Engine, entry: InventoryEntry) -> str | None:
     device = engine.state.premises.devices.get(entry.eui)
-    return None if device is None else f"{device.running_version:08X}"
+    return None if device is None else f"{engine.premises.rows.running_version(device.eui):08X}"
 
 
 def _disagreement(engine: Engine, entry: InventoryEntry) -> str:
@@ -82,9 +82,15 @@ VERSION_DISAGREEMENT = Report(
 # held-images
 
 
+def _held(engine: Engine, device: DeviceState) -> SentImage:
+    held = engine.premises.rows.held(device.eui)
+    assert held is not None, "it was selected for what it holds"
+    return held
+
+
 def _sent(engine: Engine, device: DeviceState) -> tuple[FirmwareRequest, Job] | None:
     """The request and job that brought the image that a device holds; None where the DSP has forgotten them."""
-    job = job_of(engine.context, device.eui, image_hash=device.held_hash.hex())
+    job = job_of(engine.context, device.eui, image_hash=_held(engine, device).manufacturer_image_hash.hex())
     return None if job is None else (engine.state.dsp.firmware_requests[job.request], job)
 
 
@@ -111,7 +117,8 @@ def _held_since_ms(engine: Engine, device: DeviceState) -> int | None:
 
 def _select_held(engine: Engine, filters: Filters) -> Sequence[DeviceState]:
     wanted = filters.get("device")
-    found = [each for each in engine.state.premises.devices.values() if each.held_hash and wanted in (None, each.eui)]
+    devices, held = engine.state.premises.devices.values(), engine.premises.rows.held
+    found = [each for each in devices if wanted in (None, each.eui) and held(each.eui)]
     if "supplier" in filters:
         found = [each for each in found if filters["supplier"] in _suppliers(engine, each, engine.now_ms)]
     if "sender" in filters:
@@ -125,16 +132,16 @@ def _select_held(engine: Engine, filters: Filters) -> Sequence[DeviceState]:
 
 
 def _held_row(engine: Engine, device: DeviceState) -> Row:
-    sent = _sent(engine, device)
+    sent, held = _sent(engine, device), _held(engine, device)
     request, job = (None, None) if sent is None else sent
     entry = engine.state.dsp.inventory.get(Eui64(device.eui))
     return {
         "device": format_eui(device.eui),
         "type": device.device_type.value,
         "region": region_of(engine, device.hub).value,
-        "version": f"{device.held_version:08X}",
-        "image_hash": device.held_hash.hex(),
-        "running": f"{device.running_version:08X}",
+        "version": f"{held.file_version:08X}",
+        "image_hash": held.manufacturer_image_hash.hex(),
+        "running": f"{engine.premises.rows.running_version(device.eui):08X}",
         "suppliers": " ".join(_suppliers(engine, device, engine.now_ms)) or None,
         "sender": shown_user(None if request is None else request.user),
         "acting_for": None if request is None else " ".join(request.acting_for) or None,
@@ -195,7 +202,7 @@ def _select_unread(engine: Engine, filters: Filters) -> Sequence[InventoryEntry]
         device = engine.state.premises.devices.get(entry.eui)
         if device is None or wanted not in (None, entry.eui) or entry.device_type is DeviceType.GPF:
             continue
-        if f"{device.running_version:08X}" == (entry.read_version or device.definition.firmware_version):
+        if _running(engine, entry) == (entry.read_version or device.definition.firmware_version):
             continue
         if supplier is None or supplier in supplier_parties(engine.context, entry, engine.now_ms):
             found.append(entry)

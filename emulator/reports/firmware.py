@@ -10,6 +10,7 @@ from emulator.dsp import deadlines, job_states
 from emulator.dsp.state import FirmwareRequest, Job
 from emulator.engine import Engine
 from emulator.premises.hub import STORE_FULL
+from emulator.premises.row_views import stored
 from emulator.reports.report import Column, Filter, Filters, Report, Row, Unit
 
 OF_REQUESTS = (
@@ -198,8 +199,8 @@ def _select_contention(engine: Engine, filters: Filters) -> Sequence[Job]:
 
 def _contention_row(engine: Engine, job: Job) -> Row:
     request = engine.state.dsp.firmware_requests[job.request]
-    home = engine.state.premises.hubs.get(job.hub)
-    slots = home.slots if home is not None else []
+    known = job.hub in engine.state.premises.hubs
+    lying = list(stored(engine.premises.rows, job.hub)) if known else []
     entry = engine.state.dsp.inventory.get(job.device)
     return {
         "device": format_eui(job.device),
@@ -210,8 +211,8 @@ def _contention_row(engine: Engine, job: Job) -> Row:
         "user": format_eui(request.user),
         "version": request.firmware_version,
         "told_ms": job.since_ms,
-        "images_now": len(slots),
-        "used_bytes_now": sum(slot.size_bytes for slot in slots),
+        "images_now": len(lying),
+        "used_bytes_now": sum(each.image.size_bytes for each in lying),
     }
 
 

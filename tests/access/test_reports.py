@@ -114,8 +114,7 @@ def test_an_inventory_that_lags_is_found_until_it_follows(bench: Bench) -> None:
     bench.distribute("11.1", "ESME", [ESME])
     bench.run_until_idle()
     assert rows(bench, "version-disagreement") == []
-    real = bench.world.engine.state.premises.devices[ESME]
-    real.running_version = 0x00010100
+    bench.world.engine.premises.side_channel(ESME, 0x00010100, bench.now_ms)
     (row,) = rows(bench, "version-disagreement")
     assert (row["device"], row["inventory"], row["running"], row["differs"]) == (
         format_eui(ESME),
@@ -132,7 +131,7 @@ def test_an_inventory_that_lags_is_found_until_it_follows(bench: Bench) -> None:
 
 
 def test_a_version_that_was_read_and_is_not_listed_stays_a_disagreement(bench: Bench) -> None:
-    bench.world.engine.state.premises.devices[ESME].running_version = 0x0009_0000
+    bench.world.engine.premises.side_channel(ESME, 0x0009_0000, bench.now_ms)
     bench.submit("11.2", to=ESME)
     bench.run_until_idle()
     (row,) = rows(bench, "version-disagreement")

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.csp.regions import CspSettings, default_technologies
+from emulator.csp.pools import default_pools
+from emulator.csp.regions import CspSettings
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceStatus
+from emulator.premises.row_views import stored, waits
 from emulator.premises.settings import HanSettings
 from tests.premises.homes import (
     DAY_MS,
@@ -30,28 +32,41 @@ def outcomes(rig: Rig) -> dict[str, tuple[int, str]]:
 
 
 def limited(parallel: int) -> CspSettings:
-    technologies = dict(default_technologies())
-    technologies["cellular"] = replace(technologies["cellular"], parallel_images=parallel)
-    return CspSettings(technologies=technologies)
+    pools = dict(default_pools())
+    pools["cellular"] = replace(pools["cellular"], channels=parallel)
+    return CspSettings(pools=pools)
 
 
-@pytest.mark.parametrize(("eui", "rate"), [(ESME, 20_000), (NORTH_ESME, 4_000)])
-def test_the_time_follows_from_size_and_rate(eui: Eui64, rate: int) -> None:
+def test_the_time_follows_from_size_and_rate() -> None:
     rig = Rig()
-    image = rig.image(eui, size=100_000)
-    rig.distribute(eui, image)
+    image = rig.image(ESME, size=100_000)
+    rig.distribute(ESME, image)
     begun_ms = rig.now_ms
     rig.run(SECOND_MS)
     described = rig.csp.describe_job("job", rig.now_ms)
     assert described is not None
     assert described["waiting_for"] == {
-        "what": "the end of its transmission",
-        "until_ms": begun_ms + -(-len(image) * 8_000 // rate),
+        "what": "image 00010100, which is on its way to the hub",
+        "until_ms": begun_ms + -(-len(image) * 8 // 20_000) * SECOND_MS,
     }
     rig.run(HOUR_MS)
     assert outcomes(rig) == {"job": (1, "")}
     assert rig.csp.describe_job("job", rig.now_ms) is None
     assert not rig.csp_state.jobs
+
+
+def test_a_radio_hub_hears_its_image_in_rounds_and_gets_the_rest_by_itself() -> None:
+    rig = Rig()
+    image = rig.image(NORTH_ESME, size=100_000)
+    rig.distribute(NORTH_ESME, image)
+    rig.run(SECOND_MS)
+    described = rig.csp.describe_job("job", rig.now_ms)
+    assert described is not None
+    assert described["waiting_for"]["what"] == "image 00010100, which is broadcast to its cell"
+    rig.run(HOUR_MS)
+    assert outcomes(rig) == {"job": (1, "")}
+    round_ms = -(-len(image) * 8 // 4_000) * SECOND_MS
+    assert rig.deliveries[0][0] - rig.estate.start_ms > round_ms, "no hub hears 500 segments in one round (L054)"
 
 
 def test_jobs_wait_for_a_channel_in_their_order() -> None:
@@ -61,13 +76,9 @@ def test_jobs_wait_for_a_channel_in_their_order() -> None:
     rig.run(SECOND_MS)
     described = rig.csp.describe_job(hex(PPMID), rig.now_ms)
     assert described is not None
-    assert described["waiting_for"]["what"] == "a channel of cellular/Central, 1 job(s) before it"
-    assert rig.csp.describe_group("cellular", "Central") == {
-        "technology": "cellular", "region": "Central", "parallel_images": 1, "transmitting": 1, "waiting": 2,
-    }  # fmt: skip
+    assert described["waiting_for"]["what"] == "a session for image 00010100, 1 image(s) before it"
     rig.run(HOUR_MS)
     assert [job for _, job, *_ in rig.deliveries] == [hex(ESME), hex(GSME), hex(PPMID)]
-    assert rig.csp_state.busy == {"cellular/Central": 0}
 
 
 def test_regions_do_not_share_channels() -> None:
@@ -77,7 +88,7 @@ def test_regions_do_not_share_channels() -> None:
     rig.distribute(south, rig.image(south), "south")
     rig.run(2 * SECOND_MS)
     assert len(rig.csp_state.jobs) == 2
-    assert all(job.transmitting for job in rig.csp_state.jobs.values())
+    assert [waits(rig.rows, eui)[0][0] for eui in (ESME, south)] == ["image 00010100, which is on its way to the hub"] * 2
 
 
 def test_a_refusal_of_the_hub_is_the_reason() -> None:
@@ -105,8 +116,8 @@ def test_sessions_that_break_off_are_repeated_with_growing_waits() -> None:
     rig.run(10 * MINUTE_MS)
     described = rig.csp.describe_job("job", rig.now_ms)
     assert described is not None
-    assert described["waiting_for"]["what"] == "the next try to reach its hub"
-    assert not rig.state.hubs[HUB].slots, "the reservation is free in the meantime"
+    assert described["waiting_for"]["what"] == "the next try to send image 00010100 to its hub"
+    assert [each.state for each in stored(rig.rows, HUB)] == ["RECEIVING"], "what it has stays until the next try"
     rig.run(DAY_MS)
     assert outcomes(rig) == {"job": (1, "")}
     assert rig.deliveries[0][0] - rig.estate.start_ms > 45 * MINUTE_MS
@@ -136,7 +147,7 @@ def test_a_hub_that_loses_power_during_the_transmission() -> None:
     rig.run(4 * SECOND_MS)
     rig.premises.power(HUB, False, rig.now_ms)
     rig.run(10 * MINUTE_MS)
-    assert not rig.state.hubs[HUB].slots
+    assert [each.state for each in stored(rig.rows, HUB)] == ["RECEIVING"]
     rig.premises.power(HUB, True, rig.now_ms)
     rig.run(HOUR_MS)
     assert outcomes(rig) == {"job": (1, "")}
@@ -156,7 +167,7 @@ def test_cancelling(moment_ms: int) -> None:
     assert ("cancelled" in outcomes(rig)) is not cancelled
     assert outcomes(rig)["other"] == (1, "")
     assert not rig.csp.cancel("cancelled", rig.now_ms)
-    assert rig.csp_state.busy == {"cellular/Central": 0}
+    assert not rig.csp_state.jobs
     assert not rig.state.images
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.csp.pools import default_pools, read_pools
 from emulator.csp.regions import CspSettings, default_technologies, read_technologies
 from emulator.domain.errors import Malformed
 from emulator.estate.declaration import default_estate_toml, load_estate
@@ -15,7 +16,6 @@ meaning = "radio"
 command_latency_min_ms = { value = 1, source = "L018", estimate = true }
 command_latency_max_ms = { value = 2, source = "L018", estimate = true }
 image_rate_bits_per_s = { value = 4_000, source = "L051", estimate = true }
-parallel_images = { value = 2, source = "L049", estimate = true }
 """
 
 
@@ -40,11 +40,6 @@ def test_values_are_those_of_the_fact_table(reference: Path) -> None:
             assert source.estimate is (row["estimate"] == "yes") or source.row == "L018"
 
 
-def test_transmission_time_is_rounded_up() -> None:
-    radio = read_technologies(GOOD, "test")["radio"]
-    assert [radio.transmission_ms(size) for size in (0, 1, 500, 501)] == [0, 2, 1_000, 1_002]
-
-
 def test_waits_double_up_to_a_limit() -> None:
     settings = CspSettings()
     minutes = [settings.backoff_after(attempts) // 60_000 for attempts in range(1, 8)]
@@ -57,11 +52,56 @@ def test_waits_double_up_to_a_limit() -> None:
     [
         ("[radio", "test"),
         (GOOD.replace("value = 4_000", "value = 0"), "test: radio.image_rate_bits_per_s"),
-        (GOOD.replace("parallel_images", "channels"), "test: radio.parallel_images"),
+        (GOOD.replace("image_rate_bits_per_s", "rate"), "test: radio.rate"),
+        (GOOD.replace('source = "L051", ', ""), "test: radio.image_rate_bits_per_s"),
+        (GOOD[: GOOD.index("image_rate")], "test: radio.image_rate_bits_per_s"),
         (GOOD.replace("value = 1,", "value = 3,"), "test: radio"),
     ],
 )
 def test_bad_tables_are_refused_with_their_place(text: str, where: str) -> None:
     with pytest.raises(Malformed) as caught:
         read_technologies(text, "test")
+    assert caught.value.where == where
+
+
+POOL = """
+[cellular]
+meaning = "sessions"
+technologies = { value = "cellular mesh", source = "L059", estimate = false }
+channels = { value = 5, source = "L062", estimate = true }
+window_h = { value = 24, source = "EMU", estimate = true }
+unreachable_permille = { value = 10, source = "L067", estimate = true }
+"""
+
+
+def test_every_technology_has_a_pool() -> None:
+    pooled = [name for kind in default_pools().values() for name in kind.technologies]
+    assert sorted(pooled) == sorted(default_technologies())
+
+
+def test_pools_are_those_of_the_fact_table(reference: Path) -> None:
+    rows = {row["id"]: row for row in csv.DictReader((reference / "ota" / "limits.csv").read_text("utf-8").splitlines())}
+    units = {"L054": 10, "L057": 1_000, "L067": -10}
+    for kind in default_pools().values():
+        for name, source in kind.sources.items():
+            if source.row == "EMU" or name == "technologies":
+                continue
+            default = int(rows[source.row]["emulator_default"].split()[0])
+            unit = units.get(source.row, 1)
+            expected = (100 - default) * -unit if unit < 0 else default * unit
+            assert getattr(kind, name) == expected, name
+            assert source.estimate is (rows[source.row]["estimate"] == "yes")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (POOL.replace("value = 24", "value = 25"), "test: cellular.window_h"),
+        (POOL.replace("value = 5,", "value = 0,"), "test: cellular.channels"),
+        (POOL + 'cells = { value = 9, source = "L050", estimate = true }', "test: cellular.segment_bytes"),
+    ],
+)
+def test_bad_pools_are_refused_with_their_place(text: str, where: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        read_pools(text, "test")
     assert caught.value.where == where

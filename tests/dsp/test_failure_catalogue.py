@@ -406,10 +406,10 @@ def test_f37_a_device_that_leaves_the_han_after_its_activation(bench: Bench) -> 
 
 
 def test_f39_a_version_changed_behind_the_dcc_is_told_to_all_responsible(bench: Bench) -> None:
-    bench.world.engine.premises.state.devices[SHARED_PPMID].running_version = 0x00010100
+    bench.world.engine.premises.side_channel(SHARED_PPMID, 0x00010100, bench.now_ms)
     assert read_version(bench, SHARED_PPMID) == {"one": ["11.2 I0", "N49"], "two": ["N49"]}
     assert smi(bench, SHARED_PPMID) == "00010100"
-    bench.world.engine.premises.state.devices[SHARED_PPMID].running_version = 0x00990000
+    bench.world.engine.premises.side_channel(SHARED_PPMID, 0x00990000, bench.now_ms)
     assert read_version(bench, SHARED_PPMID) == {"one": ["11.2 I0", "N49"], "two": ["N49"]}
     assert smi(bench, SHARED_PPMID) == "00010100", "a version that is not listed is not believed"
 

@@ -103,7 +103,7 @@ def test_versions_that_nobody_has_read() -> None:
 
 def test_firmware_that_came_another_way_shows_too() -> None:
     bench = Bench()
-    bench.world.engine.state.premises.devices[PPMID].running_version = 0x0001FFFF
+    bench.world.engine.premises.side_channel(PPMID, 0x0001FFFF, bench.now_ms)
     (row,) = rows(bench, "never-read")
     assert (row["device"], row["route"], row["running"], row["request_id"]) == (format_eui(PPMID), "other", "0001FFFF", None)
     bench.submit("11.2", to=PPMID)

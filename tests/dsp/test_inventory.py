@@ -203,7 +203,7 @@ def test_joins_need_a_fitting_partner_on_the_hub(bench: Bench, srv: str, target:
 def test_the_version_of_a_hub_is_that_of_its_gas_proxy(bench: Bench) -> None:
     bench.control("cpl.put", type="CHF", manufacturer="10C0", model="00010101", firmware_version="00010500", gbcs_version="4.3")
     bench.control("cpl.put", type="GPF", manufacturer="10C0", model="00010101", firmware_version="00010500", gbcs_version="4.3")
-    bench.world.engine.premises.state.devices[HUB].running_version = 0x00010500
+    bench.world.engine.premises.side_channel(HUB, 0x00010500, bench.now_ms)
     assert bench.submit("11.2", to=GPF).code == "E11", "a GPF has no version of its own to read"
     assert bench.submit("11.2", to=HUB).code == "I99"
     assert told(bench.run_until_idle()) == {"one": ["11.2 I0", "N49"]}

@@ -25,7 +25,7 @@ def activated(bench: Bench, at: str | None = None) -> str:
     image = generated_manufacturer_image(row.manufacturer, row.model, "00010100", row.image_bytes)
     bench.activate(ESME, hashlib.sha256(image).digest(), at=at)
     bench.advance(4 * DAY_MS)
-    assert bench.world.engine.state.premises.devices[ESME].running_version == 0x00010100
+    assert bench.world.engine.premises.rows.running_version(ESME) == 0x00010100
     return smi(bench, ESME)
 
 

@@ -89,7 +89,7 @@ def test_messages_of_nobody_are_noted_and_dropped() -> None:
 @pytest.mark.parametrize(("setting", "expected"), [("drop", []), ("deliver", ["11.2 I0"])])
 def test_what_becomes_of_a_late_response_is_a_setting(setting: str, expected: list[str]) -> None:
     bench = bench_with(late_responses=setting, on_demand_validity_ms=100, command_failure_on_demand=False)
-    bench.world.engine.premises.state.devices[ESME].running_version = 0x00010100
+    bench.world.engine.premises.side_channel(ESME, 0x00010100, bench.now_ms)
     bench.submit("11.2", to=ESME)
     assert told(bench.advance(200)) == {"one": ["11.2 E21"]}
     late = told(bench.advance(HOUR_MS)).get("one", [])

@@ -67,10 +67,9 @@ def test_selectors_over_the_default_estate(bench: Bench) -> None:
 def test_a_selector_follows_what_changes(bench: Bench) -> None:
     """The fault waits for devices that run the new version."""
     bench.control("fault.add", kind="device.silent", who={"firmware_version": "00010100"})
-    hub = bench.world.engine.premises.state.devices[ESME]
     faults = bench.world.engine.faults
     assert not faults.active("device.silent", ESME, bench.now_ms)
-    hub.running_version = 0x00010100
+    bench.world.engine.premises.side_channel(ESME, 0x00010100, bench.now_ms)
     assert faults.active("device.silent", ESME, bench.now_ms)
 
 

@@ -64,8 +64,12 @@ def test_a_job_says_what_it_waits_for_from_stage_to_stage(bench: Bench) -> None:
         bench.world.engine.advance(bench.world.engine.next_wakeup() or 0)
         bench.collect()
         look()
-    assert seen[:3] == ["being handed to the csp", "the end of its transmission", "the csp's report of its delivery"]
-    assert "the last block of its image" in seen
+    assert seen[:3] == [
+        "being handed to the csp",
+        "image 00010100, which is on its way to the hub",
+        "the csp's report of its delivery",
+    ]
+    assert "the last block of its image 00010100" in seen
     assert "a report of hub or device, for the last time" in seen
 
 
@@ -76,7 +80,7 @@ def test_an_overdue_distribution_shows() -> None:
     bench.advance(HOUR_MS)
     (entry,) = bench.world.views.jobs().items
     assert (entry["open"], entry["overdue"]) == (True, False)
-    assert waits(entry["jobs"][0]) == ["the next try to reach its hub"]
+    assert waits(entry["jobs"][0]) == ["the next try to send image 00010100 to its hub"]
     bench.advance(1)
     assert bench.world.views.jobs().items[0]["overdue"]
     bench.run_until_idle()

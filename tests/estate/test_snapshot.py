@@ -9,7 +9,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
 from emulator.engine import STATE_FORMAT, EngineState, restore_state
 from emulator.estate import snapshot
-from emulator.world import create_world
+from emulator.world import create_world, restore_world
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ def test_a_world_comes_back_as_it_was() -> None:
     engine = create_world().engine
     octets = engine.snapshot()
     assert snapshot.dump(restore_state(octets)) == octets
-    assert snapshot.digest(restore_state(octets)) == engine.digest()
+    assert restore_world("again", octets).engine.digest() == engine.digest()
 
 
 @pytest.mark.parametrize("value", [1.5, object(), {1: 1.5}, [complex(1)], print])
@@ -80,3 +80,10 @@ def test_a_snapshot_of_something_else_or_of_a_newer_engine_is_refused() -> None:
 def test_fields_that_are_gone_or_new_are_no_hindrance() -> None:
     octets = create_world().engine.snapshot().replace(b'"alert_counter":0,', b'"forgotten":0,', 1)
     assert restore_state(octets).dsp.alert_counter == 0
+
+
+def test_a_snapshot_from_before_the_columns_is_refused_in_words() -> None:
+    octets = create_world().engine.snapshot().replace(b'"format":%d' % STATE_FORMAT, b'"format":1', 1)
+    with pytest.raises(Malformed, match="format 1, from before images moved in columns") as caught:
+        restore_state(octets)
+    assert "begin anew from the estate" in caught.value.expected

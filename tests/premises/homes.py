@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.csp.csp import Csp
+from emulator.csp.network import open_rows
 from emulator.csp.regions import CspSettings
 from emulator.csp.state import CspState
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
@@ -115,10 +116,10 @@ class Rig:
         han = han or HanSettings(store_images=4)
         self.state = state or PremisesState()
         self.csp_state = CspState()
-        self.premises = Premises(self.estate, Keys(), self.state, self.agenda, han, self.faults, note)
-        self.csp = Csp(
-            self.estate, self.csp_state, self.agenda, csp or CspSettings(), self.faults, self.estate.seed, self.premises, note
-        )
+        csp = csp or CspSettings()
+        self.rows = open_rows(self.state, self.estate, (csp, han), self.agenda, Keys(), self.now_ms)
+        self.premises = Premises(self.estate, Keys(), self.state, self.agenda, han, self.faults, note, self.rows)
+        self.csp = Csp(self.estate, self.csp_state, self.agenda, csp, self.faults, self.estate.seed, self.premises, note)
 
     def run(self, for_ms: int) -> None:
         """Let time pass."""

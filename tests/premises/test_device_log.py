@@ -6,8 +6,8 @@ import pytest
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
-from emulator.domain.vocabulary import DeviceStatus, DeviceType
-from emulator.estate.model import DeviceDefinition
+from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType
+from emulator.estate.model import DeviceDefinition, Home
 from emulator.premises.settings import HanSettings
 from tests.premises.homes import DAY_MS, ESME, HOUR_MS, HUB, MINUTE_MS, PPMID, SECOND_MS, Rig, default_estate, with_device
 
@@ -86,9 +86,9 @@ def test_removal_ends_a_transfer() -> None:
     rig = Rig()
     rig.distribute(PPMID, rig.image(PPMID))
     rig.run(40 * SECOND_MS)
-    assert rig.state.devices[PPMID].transfer is not None
+    assert rig.rows.loading(PPMID) == "DOWNLOADING"
     assert remove(rig, PPMID) == [0]
-    assert rig.state.devices[PPMID].transfer is None
+    assert rig.rows.loading(PPMID) == "IDLE"
     rig.run(15 * DAY_MS)
     assert [alert.says["transfer_code"] for alert in rig.alerts(0x8F89)] == [1]
     assert not rig.state.images
@@ -124,7 +124,7 @@ def test_the_log_with_link_states() -> None:
 def test_devices_by_status() -> None:
     for status, on_han in ((DeviceStatus.PENDING, False), (DeviceStatus.WHITELISTED, False), (DeviceStatus.SUSPENDED, True)):
         rig = Rig(estate=with_device(default_estate(), PPMID, status=status))
-        assert rig.state.devices[PPMID].on_han is on_han
+        assert rig.rows.on_han(PPMID) is on_han
         listed = PPMID in [entry.device for entry in rig.state.hubs[HUB].device_log]
         assert listed is (status is not DeviceStatus.PENDING)
 
@@ -140,8 +140,13 @@ def test_devices_that_cannot_be_fitted() -> None:
 def test_a_new_hub_begins_a_home() -> None:
     rig = Rig()
     hub = Eui64(0x00DB123456789CA2)
-    rig.premises.add_device(replace(rig.definition(HUB), eui=hub, hub=hub), rig.now_ms)
-    rig.csp.add_hub(hub, "4g", "4G Central")
+    home = Home("new", CspRegion.CENTRAL, hub, (replace(rig.definition(HUB), eui=hub, hub=hub),))
+    rig.premises.add_home(home, rig.now_ms)
+    with pytest.raises(Malformed):
+        rig.premises.add_home(home, rig.now_ms)
+    with pytest.raises(Malformed, match="4g/4G North"):
+        rig.premises.add_home(replace(home, hub=Eui64(1), region=CspRegion.NORTH_4G, wan_technology="4g"), rig.now_ms)
+    rig.csp.add_hub(hub, "cellular", "Central")
     rig.premises.add_device(definition(rig, hub=hub), rig.now_ms)
     assert rig.read_version(hub) == "00010000"
     assert rig.definition(hub).device_type is DeviceType.CHF

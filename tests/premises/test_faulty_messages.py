@@ -23,10 +23,10 @@ def test_a_lost_response_is_one_to_a_command_that_was_carried_out() -> None:
     rig = Rig()
     receipt(rig)
     rig.faults.add("device.response_lost", ESME, params={"code": ACTIVATION})
-    asked = rig.activate(ESME, rig.state.devices[ESME].held_hash)
+    asked = rig.activate(ESME, rig.rows.held(ESME).manufacturer_image_hash)
     rig.run(HOUR_MS)
     assert not rig.answers(asked)
-    assert rig.state.devices[ESME].running_version == 0x00010100
+    assert rig.rows.running_version(ESME) == 0x00010100
     assert rig.read_version(ESME) == "00010100", "other Responses are not lost"
 
 
@@ -34,7 +34,7 @@ def test_a_lost_alert_is_one_of_what_happened() -> None:
     rig = Rig()
     rig.faults.add("device.alert_lost", ESME, times=1, params={"code": RECEIPT})
     assert not receipt(rig)
-    assert rig.state.devices[ESME].held_version
+    assert rig.rows.held(ESME)
 
 
 def test_a_late_message_is_overtaken() -> None:
@@ -61,7 +61,7 @@ def test_protection_is_wrong(kind: str) -> None:
     rig = Rig()
     rig.faults.add(kind, ESME)
     receipt(rig)
-    asked = rig.activate(ESME, rig.state.devices[ESME].held_hash)
+    asked = rig.activate(ESME, rig.rows.held(ESME).manufacturer_image_hash)
     read = rig.send("11.2", ESME)
     rig.run(HOUR_MS)
     (critical,), (plain,) = rig.answers(asked), rig.answers(read)
@@ -102,13 +102,13 @@ def test_a_clock_that_has_drifted() -> None:
     rig = Rig()
     receipt(rig)
     rig.faults.add("device.clock_skew", ESME, params={"offset_ms": "-3 h"})
-    rig.activate(ESME, rig.state.devices[ESME].held_hash, date="2026-01-10T02:00:00.00Z")
+    rig.activate(ESME, rig.rows.held(ESME).manufacturer_image_hash, date="2026-01-10T02:00:00.00Z")
     rig.run(30 * DAY_MS)
     (done,) = rig.alerts(0x8F66)
     assert rig.state.devices[ESME].clock_offset_ms == -3 * HOUR_MS
     on_time = Rig()
     receipt(on_time)
-    on_time.activate(ESME, on_time.state.devices[ESME].held_hash, date="2026-01-10T02:00:00.00Z")
+    on_time.activate(ESME, on_time.rows.held(ESME).manufacturer_image_hash, date="2026-01-10T02:00:00.00Z")
     on_time.run(30 * DAY_MS)
     assert abs(done.at_ms - on_time.alerts(0x8F66)[0].at_ms - 3 * HOUR_MS) < MINUTE_MS
 

@@ -70,9 +70,9 @@ def everything() -> Rig:
     for eui in (ESME, GSME, HCALCS, PPMID):
         rig.distribute(eui, rig.image(eui), hex(eui))
     rig.run(6 * HOUR_MS)
-    rig.activate(HCALCS, rig.state.devices[HCALCS].held_hash)
+    rig.activate(HCALCS, rig.rows.held(HCALCS).manufacturer_image_hash)
     rig.activate(GSME, bytes(32))
-    rig.activate(ESME, rig.state.devices[ESME].held_hash, "2026-01-06T08:00:00Z")
+    rig.activate(ESME, rig.rows.held(ESME).manufacturer_image_hash, "2026-01-06T08:00:00Z")
     rig.run(2 * DAY_MS)
     rig.distribute(ESME, rig.image(ESME, NEWER, signer=OTHER_SUPPLIER), "bad")
     rig.distribute(GSME, rig.image(GSME, NEWER, signer=OTHER_SUPPLIER), "bad gas")

@@ -7,7 +7,7 @@ import pytest
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
 from emulator.gbcs.message import Cra
 from emulator.ota.image import parse_image
-from emulator.premises.device_states import FirmwareState
+from emulator.premises.row_views import stored
 from emulator.premises.settings import HanSettings
 from tests.premises.homes import (
     DAY_MS,
@@ -59,7 +59,7 @@ def test_image_to_new_version(eui: Eui64, code: int) -> None:
     assert (receipt.message.message_code, receipt.message.originator, receipt.message.recipient) == (code, eui, SUPPLIER)
     assert receipt.says["hash"] == image_hash.hex()
     assert rig.deliveries[0][0] < transfer.at_ms < receipt.at_ms
-    assert rig.state.devices[eui].firmware is FirmwareState.HELD
+    assert rig.rows.firmware(eui) == "HELD"
     assert rig.read_version(eui) == "00010000"
 
     command = rig.activate(eui, image_hash)
@@ -71,7 +71,7 @@ def test_image_to_new_version(eui: Eui64, code: int) -> None:
     assert rig.read_version(eui) == "00010100"
     assert [code for _, code in rig.state.devices[eui].events] == [0x8F72, 0x8F43]
     assert not rig.state.images
-    assert not rig.state.hubs[HUB].slots
+    assert not list(stored(rig.rows, HUB))
     rig.assert_all_authentic()
 
 

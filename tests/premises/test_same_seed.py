@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from emulator.csp.csp import Csp
+from emulator.csp.network import open_rows
 from emulator.csp.regions import CspSettings
 from emulator.estate.model import Estate
 from emulator.estate.snapshot import digest, dump, load
@@ -23,8 +24,8 @@ def everything(rig: Rig, snapshots: bool = False) -> tuple[list[bytes], str]:
         lambda: rig.send("4.1.1", GSME),
         partial(rig.distribute, HCALCS, rig.image(HCALCS), "again"),
         lambda: rig.send("11.2", ESME),
-        lambda: rig.activate(ESME, rig.state.devices[ESME].held_hash),
-        lambda: rig.activate(GSME, rig.state.devices[GSME].held_hash, "2026-01-06T08:00:00Z"),
+        lambda: rig.activate(ESME, rig.rows.held(ESME).manufacturer_image_hash),
+        lambda: rig.activate(GSME, rig.rows.held(GSME).manufacturer_image_hash, "2026-01-06T08:00:00Z"),
         lambda: rig.send("6.2.4", ESME),
     ]
     for step in steps:
@@ -34,11 +35,13 @@ def everything(rig: Rig, snapshots: bool = False) -> tuple[list[bytes], str]:
             if snapshots:
                 restore(rig)
     rig.run(40 * HOUR_MS)
+    rig.rows.keep_digest()
     return [heard.octets for heard in rig.heard], digest([rig.state, rig.csp_state, rig.agenda, rig.faults.state])
 
 
 def restore(rig: Rig) -> None:
     """Replace all state and behaviour of the rig by what a snapshot says."""
+    rig.rows.keep()
     state, csp_state, agenda, faults = load(dump([rig.state, rig.csp_state, rig.agenda, rig.faults.state]))
     rig.state, rig.csp_state, rig.agenda = state, csp_state, agenda
     rig.faults = FaultPlan(faults)
@@ -47,7 +50,8 @@ def restore(rig: Rig) -> None:
         pass
 
     han = HanSettings(store_images=4)
-    rig.premises = Premises(rig.estate, Keys(), state, agenda, han, rig.faults, note)
+    rig.rows = open_rows(state, rig.estate, (CspSettings(), han), agenda, Keys(), rig.now_ms)
+    rig.premises = Premises(rig.estate, Keys(), state, agenda, han, rig.faults, note, rig.rows)
     rig.csp = Csp(rig.estate, csp_state, agenda, CspSettings(), rig.faults, rig.estate.seed, rig.premises, note)
 
 

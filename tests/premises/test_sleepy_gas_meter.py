@@ -65,7 +65,7 @@ def test_a_large_image_takes_many_wake_ups() -> None:
     assert rig.deliveries[0][2] == 1
     described = rig.premises.describe(GSME, rig.now_ms)
     assert described is not None
-    assert described["waiting_for"][0]["what"] == "the last block of its image"
+    assert described["waiting_for"][0]["what"] == "the last block of its image 00010100"
     # 300,000 octets are 6,000 blocks: 15 wake-ups of 400 (L078 says 7.5 hours for a first wake-up after half an hour).
     rig.run(6 * HOUR_MS - 20 * MINUTE_MS)
     assert not rig.alerts(0x8F8A)

@@ -16,6 +16,7 @@ from emulator.fanout.fields import (
     C_ORDER,
     C_PROFILE,
     C_ROW,
+    C_SKIP,
     C_TO,
     C_VALUE,
     CHANCE_WIDTH,
@@ -57,7 +58,11 @@ def drawn(p: Pool, first: int, row: int, order: int, when: int) -> int:
     number = first
     while number != NONE:
         at = number * CHANCE_WIDTH
-        if applies(p, at, row, order):
+        if not applies(p, at, row, order):
+            pass
+        elif p.chances[at + C_SKIP] > 0:
+            p.chances[at + C_SKIP] -= 1
+        else:
             chance = draw(p, row, when, FOR_CHANCE + p.chances[at + C_NUMBER])
             if below(chance, p.chances[at + C_DENOMINATOR]) < p.chances[at + C_NUMERATOR]:
                 if p.chances[at + C_LEFT] > 0:

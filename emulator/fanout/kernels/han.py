@@ -45,6 +45,7 @@ from emulator.fanout.fields import (
     O_PARENT,
     O_SIZE,
     O_TOTAL,
+    OFF,
     ORDER_WIDTH,
     RESUMES,
     S_HUBS,
@@ -391,7 +392,7 @@ def chunk_ended(p: Pool, row: int) -> int:
 
 @inlined
 def verification_due(p: Pool, row: int) -> int:
-    """The check is done; not while the device restarts into an earlier image."""
-    if p.firmware[row] == IN_ACTIVATION:
+    """The check is done; not while the device restarts into an earlier image or has no power."""
+    if p.firmware[row] == IN_ACTIVATION or p.flags[row] & OFF:
         return schedule(p, row, p.s[S_NOW] + 60)
     return verified(p, row)

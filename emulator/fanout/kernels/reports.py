@@ -18,6 +18,7 @@ from emulator.fanout.fields import (
     SILENT,
 )
 from emulator.fanout.kernels.chances import happens
+from emulator.fanout.kernels.store import target_of
 from emulator.fanout.phases import LOST, NONE, OUTCOMES, RESPONSE_LOST, SIGHTS, UNREPORTED
 
 KINDS = len(OUTCOMES)
@@ -39,7 +40,7 @@ def tell(p: Pool, row: int, order: int, kind: int, code: int) -> int:
     """Put an outcome into the buffer."""
     at = p.s[S_OUTCOMES] * OUTCOME_WIDTH
     p.out[at] = p.s[S_NOW]
-    p.out[at + 1] = row
+    p.out[at + 1] = row if row < 0 else target_of(p, row)
     p.out[at + 2] = order if order == NONE else p.orders[order * ORDER_WIDTH + O_PARENT]
     p.out[at + 3] = kind
     p.out[at + 4] = code

@@ -122,13 +122,19 @@ class FaultEntry:
 
     def spent(self, entity: int) -> bool:
         """Whether it has happened as often as it may, to an entity where each is counted for itself."""
-        hits = self.hits_of.get(entity, 0) if self.counted is Counted.EACH else self.hits
-        return self.times is not None and hits >= self.times
+        return self.times is not None and self.hits_on(entity) >= self.times
+
+    def hits_on(self, entity: int) -> int:
+        """How often it has happened: to an entity where each is counted for itself, else to everyone."""
+        return self.hits_of.get(entity, 0) if self.counted is Counted.EACH else self.hits
+
+    def passes_on(self, entity: int) -> int:
+        """How many occasions were let pass, counted the same way."""
+        return self.passed_of.get(entity, 0) if self.counted is Counted.EACH else self.passed
 
     def lets_pass(self, entity: int) -> bool:
         """Whether this is one of the occasions that :attr:`after` spares."""
-        passed = self.passed_of.get(entity, 0) if self.counted is Counted.EACH else self.passed
-        return passed < self.after
+        return self.passes_on(entity) < self.after
 
     def count_pass(self, entity: int) -> None:
         """An occasion was spared."""
@@ -247,6 +253,15 @@ class FaultPlan:
             not entry.lets_pass(entity) and self._happens(entry, entity, now_ms, sort)
             for entry in self._applying(kind, entity, now_ms, sort)
         )
+
+    def selects(self, entry: FaultEntry, entity: int) -> bool:
+        """Whether an entry can hit an entity as things stand."""
+        return entry.is_for(entity, self._seed, self._facts)
+
+    def struck(self, entry: FaultEntry, entity: int, now_ms: int) -> None:
+        """A fault hit where behaviour does not ask the plan but keeps its chances itself (the network of images)."""
+        entry.count_hit(entity, now_ms)
+        self._note(entry, entity, "")
 
     def _applying(self, kind: str, entity: int, now_ms: int, sort: str) -> Iterable[FaultEntry]:
         if kind not in KINDS:
