@@ -43,6 +43,17 @@ STANDS: Mapping[str, Stands] = {
     "device.loses_image": Stands(("held_lost",)),
     "device.activation_fails": Stands(("activation_fails",)),
     "device.dies_on_activation": Stands(("activation_dies",)),
+    "wan.loses_segments": Stands(("segment_loss",), "permille"),
+    "han.loses_blocks": Stands(("block_loss",), "permille"),
+    "han.begins_anew": Stands(("wrong_offset",)),
+    "han.drop_after_hub_restart": Stands(("falls_off_after_reboot",)),
+    "device.refuses_image": Stands(("invalid_image",)),
+    "device.supply_off": Stands(("supply_off",)),
+    "device.stops_reporting": Stands(("stops_reporting",)),
+    "device.rolls_back": Stands(("rolls_back",), "after_ms", TICK_MS),
+    "device.self_check_fails": Stands(("self_check_fails",), "after_ms", TICK_MS),
+    "hub.update_fails": Stands(("hub_update_fails",)),
+    "hub.bricks": Stands(("hub_bricks",)),
 }
 """By kind of fault."""
 

@@ -277,6 +277,16 @@ class Rows:
         self.network.hub_update(self.state.hubs[eui], self.network.now, seconds(duration_ms))
         self._touched = True
 
+    def set_capacity(self, pool: str, channels: int, cell: int = -1) -> None:
+        """Images sent at a time in a pool, or of radio in one of its cells or in each."""
+        self.network.set_capacity(self.state.pools[pool], channels, cell)
+        self._touched = True
+
+    def set_outage(self, pool: str, until_ms: int, cell: int = -1) -> None:
+        """No image gets through in a pool or one of its cells until an instant; one that is past ends that."""
+        self.network.set_outage(self.state.pools[pool], self.tick(until_ms), cell)
+        self._touched = True
+
     def set_supplier(self, device: DeviceState) -> None:
         """A device trusts another supplier: what it checks from now on it checks for that one."""
         number, supplier = self.state.devices[device.eui], device.credentials.get(RemotePartyRole.SUPPLIER)

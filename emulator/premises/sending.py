@@ -117,6 +117,9 @@ def _send_up(context: Context, device: DeviceState, octets: bytes, code: str, su
     if context.faults.find("device.silent", device.eui, now_ms) is not None:
         context.note(device, f"would send, but is silent by fault: {summary}", gbcs=octets.hex())
         return
+    if context.rows.silent(device.eui):
+        context.note(device, f"sends nothing any more: {summary}", gbcs=octets.hex())
+        return
     if not han.is_up(context, device):
         context.note(device, f"cannot reach the hub: {summary}", gbcs=octets.hex())
         return

@@ -540,3 +540,94 @@ def test_suspension_in_the_middle_cancels_nothing(bench: Bench) -> None:
     bench.control("cpl.put", type="ESME", manufacturer="11E5", model="00020101", firmware_version="00010000", status="Expired")
     assert told(bench.run_until_idle()) == {"one": ["N60", "N62", "8F72"]}
     assert state_of(bench) == "VERIFIED"
+
+
+# What bad firmware does, and what hubs do with their own
+
+
+def updated(bench: Bench, eui: int = ESME) -> dict[str, list[str]]:
+    """The device is told to run its new firmware: what is heard of it."""
+    verified(bench, eui)
+    bench.activate(eui, hash_of(bench))
+    return told([*bench.run_until_idle(), *bench.advance(DAY_MS)])
+
+
+def test_f15_no_channel_before_the_time_is_up() -> None:
+    bench = bench_with("csp", image_window_ms=HOUR_MS)
+    rows = bench.world.engine.premises.rows
+    rows.set_capacity("cellular/Central", 0)
+    bench.distribute("11.1", "ESME", [ESME])
+    assert not told(bench.advance(30 * MINUTE_MS))
+    assert told(bench.run_until_idle()) == {"one": ["N61"]}
+    assert state_of(bench) == "FAILED_CSP"
+
+
+def test_f17_segments_that_are_lost_take_time(bench: Bench) -> None:
+    north = device(1, "A0")
+    fault(bench, "wan.loses_segments", device(1, "A2"), params={"permille": 900})
+    bench.distribute("11.1", "ESME", [north])
+    assert not told(bench.advance(5 * MINUTE_MS))
+    assert told(bench.run_until_idle()) == {"one": ["N60", "N62", "8F72"]}
+
+
+def test_f24_blocks_that_are_lost_end_a_transfer(bench: Bench) -> None:
+    fault(bench, "han.loses_blocks", ESME, params={"permille": 990})
+    bench.distribute("11.1", "ESME", [ESME])
+    assert told(bench.run_until_idle()) == {"one": ["N60", "N62"]}
+    assert state_of(bench) == "FAILED_HAN"
+
+
+def test_f28_an_image_that_the_device_refuses(bench: Bench) -> None:
+    fault(bench, "device.refuses_image", ESME)
+    bench.distribute("11.1", "ESME", [ESME])
+    assert told(bench.run_until_idle()) == {"one": ["N60", "N62"]}
+
+
+def test_f39_a_device_that_goes_back_by_itself(bench: Bench) -> None:
+    fault(bench, "device.rolls_back", ESME, params={"after_ms": 2 * HOUR_MS})
+    assert updated(bench) == {"one": ["11.3 I0"]}
+    assert smi(bench) == "00010100"
+    assert read_version(bench) == {"one": ["11.2 I0", "N49"]}
+
+
+def test_f41_firmware_that_cuts_the_supply_off(bench: Bench) -> None:
+    fault(bench, "device.supply_off", ESME)
+    assert sorted(updated(bench)["one"]) == ["11.3 I0", "8F0F"]
+
+
+def test_f41_firmware_that_finds_itself_damaged(bench: Bench) -> None:
+    fault(bench, "device.self_check_fails", ESME)
+    assert updated(bench) == {"one": ["11.3 I0", "8F1B"]}
+
+
+def test_f41_firmware_that_reports_nothing_any_more(bench: Bench) -> None:
+    fault(bench, "device.stops_reporting", ESME)
+    assert updated(bench) == {"one": ["11.3 E21", "N13"]}
+    assert read_version(bench) == {"one": ["11.2 E21", "N13"]}
+
+
+@pytest.mark.parametrize(("kind", "heard", "version"), [("", ["N64"], "00010100"), ("hub.update_fails", [], "00010000")])
+def test_a_hub_that_updates_itself_is_told_to_all_suppliers_at_the_premises(
+    bench: Bench, kind: str, heard: list[str], version: str
+) -> None:
+    if kind:
+        fault(bench, kind, device(1, "A2"))
+    assert bench.world.engine.premises.update_hub(device(1, "A2"), 0x00010100, "4.3", HOUR_MS, bench.now_ms)
+    expected = {"one": heard, "two": heard} if heard else {}
+    assert told(bench.advance(2 * HOUR_MS)) == expected
+    assert smi(bench, device(1, "A2")) == smi(bench, device(1, "A3")) == version
+    assert read_version(bench, device(1, "A0")) == {"one": ["11.2 I0"]}, "its HAN is up again"
+
+
+def test_f22_a_device_that_does_not_come_back_after_its_hub_restarted(bench: Bench) -> None:
+    fault(bench, "han.drop_after_hub_restart", ESME)
+    assert bench.world.engine.premises.update_hub(HUB, 0x00010100, "", HOUR_MS, bench.now_ms)
+    bench.advance(2 * HOUR_MS)
+    assert read_version(bench) == {"one": ["11.2 E21", "N13"]}
+
+
+def test_a_hub_that_does_not_come_up_again(bench: Bench) -> None:
+    fault(bench, "hub.bricks", HUB)
+    assert bench.world.engine.premises.update_hub(HUB, 0x00010100, "", HOUR_MS, bench.now_ms)
+    assert not told(bench.advance(2 * HOUR_MS))
+    assert read_version(bench) == {"one": ["11.2 E20", "N12"]}
