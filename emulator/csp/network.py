@@ -11,8 +11,9 @@ from emulator.fanout.network import Network
 from emulator.fanout.specs import PoolSpec
 from emulator.fanout.tables import DAY_S, PoolProfile
 from emulator.premises.images import Images
+from emulator.premises.neighbours import SupplierKeys
 from emulator.premises.profiles import seconds
-from emulator.premises.rows import Rows, SupplierKeys
+from emulator.premises.rows import Rows
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import PremisesState
 from emulator.simulation.agenda import Agenda
@@ -24,7 +25,7 @@ PLACES = 8
 
 
 class Places:
-    """Where hubs are reached; see :class:`emulator.premises.rows.HubPlaces`."""
+    """Where hubs are reached; see :class:`emulator.premises.neighbours.HubPlaces`."""
 
     def __init__(self, settings: CspSettings, seed: int) -> None:
         self._settings = settings

@@ -6,9 +6,6 @@ there. This module translates: EUIs to rows and back, milliseconds to ticks, fil
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import RemotePartyRole
@@ -33,6 +30,7 @@ from emulator.fanout.pools import RunningPool
 from emulator.fanout.specs import Outcome
 from emulator.fanout.tables import Order
 from emulator.premises.images import SIGNED_BY_SUPPLIER, Images
+from emulator.premises.neighbours import HubPlaces, SupplierKeys
 from emulator.premises.profiles import device_kind, device_profile, hub_profile, hub_variant, seconds
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import DeviceState, RowsState, SentImage
@@ -63,30 +61,6 @@ class Happened:
     code: int
     leaves_later: bool = False
     """Whether the device leaves the HAN in the same moment, and has not yet."""
-
-
-class HubPlaces(Protocol):
-    """Where hubs are reached: what the WAN knows of them."""
-
-    def pool(self, home: Home) -> str:
-        """The pool whose capacity the hub of a home shares."""
-        ...
-
-    def cell(self, home: Home) -> int:
-        """Its cell in the pool."""
-        ...
-
-    def rate_bit_s(self, home: Home) -> int:
-        """The rate at which an image reaches it."""
-        ...
-
-
-class SupplierKeys(Protocol):
-    """The live certificates of parties."""
-
-    def public_key(self, eui: int, usage: str) -> ec.EllipticCurvePublicKey | None:
-        """The public key of a party's live certificate, or None where there is none; ``usage`` is ``DS`` or ``KA``."""
-        ...
 
 
 _LOADING: Mapping[int, str] = {phases.SERVING: "DOWNLOADING", phases.VERIFYING: "VERIFYING"}
