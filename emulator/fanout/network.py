@@ -81,17 +81,17 @@ class Network:
         """Take a device away, and with it what is under way for it. Nothing is reported."""
         self._settle()
         pool, place = self._place(device)
-        pool.act(calls.FORGET, place)
-        for beside in self._beside(pool, place):
-            pool.act(calls.FORGET, beside)
+        for each in (*self._beside(pool, place), place):
+            pool.act(calls.FORGET, each)
 
     def remove_hub(self, hub: int) -> None:
         """Take a hub and its devices away."""
         self._settle()
         pool, number = self.pools[hub >> 40], hub >> 8 & 0xFFFFFFFF
-        for place in range(number << pool.shift, (number + 1) << pool.shift):
-            if pool.memory.columns["profile"][place] != UNUSED:
-                pool.act(calls.FORGET, place)
+        profiles = pool.memory.columns["profile"]
+        places = [each for each in range(number << pool.shift, (number + 1) << pool.shift) if profiles[each] != UNUSED]
+        for place in sorted(places, key=lambda each: -int(profiles[each])):  # what lies beside a device goes before it
+            pool.act(calls.FORGET, place)
         pool.memory.columns["hub_flags"][number] = HUB_OFF_FLAG
         pool.memory.columns["hub_profile"][number] = 0
 

@@ -58,8 +58,6 @@ TRANSITIONS: frozenset[tuple[int, int]] = frozenset(
         (IDLE, QUEUED),
         (IDLE, CASTING),
         *((before, IDLE) for before in PHASES if before != IDLE),
-        *((phase, QUEUED) for phase in AGENDA_ONLY),
-        *((phase, CASTING) for phase in AGENDA_ONLY),
         *((IDLE, phase) for phase in AGENDA_ONLY),
         (QUEUED, SENDING),
         (QUEUED, BACKOFF),
@@ -89,7 +87,6 @@ TRANSITIONS: frozenset[tuple[int, int]] = frozenset(
         (SERVING, CASTING),
         # The image that waited in the place beside takes the place of the one that came to its end.
         (IDLE, READY),
-        *((phase, READY) for phase in AGENDA_ONLY),
     }
 )
 """Every change of phase that can happen."""
