@@ -247,15 +247,21 @@ class _OtherActions:
         }
         self._parties: dict[Eui64, frozenset[str]] = {}
         self._found: list[_Action] = []
+        self._excluded: set[tuple[str, Eui64]] = set()
+        """RequestIDs and devices of their lists that were not taken."""
 
     def queries(self) -> Sequence[Query]:
-        """Decisions on the requests of each other supplier."""
+        """Decisions on the requests of each other supplier, and what they did not take."""
         since_ms, until_ms = self._filters.get("from_ms"), self._filters.get("to_ms")
         device = "" if self._filters.get("device") is None else format_eui(self._filters["device"])
         return (
             []
             if self._nobody
-            else [Query(user=user, kind="decision", device=device, from_ms=since_ms, to_ms=until_ms) for user in self._others]
+            else [
+                Query(user=user, kind=kind, device=device, from_ms=since_ms, to_ms=until_ms)
+                for user in self._others
+                for kind in ("decision", "exclusion")
+            ]
         )
 
     def wants_list(self, entry: Entry) -> bool:
@@ -264,14 +270,18 @@ class _OtherActions:
         return row is not None and any(kind in row.device_types for kind in SHARED)
 
     def take(self, record: Record, devices: Sequence[str]) -> None:
-        """Keep what touched a shared device."""
+        """Keep what touched a shared device, or what is known not to have."""
         entry = record.entry
         for text in devices or ([entry.device] if entry.device else []):
             device = self._engine.state.dsp.inventory.get(parse_eui(text))
-            if device is not None and device.device_type in SHARED and self._concerns(device, entry):
+            if device is None or device.device_type not in SHARED or not self._concerns(device):
+                continue
+            if entry.kind == "exclusion":
+                self._excluded.add((entry.request_id, device.eui))
+            else:
                 self._found.append(_Action(record, device, self._others[entry.user]))
 
-    def _concerns(self, device: InventoryEntry, entry: Entry) -> bool:
+    def _concerns(self, device: InventoryEntry) -> bool:
         if self._filters.get("device") not in (None, device.eui):
             return False
         if device.eui not in self._parties:
@@ -280,8 +290,13 @@ class _OtherActions:
         return len(parties) > 1 if self._asking is None else self._asking in parties
 
     def subjects(self) -> Sequence[_Action]:
-        """In the order of the trail."""
-        return sorted(self._found, key=lambda action: (action.record.number, action.device.eui))
+        """In the order of the trail; of a list that was taken in part, the devices that were."""
+        acted = [action for action in self._found if not self._was_excluded(action)]
+        return sorted(acted, key=lambda action: (action.record.number, action.device.eui))
+
+    def _was_excluded(self, action: _Action) -> bool:
+        entry = action.record.entry
+        return entry.outcome.startswith("W") and (entry.request_id, action.device.eui) in self._excluded
 
 
 def _action_row(engine: Engine, action: _Action) -> Row:
@@ -306,8 +321,8 @@ def _action_row(engine: Engine, action: _Action) -> Row:
 OTHER_SUPPLIER_ACTIONS = Report(
     "other-supplier-actions",
     "What other suppliers asked of the hubs, GPFs and PPMIDs that a supplier shares with them, granted or refused, from the"
-    " audit trail. Whose a device is, is taken as of now. Of a request that was accepted in part every device of its list "
-    "is named.",
+    " audit trail. Whose a device is, is taken as of now. Of a list that was accepted in part only the devices that were "
+    "taken are named.",
     (
         Column("at_ms", "when", Unit.INSTANT),
         Column("device", "the shared device", Unit.DEVICE),

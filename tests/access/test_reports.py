@@ -4,6 +4,7 @@ import pytest
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
+from emulator.domain.vocabulary import DeviceStatus
 from emulator.dsp.audit import select
 from emulator.dsp.grants import devices_digest
 from emulator.reports.registry import REPORTS
@@ -16,15 +17,17 @@ GSME, NORTH_PPMID = device(0, "A1"), device(1, "A4")
 EVERY_DEVICE = [device(home, f"A{kind}") for home in range(3) for kind in range(6)]
 
 
-def rows(bench: Bench, name: str, **filters: object) -> list[dict[str, object]]:
+def rows(
+    bench: Bench, name: str, *, lists: dict[str, frozenset[str]] | None = None, **filters: object
+) -> list[dict[str, object]]:
     views = bench.world.views
     gathering = views.gathering(name, filters)
     if gathering is not None:
-        lists = {devices_digest([eui]): frozenset([format_eui(eui)]) for eui in EVERY_DEVICE}
+        named = {**{devices_digest([eui]): frozenset([format_eui(eui)]) for eui in EVERY_DEVICE}, **(lists or {})}
         for query in gathering.queries():
-            for record in select(bench.audit, query, lists):
+            for record in select(bench.audit, query, named):
                 wanted = gathering.wants_list(record.entry)
-                gathering.take(record, sorted(lists.get(record.entry.devices_digest, ())) if wanted else ())
+                gathering.take(record, sorted(named.get(record.entry.devices_digest, ())) if wanted else ())
     found = views.report(name, filters, gathering)
     assert found["name"] == name
     assert found["count"] == len(found["rows"])
@@ -256,6 +259,21 @@ def test_what_other_suppliers_did_on_a_shared_device(bench: Bench) -> None:
     assert len(rows(bench, "other-supplier-actions")) == 2
     assert [row["type"] for row in rows(bench, "other-supplier-actions", user=SUPPLIER_TWO, device=hub)] == ["CHF"]
     assert rows(bench, "other-supplier-actions", user=0x1234) == []
+
+
+def test_a_device_that_was_refused_in_a_mixed_list_was_not_acted_upon(bench: Bench) -> None:
+    """Both PPMIDs are shared; one of them is not commissioned."""
+    bench.control("registration.put", mpxn="7400000001", role="GS", party="supplier-two", from_ms=0)
+    home = [PPMID, NORTH_PPMID]
+    bench.world.engine.state.dsp.inventory[PPMID].status = DeviceStatus.PENDING
+    assert bench.distribute("11.4", "PPMID", home).code == "W110401"
+    assert [r.entry.devices for r in bench.audit if r.entry.kind in ("decision", "exclusion")] == [2, 1]
+    lists = {devices_digest(home): home, devices_digest([PPMID]): [PPMID]}
+    named = {digest: frozenset(map(format_eui, euis)) for digest, euis in lists.items()}
+    for device_filter, expected in (({}, [NORTH_PPMID]), ({"device": NORTH_PPMID}, [NORTH_PPMID]), ({"device": PPMID}, [])):
+        filters = {"user": SUPPLIER_TWO, **device_filter}
+        found = rows(bench, "other-supplier-actions", lists=named, **filters)
+        assert [row["device"] for row in found] == [format_eui(eui) for eui in expected]
 
 
 def test_times_of_transfer_by_region(bench: Bench) -> None:
