@@ -13,6 +13,7 @@ from typing import Any
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_REGISTRATION_CSV_CHARACTERS
+from emulator.domain.settings import DAY_MS, HOUR_MS
 from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole, UserRole
 from emulator.dsp import anomaly, firmware_controls, grants
 from emulator.dsp.audit import Entry
@@ -27,6 +28,7 @@ from emulator.estate.model import CplEntry, DeviceDefinition, Registration
 from emulator.estate.registration_csv import read_tenures, registrations_of
 from emulator.estate.registrations import FOREVER_MS
 from emulator.gbcs.usecases import parse_version
+from emulator.premises.profiles import device_kind
 from emulator.simulation.clock import MAX_INSTANT_MS
 from emulator.simulation.faults import KINDS, read_fault
 
@@ -37,6 +39,8 @@ Verb = Callable[[Engine, Params], dict[str, Any]]
 
 
 _MAX_URL = 2_000
+MAX_CHANNELS = 1_000_000
+"""Most images that a pool may send at a time; ours."""
 _MAX_TEXT = 200
 """Longest text parameter but an endpoint; far above every text of the inventory."""
 
@@ -249,6 +253,51 @@ def device_power(engine: Engine, params: Params) -> dict[str, Any]:
     return {"device": format_eui(eui), "on": on}
 
 
+def device_side_channel(engine: Engine, params: Params) -> dict[str, Any]:
+    """Change what a combined PPMID/CAD runs, as its maker does over the internet: the DCC hears nothing of it (ota.md 15)."""
+    _only(params, "device", "version")
+    eui, version = _device(engine, params), _hex(params, "version", 8)
+    definition = engine.state.premises.devices[eui].definition
+    if not device_kind(definition.profile, definition.device_type).side_channel:
+        raise Malformed(f"{format_eui(eui)} has no side channel", where="device", expected="a device of profile PPMID-CAD or CAD")
+    engine.premises.side_channel(eui, int(version, 16), engine.now_ms)
+    return {"device": format_eui(eui), "version": version.upper()}
+
+
+def hub_update(engine: Engine, params: Params) -> dict[str, Any]:
+    """Send a hub firmware of its own, as its CSP does; the HAN is down while it restarts (ota.md 9)."""
+    _only(params, "hub", "version", "gbcs_version", "duration_ms")
+    hub, version = _eui(params, "hub"), _hex(params, "version", 8)
+    gbcs_version, duration_ms = _text(params, "gbcs_version", ""), _take(params, "duration_ms", int, HOUR_MS)
+    if not 1_000 <= duration_ms <= 31 * DAY_MS:
+        raise Malformed(f"duration_ms is {duration_ms}", where="duration_ms", expected="one second to 31 days, in milliseconds")
+    if gbcs_version and not parse_version(gbcs_version):
+        raise Malformed(f"gbcs_version is {gbcs_version!r}", where="gbcs_version", expected="numbers and dots such as 4.2")
+    if not engine.premises.update_hub(hub, int(version, 16), gbcs_version, duration_ms, engine.now_ms):
+        raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF that is there")
+    return {"hub": format_eui(hub), "version": version.upper()}
+
+
+def network_capacity(engine: Engine, params: Params) -> dict[str, Any]:
+    """Change how many images a pool sends at a time: sessions, or channels of a radio cell or of all cells."""
+    _only(params, "pool", "channels", "cell")
+    pool, cell = _text(params, "pool"), _take(params, "cell", int, -1)
+    channels = _take(params, "channels", int)
+    if not 0 <= channels <= MAX_CHANNELS:
+        raise Malformed(f"channels is {channels}", where="channels", expected=f"0 to {MAX_CHANNELS}")
+    engine.premises.set_capacity(pool, channels, cell, engine.now_ms)
+    return {"pool": pool, "channels": channels}
+
+
+def network_outage(engine: Engine, params: Params) -> dict[str, Any]:
+    """Let no image through in a pool, or in one of its cells, until an instant; one that is past ends that."""
+    _only(params, "pool", "until_ms", "cell")
+    pool, cell = _text(params, "pool"), _take(params, "cell", int, -1)
+    until_ms = _instant(params, "until_ms")
+    engine.premises.set_outage(pool, until_ms, cell, engine.now_ms)
+    return {"pool": pool, "until_ms": until_ms}
+
+
 def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
     """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it."""
     _only(params, "device", "hub", "supplier")
@@ -412,6 +461,10 @@ VERBS: Mapping[str, Verb] = {
     "cpl.put": cpl_put,
     "device.power": device_power,
     "device.fit": device_fit,
+    "device.side_channel": device_side_channel,
+    "hub.update": hub_update,
+    "network.capacity": network_capacity,
+    "network.outage": network_outage,
     "fault.add": fault_add,
     "fault.remove": fault_remove,
     "job.cancel": job_cancel,

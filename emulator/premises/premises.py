@@ -171,6 +171,18 @@ class Premises:
         activation.version_changed(self._context, there, now_ms)
         return True
 
+    def set_capacity(self, pool: str, channels: int, cell: int, now_ms: int) -> None:
+        """Change how many images a pool sends at a time; ``cell`` -1 is all of it."""
+        self.settle(now_ms)
+        self.rows.set_capacity(pool, channels, cell)
+        self.settle(now_ms)
+
+    def set_outage(self, pool: str, until_ms: int, cell: int, now_ms: int) -> None:
+        """Let no image through in a pool or one of its cells until an instant."""
+        self.settle(now_ms)
+        self.rows.set_outage(pool, until_ms, cell)
+        self.settle(now_ms)
+
     def update_hub(self, hub_eui: Eui64, version: int, gbcs_version: str, duration_ms: int, now_ms: int) -> bool:
         """The CSP sends a hub its own firmware, which takes so long to come (ota.md 9); False when there is no such hub."""
         home = self.state.hubs.get(hub_eui)

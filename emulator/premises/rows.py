@@ -252,14 +252,24 @@ class Rows:
         self._touched = True
 
     def set_capacity(self, pool: str, channels: int, cell: int = -1) -> None:
-        """Images sent at a time in a pool, or of radio in one of its cells or in each."""
-        self.network.set_capacity(self.state.pools[pool], channels, cell)
+        """Images sent at a time in a pool, or of radio in one of its cells or in each; raises as :meth:`_pool`."""
+        self.network.set_capacity(self._pool(pool, cell), channels, cell)
         self._touched = True
 
     def set_outage(self, pool: str, until_ms: int, cell: int = -1) -> None:
         """No image gets through in a pool or one of its cells until an instant; one that is past ends that."""
-        self.network.set_outage(self.state.pools[pool], self.tick(until_ms), cell)
+        self.network.set_outage(self._pool(pool, cell), self.tick(until_ms), cell)
         self._touched = True
+
+    def _pool(self, pool: str, cell: int) -> int:
+        """The number of a pool; raise :class:`Malformed` when there is none of this name, or no such cell (-1 is all)."""
+        number = self.state.pools.get(pool)
+        if number is None:
+            raise Malformed(f"there is no pool {pool!r}", where="pool", expected=f"one of {', '.join(self.state.pools)}")
+        cells = self.network.specs[number].profile.cells
+        if not -1 <= cell < cells:
+            raise Malformed(f"there is no cell {cell}", where="cell", expected=f"0 to {cells - 1}, or none for all")
+        return number
 
     def set_supplier(self, device: DeviceState) -> None:
         """A device trusts another supplier: what it checks from now on it checks for that one."""

@@ -12,15 +12,19 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.pki.formats import to_crypto_zip, to_keystore_json
 from emulator.service.control_models import (
+    Capacity,
     CertificatesQuery,
     CplRow,
     DevicesQuery,
     Fit,
+    HubUpdate,
     JobsQuery,
     KeyStoreQuery,
     NewCredentials,
     NewEndpoint,
     NewRegistration,
+    NewVersion,
+    Outage,
     Power,
     RegistrationCsv,
     RegistrationsQuery,
@@ -42,6 +46,10 @@ def estate_routes() -> list[Route]:
         Route("GET", f"{WORLD}/devices", _devices, "Devices: inventory, real state, job", "estate", query=DevicesQuery),
         Route("GET", device, _device, "One device: inventory, real state, job", "estate"),
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
+        Route("PUT", f"{device}/version", _side_channel, "Change what a device runs without the DCC", "estate", body=NewVersion),
+        Route("POST", f"{device}/hub-update", _hub_update, "Send a hub firmware of its own", "estate", body=HubUpdate),
+        Route("PUT", f"{WORLD}/network/capacity", _capacity, "Change how many images a pool sends", "estate", body=Capacity),
+        Route("PUT", f"{WORLD}/network/outage", _outage, "Let no image through for a while", "estate", body=Outage),
         Route("POST", f"{device}/fit", _fit, "Fit a pre-notified device in a home", "estate", body=Fit),
         Route("PUT", f"{device}/credentials", _credentials, "Put a party in its supplier's place", "estate", body=NewCredentials),
         Route(
@@ -129,6 +137,23 @@ async def _device(call: Call) -> Answer:
 
 async def _power(call: Call) -> Answer:
     return await call.carry_out("device.power", device=format_eui(_device_of(call)), on=call.given(Power).on)
+
+
+async def _side_channel(call: Call) -> Answer:
+    device = format_eui(_device_of(call))
+    return await call.carry_out("device.side_channel", device=device, version=call.given(NewVersion).version)
+
+
+async def _hub_update(call: Call) -> Answer:
+    return await call.carry_out("hub.update", hub=format_eui(_device_of(call)), **call.given(HubUpdate).model_dump())
+
+
+async def _capacity(call: Call) -> Answer:
+    return await call.carry_out("network.capacity", **call.given(Capacity).model_dump())
+
+
+async def _outage(call: Call) -> Answer:
+    return await call.carry_out("network.outage", **call.given(Outage).model_dump())
 
 
 async def _fit(call: Call) -> Answer:

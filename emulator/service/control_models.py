@@ -165,6 +165,36 @@ class Power(Model):
     on: bool
 
 
+class NewVersion(Model):
+    """What a device runs from now on."""
+
+    version: str
+
+
+class HubUpdate(Model):
+    """Firmware of its own for a hub: what it runs then, its GBCS version, and how long it takes to come."""
+
+    version: str
+    gbcs_version: str = ""
+    duration_ms: int | None = None
+
+
+class Capacity(Model):
+    """How many images a pool sends at a time; of radio in one cell or in each."""
+
+    pool: str
+    channels: int
+    cell: int | None = None
+
+
+class Outage(Model):
+    """Until when no image gets through in a pool or one of its cells."""
+
+    pool: str
+    until_ms: int
+    cell: int | None = None
+
+
 class Fit(Model):
     """Where a pre-notified device is fitted."""
 

@@ -334,6 +334,20 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         }
     ),
     "device.power": st.fixed_dictionaries({"device": eui_texts(), "on": st.booleans()}),
+    "device.side_channel": st.fixed_dictionaries({"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])}),
+    "hub.update": st.fixed_dictionaries(
+        {"hub": eui_texts(), "version": st.just("00010100"), "duration_ms": st.sampled_from([0, 1_000, HOUR_MS])}
+    ),
+    "network.capacity": st.fixed_dictionaries(
+        {"pool": st.sampled_from(["cellular/Central", "radio/North", "nowhere"]), "channels": st.integers(-1, 3)}
+    ),
+    "network.outage": st.fixed_dictionaries(
+        {
+            "pool": st.sampled_from(["cellular/Central", "radio/North"]),
+            "until_ms": st.sampled_from([0, ESTATE.start_ms + 9 * HOUR_MS]),
+            "cell": st.none() | st.integers(-2, 300),
+        }
+    ),
     "device.fit": st.fixed_dictionaries({"device": eui_texts(), "hub": eui_texts(), "supplier": eui_texts() | st.none()}),
     "fault.add": st.fixed_dictionaries(
         {
