@@ -74,8 +74,8 @@ Q_COUNT, Q_TURN, TURN_WIDTH = 0, 1, 2
 """After the queues, for each priority: how many wait, and the lane that was served last."""
 
 LISTENED, OFF, OFF_HAN, SILENT, NO_SUPPLY, RESERVED, RESUMES, ASKED_IN_VAIN = 1, 2, 4, 8, 16, 32, 64, 128
-"""Flags of a device. ``RESERVED``: its image has room at the hub. ``RESUMES``: a broken transfer goes on, and a node of its own
-watches the expiry. ``ASKED_IN_VAIN``: it will not ask for this image."""
+"""Flags of a device. ``RESERVED``: its image has room at the hub. ``RESUMES``: a transfer was broken off, ``progress`` is what
+is left of it, and a node of its own watches the expiry. ``ASKED_IN_VAIN``: it will not ask for this image."""
 
 HUB_OFF_FLAG, UPDATING, REBOOTING, HUB_LISTENED = 1, 2, 4, 8
 """Flags of a hub."""

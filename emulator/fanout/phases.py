@@ -103,6 +103,8 @@ FIRMWARE_TRANSITIONS: frozenset[tuple[int, int]] = frozenset(
         (IN_ACTIVATION, RUNNING),
         (IN_ACTIVATION, HELD),
         (IN_ACTIVATION, DEAD),
+        # The device is taken away and its place free for another.
+        (DEAD, RUNNING),
     }
 )
 """Every change of :data:`FIRMWARE` that can happen."""

@@ -313,28 +313,28 @@ def outstanding(p: Pool, row: int) -> int:
 
 @kernel
 def interrupt(p: Pool, row: int) -> int:
-    """A transfer breaks off and waits at the hub again (power, HAN, restart of the hub)."""
+    """A transfer breaks off and waits at the hub again (power, HAN, restart of the hub), to go on or to begin anew.
+
+    Its time at the hub counts from the first break: nobody noted when it arrived.
+    """
     profile = p.profile[row] * DEVICE_WIDTH
     if p.due[row] != NONE:
         p.progress[row] += outstanding(p, row)
         unlink(p, row)
     p.phase[row] = READY
     expires = p.s[S_NOW] + p.hps[p.hub_profile[row >> p.s[S_SHIFT]] * HUB_WIDTH + HP_EXPIRY]
-    if p.dps[profile + DP_RESUME]:
-        p.progress[row] = max(min(p.progress[row], blocks_of(p, row)), 1)
-        if not p.flags[row] & RESUMES:
-            p.flags[row] |= RESUMES
-            later(p, NODE_EXPIRY, row, p.order[row], 0, expires)
-    else:
-        p.flags[row] &= ~RESUMES
-        p.progress[row] = expires
+    whole = blocks_of(p, row)
+    p.progress[row] = max(min(p.progress[row], whole), 1) if p.dps[profile + DP_RESUME] else whole
+    if not p.flags[row] & RESUMES:
+        p.flags[row] |= RESUMES
+        later(p, NODE_EXPIRY, row, p.order[row], 0, expires)
     note(p, row, p.order[row], INTERRUPTED, 0)
     return announce(p, row)
 
 
 @kernel
 def expire_resumed(p: Pool, row: int, order: int) -> int:
-    """The expiry of an image whose transfer was once broken off; one being served is looked at when that ends."""
+    """The expiry of an image whose transfer was broken off; one being served is looked at when that ends."""
     if p.order[row] != order or not p.flags[row] & RESUMES:
         return 0
     if p.phase[row] == SERVING:
