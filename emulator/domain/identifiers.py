@@ -21,6 +21,9 @@ ACCESS_CONTROL_BROKER = Eui64(0x90B3D51F30000002)
 """The EUI by which users address the DCC itself and under which the Access Control Broker acts on devices
 (source: DCC Boxed test parties, wire_contract.md section 4.1, certain)."""
 
+TRANSITIONAL_COS = Eui64(0x90B3D51F30000004)
+"""The party that gives a device a new supplier (source: gbcs.md section 11, certain)."""
+
 _EUI = re.compile(r"[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){7}|[0-9A-Fa-f]{16}")
 _COUNTER = re.compile(r"0|[1-9][0-9]{0,19}")
 

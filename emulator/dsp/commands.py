@@ -42,10 +42,15 @@ class _Built:
 
 
 def body_parameters(body: Element) -> dict[str, object]:
-    """The body as nested mappings; an element that repeats becomes a list."""
-    found: dict[str, object] = {}
+    """The body as nested mappings, as :mod:`emulator.gbcs.expressions` reads them.
+
+    An element that repeats becomes a list; attributes stand beside the children, and beside ``text`` where there are none.
+    """
+    found: dict[str, object] = dict(body.attributes)
     for child in body.children:
-        value: object = body_parameters(child) if child.children else child.text
+        value: object = child.text
+        if child.children or child.attributes:
+            value = body_parameters(child) if child.children else {**dict(child.attributes), "text": child.text}
         if child.name in found:
             earlier = found[child.name]
             found[child.name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
@@ -58,6 +63,7 @@ def _parameters(context: Context, case: Case) -> dict[str, object]:
     """What the Command says: the body, and what the DSP knows and the body does not hold."""
     parameters = body_parameters(case.request.body)
     parameters["device_type"] = case.target.device_type
+    parameters["esme_variant"] = case.target.esme_variant
     other_id = case.request.body.value("OtherDeviceID")
     other = None if other_id is None else context.state.inventory.get(parse_eui(other_id))
     if other is not None:
@@ -98,13 +104,8 @@ def _build(context: Context, case: Case) -> _Built | Refusal:
     """The Command of a request, or why there is none. Nothing is changed."""
     device = case.target
     parameters = _parameters(context, case)
-    use_case = use_case_for(
-        case.row.srv,
-        device.device_type,
-        parameters,
-        gbcs_version=device.gbcs_version,
-        user_role=_role_on_device(case, device),
-    )
+    role = _role_on_device(case, device)
+    use_case = use_case_for(case.row.srv, device.device_type, parameters, gbcs_version=device.gbcs_version, user_role=role)
     if use_case is None:
         return _without_use_case(context, case, parameters)
     device_key = context.keys.device_key_agreement(device.eui)
@@ -119,7 +120,7 @@ def _build(context: Context, case: Case) -> _Built | Refusal:
             acb_counter=context.next_acb_counter(),
             parameters=parameters,
             now_ms=context.now_ms,
-            certificate=context.keys.party_certificate(case.sender.eui, "KA") if not case.row.critical else None,
+            certificate=context.keys.party_certificate(case.sender.eui, "KA") if role is RemotePartyRole.OTHER else None,
         )
     except Malformed as error:
         return _refusal(context, case, "transform_failed", str(error))

@@ -6,7 +6,8 @@ from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64
 from emulator.gbcs import times
 from emulator.gbcs.dlms import Data, DataNotification, Tag, invoke_id, number, octets, structure
-from emulator.gbcs.expressions import Environment, octets_of
+from emulator.gbcs.expressions import Environment
+from emulator.gbcs.functions import octets_of
 from emulator.gbcs.gbz import GbzAlert
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac, sign

@@ -8,7 +8,7 @@ the use cases are in :mod:`emulator.gbcs.shapes`. Source: gbcs.md section 8.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from emulator.domain.errors import Malformed
@@ -20,7 +20,7 @@ MAX_DEPTH = 24
 """Deepest nesting read; ours, above that of a certificate."""
 
 INTEGER, BIT_STRING, OCTET_STRING, NULL, ENUMERATED, GENERALIZED_TIME, SEQUENCE = 0x02, 0x03, 0x04, 0x05, 0x0A, 0x18, 0x30
-_CONSTRUCTED = 0x20
+_CONSTRUCTED, _CONTEXT = 0x20, 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,64 @@ class Octets:
         if len(element.contents) != self.size:
             raise element.malformed(f"the octet string has {len(element.contents)} octets", str(self.size))
         return element.contents
+
+
+@dataclass(frozen=True, slots=True)
+class Enumerated:
+    """ENUMERATED; its value is an int."""
+
+    tags: frozenset[int] = frozenset((ENUMERATED,))
+
+    def encode(self, value: object) -> bytes:
+        """See :class:`Shape`."""
+        return bytes((ENUMERATED,)) + Integer(0, 255).encode(value)[1:]
+
+    def decode(self, element: Element) -> int:
+        """See :class:`Shape`."""
+        _check(element, ENUMERATED, "an enumerated value")
+        return int.from_bytes(element.contents, "big", signed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class BitString:
+    """BIT STRING; its value is the contents, with the octet that counts the unused bits."""
+
+    tags: frozenset[int] = frozenset((BIT_STRING,))
+
+    def encode(self, value: object) -> bytes:
+        """See :class:`Shape`."""
+        if not isinstance(value, bytes) or not value or value[0] > 7:
+            raise Malformed(f"{value!r} is not a bit string", expected="the number of unused bits, then the bits")
+        return bytes((BIT_STRING,)) + with_length(value)
+
+    def decode(self, element: Element) -> bytes:
+        """See :class:`Shape`."""
+        _check(element, BIT_STRING, "a bit string")
+        return element.contents
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A shape with a context-specific tag in place of its own."""
+
+    number: int
+    shape: Shape
+
+    @property
+    def tags(self) -> frozenset[int]:
+        """See :class:`Shape`."""
+        return frozenset(_CONTEXT | (tag & _CONSTRUCTED) | self.number for tag in self.shape.tags)
+
+    def encode(self, value: object) -> bytes:
+        """See :class:`Shape`."""
+        plain = self.shape.encode(value)
+        return bytes((_CONTEXT | (plain[0] & _CONSTRUCTED) | self.number,)) + plain[1:]
+
+    def decode(self, element: Element) -> object:
+        """See :class:`Shape`."""
+        (own,) = self.shape.tags
+        _check(element, _CONTEXT | (own & _CONSTRUCTED) | self.number, "a tagged value")
+        return self.shape.decode(replace(element, tag=own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +350,32 @@ class Named:
     def decode(self, element: Element) -> dict[str, object]:
         """See :class:`Shape`."""
         return {self.name: self.shape.decode(element)}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several named values, told apart by their tags."""
+
+    options: tuple[Named, ...]
+
+    @property
+    def tags(self) -> frozenset[int]:
+        """See :class:`Shape`."""
+        return frozenset().union(*(option.tags for option in self.options))
+
+    def encode(self, value: object) -> bytes:
+        """See :class:`Shape`."""
+        for option in self.options:
+            if isinstance(value, Mapping) and value.get(option.name) is not None:
+                return option.encode(value)
+        raise Malformed(f"{value!r} is none of the choices", expected=" or ".join(option.name for option in self.options))
+
+    def decode(self, element: Element) -> dict[str, object]:
+        """See :class:`Shape`."""
+        for option in self.options:
+            if element.tag in option.tags:
+                return option.decode(element)
+        raise element.malformed(f"DER tag is {element.tag:02x}", " or ".join(option.name for option in self.options))
 
 
 @dataclass(frozen=True, slots=True)

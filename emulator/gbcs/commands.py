@@ -1,18 +1,30 @@
 """Commands: built by the DSP, read by the device."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from emulator.domain.errors import Broken, Malformed
-from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
-from emulator.gbcs.dlms import NULL, Access, AccessRequest, Data, decode_access_request, invoke_id
-from emulator.gbcs.expressions import Environment, Expression, integer, octets_of
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, Eui64
+from emulator.gbcs.dlms import NULL, Access, AccessRequest, Attribute, Data, decode_access_request, invoke_id
+from emulator.gbcs.expressions import Environment, Expression, elements
+from emulator.gbcs.functions import base64_octets, integer, octets_of
 from emulator.gbcs.gbz import Component, decode_components, encode_components, read_request
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary, decode_message
 from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac
 from emulator.gbcs.protected import ProtectedAttribute, protected_request
 from emulator.gbcs.shapes import decode_shape, encode_shape
-from emulator.gbcs.usecases import Asn1Item, DlmsItem, Format, GbzItem, Originator, UseCase, by_code
+from emulator.gbcs.usecases import (
+    UNKNOWN_PARTY,
+    Asn1Item,
+    DlmsItem,
+    Format,
+    GbzItem,
+    Originator,
+    UseCase,
+    by_code,
+    with_meter_kind,
+)
 
 
 def command_content(
@@ -23,34 +35,65 @@ def command_content(
     recipient: Eui64,
     parameters: Mapping[str, object],
     now_ms: int,
+    party: Eui64 | None = None,
 ) -> bytes:
     """The payload of the Command.
 
     ``parameters`` are the children of the DUIS body element as nested mappings (element name → text, mapping, or list of these
     where an element repeats; an empty element is ``""``), plus facts that the body does not hold, in lower case:
     ``other_device_type`` (a :class:`DeviceType` value: joining), ``other_device_certificate`` (DER of its key-agreement
-    certificate: joining by method C), ``devices`` (list of ``{"device": EUI, "device_type": code}``: 8.12.2). Counter and titles
-    are those of the grouping header. :class:`Malformed` names a parameter that is missing or cannot be written.
+    certificate: joining by method C), ``devices`` (list of ``{"device": EUI, "device_type": code}``: 8.12.2), ``esme_variant``
+    (as in the inventory). Counter and titles are those of the grouping header, ``party`` the supplementary remote party.
+    :class:`Malformed` names a parameter that is missing or cannot be written.
     """
-    env = Environment(parameters, counter, originator, recipient, now_ms)
+    env = Environment(with_meter_kind(parameters), counter, originator, recipient, now_ms, party=party)
     match use_case.format:
         case Format.DLMS:
-            items = tuple(_access(item, env) for item in use_case.request if isinstance(item, DlmsItem))
-            return AccessRequest(invoke_id(counter), items).encode()
+            accesses = tuple(_access(item, here) for item in _items(use_case, DlmsItem) for here in _uses(item, env))
+            return AccessRequest(invoke_id(counter), accesses).encode()
         case Format.GBZ:
-            return encode_components([_component(n, item, env) for n, item in enumerate(use_case.request)])
+            uses = [(item, here) for item in _items(use_case, GbzItem) for here in _uses(item, env)]
+            return encode_components([_component(n, item, here) for n, (item, here) in enumerate(uses)])
         case Format.ASN1:
             (payload,) = (item for item in use_case.request if isinstance(item, Asn1Item))
             return encode_shape(payload.shape, {name: value(env) for name, value in payload.values})
 
 
+_Item = TypeVar("_Item", DlmsItem, GbzItem)
+
+
+def _items(use_case: UseCase, kind: type[_Item]) -> Iterator[_Item]:
+    for item in use_case.request:
+        if not isinstance(item, kind):
+            raise Broken(f"row {use_case.name} holds {item!r}")
+        yield item
+
+
+def _uses(item: DlmsItem | GbzItem, env: Environment) -> list[Environment]:
+    """What the item sees each time it is used: once, never where its condition fails, or per element of its list."""
+    chosen = [env] if item.each is None else elements(item.each(env), env)
+    return chosen if item.only is None else [here for here in chosen if item.only(here)]
+
+
 def _access(item: DlmsItem, env: Environment) -> Access:
+    attribute = item.attribute if item.varying is None else _attribute(item.varying(env))
     if item.protected:
-        wanted = [ProtectedAttribute(attribute) for attribute in item.protected]
-        parameter = protected_request(wanted, counter=env.counter, originator=env.originator, recipient=env.recipient)
-        return Access(item.operation, item.attribute, parameter)
+        period = None
+        if item.period is not None:
+            start, end = (octets_of(limit(env)) for limit in item.period)
+            period = start, end
+        wanted = [ProtectedAttribute(each, period) for each in item.protected]
+        reader = env.originator if env.party is None else env.party
+        parameter = protected_request(wanted, counter=env.counter, originator=reader, recipient=env.recipient)
+        return Access(item.operation, attribute, parameter)
     selection = _data(item.selection, env)
-    return Access(item.operation, item.attribute, _data(item.value, env), item.selector, selection)
+    return Access(item.operation, attribute, _data(item.value, env), item.selector, selection)
+
+
+def _attribute(value: object) -> Attribute:
+    if not isinstance(value, str):
+        raise Broken(f"a row gives {value!r} where a COSEM attribute belongs")
+    return Attribute.parse(value)
 
 
 def _data(expression: Expression | None, env: Environment) -> Data:
@@ -60,14 +103,16 @@ def _data(expression: Expression | None, env: Environment) -> Data:
     return value
 
 
-def _component(index: int, item: object, env: Environment) -> Component:
-    if not isinstance(item, GbzItem):
-        raise Broken(f"a GBZ row holds {item!r}")
+def _component(index: int, item: GbzItem, env: Environment) -> Component:
     if item.attributes:
         return read_request(item.cluster, index, item.attributes)
-    payload = b"".join(octets_of(part(env)) for part in item.payload)
+    payload = _joined(part(env) for part in item.payload)
     from_time = None if item.from_time is None else integer(item.from_time(env))
     return Component(item.cluster, item.frame_control, index, item.command, payload, from_time)
+
+
+def _joined(parts: Iterable[object]) -> bytes:
+    return b"".join(b"".join(map(octets_of, part)) if isinstance(part, list) else octets_of(part) for part in parts)
 
 
 def build_command(
@@ -84,19 +129,36 @@ def build_command(
     """The Command without signature and MAC, with originator, counter and supplementary fields by the row's rule.
 
     Its signature is ``b""``: for ``use_case.needs_pre_command`` the encoded message is the Pre-Command as DUIS carries it.
-    ``acb_counter`` is used only when the ACB originates. ``certificate`` is the user's key-agreement certificate, for sensitive
-    data read by a party that the device does not know.
+    ``acb_counter`` is the counter of the DCC's own party (ACB or transitional CoS party) and used only when that originates.
+    ``certificate`` is the user's key-agreement certificate, for sensitive data read by a party that the device does not know; the
+    one in the body comes first.
     """
     supplementary = None
     originator, counter = user, user_counter
     if use_case.originator is not Originator.USER:
-        originator, counter = ACCESS_CONTROL_BROKER, acb_counter
+        originator, counter = _DCC_PARTIES[use_case.originator], acb_counter
         if use_case.originator is Originator.ACB:
-            supplementary = Supplementary(user, user_counter, certificate=certificate)
+            supplementary = Supplementary(user, user_counter, certificate=_certificate(use_case, parameters, certificate))
     content = command_content(
-        use_case, counter=counter, originator=originator, recipient=device, parameters=parameters, now_ms=now_ms
-    )
+        use_case, counter=counter, originator=originator, recipient=device, parameters=parameters, now_ms=now_ms,
+        party=None if supplementary is None else supplementary.party,
+    )  # fmt: skip
     return GbcsMessage(Cra.COMMAND, counter, originator, device, use_case.code, content, supplementary)
+
+
+_DCC_PARTIES = {
+    Originator.ACB: ACCESS_CONTROL_BROKER,
+    Originator.ACB_ALONE: ACCESS_CONTROL_BROKER,
+    Originator.TRANSITIONAL_COS: TRANSITIONAL_COS,
+}
+
+
+def _certificate(use_case: UseCase, parameters: Mapping[str, object], known: bytes | None) -> bytes | None:
+    """The certificate under which the answer is to be encrypted for someone whom the device does not know, or None."""
+    given = parameters.get(UNKNOWN_PARTY)
+    if given is not None:
+        return base64_octets(given)
+    return known if use_case.sensitive else None
 
 
 def accept_signed(pre_command: GbcsMessage, signed: bytes) -> GbcsMessage:

@@ -4,23 +4,24 @@ A row says what stands in a payload with a small expression: ``structure(octets(
 
 * a number ``90`` or ``0x1F``, a text ``'Add'``,
 * a parameter by its path ``AddDeviceToCHFWhitelist.JoinTimePeriod``; with ``?`` at the end it may be absent (None),
-* ``$counter``, ``$originator``, ``$recipient``, ``$now``, ``$time`` of the message being built,
-* a function of expressions; ``each(path, expression)`` evaluates once per element of a list, whose names then come first.
+* ``$counter``, ``$originator``, ``$recipient``, ``$party`` (whom it is for), ``$now``, ``$time`` of the message being built,
+* a function of expressions (:data:`emulator.gbcs.functions.FUNCTIONS`); ``each(list, expression)`` evaluates once per element of
+  a list, whose names then come first (``item`` for a plain value; ``$element`` is it, ``$place`` its number from 1);
+  ``if(test, one, other)`` evaluates only what it chooses.
+
+Attributes of a DUIS element stand beside its children under their names; the text of an element that has attributes is ``text``.
 
 Expressions are compiled when the table is loaded; evaluating one raises :class:`Malformed` that names the parameter.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, parse_eui
-from emulator.gbcs import times
-from emulator.gbcs.dlms import NULL, Data, Tag, number
-from emulator.gbcs.gbz import encode_zcl
+from emulator.domain.identifiers import Eui64
+from emulator.gbcs.calendars import listed
+from emulator.gbcs.functions import FUNCTIONS, look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ class Environment:
     now_ms: int
     time_ms: int = 0
     """The time an Alert carries."""
+    party: Eui64 | None = None
+    """The supplementary remote party; None: the originator speaks for itself."""
+    place: int = 0
+    """Which element of a list is looked at, from 1."""
+    element: object = None
+    """That element."""
 
 
 Expression = Callable[[Environment], object]
@@ -44,137 +51,10 @@ _VARIABLES: Mapping[str, Callable[[Environment], object]] = {
     "$recipient": lambda env: env.recipient,
     "$now": lambda env: env.now_ms,
     "$time": lambda env: env.time_ms,
+    "$party": lambda env: env.originator if env.party is None else env.party,
+    "$place": lambda env: env.place,
+    "$element": lambda env: env.element,
 }
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    raise Malformed(f"{value!r} is not a text")
-
-
-def integer(value: object) -> int:
-    """A decimal text or a number."""
-    if isinstance(value, int):
-        return value
-    try:
-        return int(_text(value))
-    except ValueError:
-        raise Malformed(f"{value!r} is not a whole number") from None
-
-
-def octets_of(value: object) -> bytes:
-    """Hexadecimal text, or octets as they are."""
-    if isinstance(value, bytes):
-        return value
-    try:
-        return bytes.fromhex(_text(value))
-    except ValueError:
-        raise Malformed(f"{value!r} is not hexadecimal") from None
-
-
-def _base64(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    try:
-        return base64.b64decode("".join(_text(value).split()), validate=True)
-    except binascii.Error:
-        raise Malformed("the text is not base64") from None
-
-
-def _eui(value: object) -> int:
-    return value if isinstance(value, int) else parse_eui(_text(value))
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = _text(value)
-    if text not in ("true", "false", "1", "0"):
-        raise Malformed(f"{text!r} is not a truth value", expected="true or false")
-    return text in ("true", "1")
-
-
-def moment(value: object) -> int | None:
-    """Milliseconds of an xs:dateTime; the cancelling date becomes CANCEL, an absent one stays None."""
-    return value if value is None or isinstance(value, int) else times.read_duis(_text(value))
-
-
-def _choose(value: object, *pairs: object) -> object:
-    for key, result in zip(pairs[::2], pairs[1::2], strict=False):
-        if key == value:
-            return result
-    if len(pairs) % 2:
-        return pairs[-1]
-    raise Malformed(f"{value!r} is not one of the values with a meaning here", expected=", ".join(map(str, pairs[::2])))
-
-
-def _data(value: object) -> Data:
-    if isinstance(value, Data):
-        return value
-    raise Malformed(f"{value!r} is no DLMS value")
-
-
-def _items(values: tuple[object, ...]) -> tuple[Data, ...]:
-    flat: list[object] = []
-    for value in values:
-        flat.extend(value if isinstance(value, list) else [value])
-    return tuple(_data(value) for value in flat)
-
-
-def _numeric(tag: Tag) -> Callable[..., Data]:
-    return lambda value: number(tag, integer(value))
-
-
-def _bits(value: object) -> Data:
-    text = _text(value)
-    if set(text) - {"0", "1"}:
-        raise Malformed(f"{text!r} is not a bit string", expected="0 and 1")
-    return Data(Tag.BIT_STRING, text)
-
-
-FUNCTIONS: Mapping[str, Callable[..., object]] = {
-    "integer": integer,
-    "hex": octets_of,
-    "base64": _base64,
-    "ascii": lambda value: _text(value).encode("ascii", "replace"),
-    "eui": _eui,
-    "eui_octets": lambda value: _eui(value).to_bytes(8, "big"),
-    "moment": moment,
-    "flag": _flag,
-    "plus": lambda *values: sum(integer(value) for value in values),
-    "multiply": lambda left, right: integer(left) * integer(right),
-    "default": lambda value, other: other if value is None else value,
-    "choose": _choose,
-    "cosem_time": lambda at_ms: times.cosem(moment(at_ms)),
-    "utc_time": lambda at_ms: times.utc_time(moment(at_ms)),
-    "utc_time_publish": lambda at_ms: times.utc_time(moment(at_ms), publish=True),
-    "encoded": lambda value: _data(value).encode(),
-    "join": lambda *values: b"".join(octets_of(value) for value in values),
-    "zcl": lambda type_, value: encode_zcl(type_, value if isinstance(value, bytes) else integer(value)),
-    "null": lambda: NULL,
-    "octets": lambda value: Data(Tag.OCTET_STRING, octets_of(value)),
-    "visible": lambda value: Data(Tag.VISIBLE_STRING, _text(value)),
-    "utf8": lambda value: Data(Tag.UTF8_STRING, _text(value)),
-    "bits": _bits,
-    "boolean": lambda value: number(Tag.BOOLEAN, 0xFF if _flag(value) else 0),
-    "structure": lambda *values: Data(Tag.STRUCTURE, _items(values)),
-    "array": lambda *values: Data(Tag.ARRAY, _items(values)),
-    **{tag.name.lower(): _numeric(tag) for tag in (
-        Tag.INT8, Tag.INT16, Tag.INT32, Tag.INT64, Tag.UINT8, Tag.UINT16, Tag.UINT32, Tag.UINT64, Tag.ENUM,
-    )},
-}  # fmt: skip
-"""What a row can call. DLMS types are named by what they hold: ``uint16``, ``octets``, ``structure`` …"""
-
-
-def look_up(parameters: Mapping[str, object], path: str) -> object:
-    """The parameter at a path of names joined by ``.``; None where it is absent."""
-    here: object = parameters
-    for name in path.split("."):
-        if not isinstance(here, Mapping):
-            return None
-        here = here.get(name)
-    return here
 
 
 _TOKEN = re.compile(r"\s*(?:(0x[0-9A-Fa-f]+|-?\d+)|'([^']*)'|(\$[a-z]+)|([A-Za-z_][\w.]*\??)|([(),]))")
@@ -215,6 +95,8 @@ def _parse(tokens: list[tuple[str, str]], text: str) -> tuple[Expression, list[t
     arguments, rest = _parse_arguments(rest[1:], text)
     if word == "each":
         return _each(arguments, text), rest
+    if word == "if":
+        return _if(arguments, text), rest
     if word not in FUNCTIONS:
         raise Malformed(f"{word!r} is not a function of the use-case table, in {text!r}")
     return _call(FUNCTIONS[word], arguments), rest
@@ -255,11 +137,20 @@ def _each(arguments: list[Expression], text: str) -> Expression:
     if len(arguments) != 2:
         raise Malformed(f"each takes a list and an expression, in {text!r}")
     source, item = arguments
+    return lambda env: [item(inner) for inner in elements(source(env), env)]
 
-    def evaluate(env: Environment) -> object:
-        found = source(env)
-        elements = found if isinstance(found, list | tuple) else [] if found is None else [found]
-        inner = [element if isinstance(element, Mapping) else {"item": element} for element in elements]
-        return [item(replace(env, parameters={**env.parameters, **element})) for element in inner]
 
-    return evaluate
+def elements(found: object, env: Environment) -> list[Environment]:
+    """What an expression sees for each element of a list."""
+    seen = []
+    for place, element in enumerate(listed(found), start=1):
+        names = element if isinstance(element, Mapping) else {"item": element}
+        seen.append(replace(env, parameters={**env.parameters, **names}, place=place, element=element))
+    return seen
+
+
+def _if(arguments: list[Expression], text: str) -> Expression:
+    if len(arguments) != 3:
+        raise Malformed(f"if takes a condition and two expressions, in {text!r}")
+    condition, one, other = arguments
+    return lambda env: one(env) if condition(env) else other(env)

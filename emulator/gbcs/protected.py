@@ -78,11 +78,11 @@ def _pair(data: Data) -> tuple[Data, Data]:
 def sealing_key(command: GbcsMessage, secret_z: bytes, own_counter: int | None = None) -> bytes:
     """The key under which a device encrypts its Response to ``command``.
 
-    The reader is the supplementary party when the Command carries its certificate, else the originator; ``secret_z`` is
-    device x that reader. ``own_counter`` is the device's own counter where the Response will carry it (unknown parties).
+    The reader is the supplementary party, else the originator; ``secret_z`` is device x that reader. ``own_counter`` is the
+    device's own counter where the Response will carry it (unknown parties).
     """
     reader = command.originator
-    if command.supplementary is not None and command.supplementary.certificate is not None:
+    if command.supplementary is not None:
         reader = command.supplementary.party
     counter = command.counter if own_counter is None else own_counter
     return derive_key(secret_z, command.recipient, reader, counter, KeyUsage.ENCRYPTION)

@@ -48,6 +48,6 @@ def protect_response(
     recipient_public_ka: PublicKey,
 ) -> GbcsMessage:
     """Sign a critical Response, give any other one the MAC of device x recipient (gbcs.md section 3)."""
-    if use_case.critical:
+    if use_case.critical or use_case.signed_answer:
         return sign(message, device_private_ds)
     return add_mac(message, device_private_ka, recipient_public_ka)

@@ -1,12 +1,12 @@
-"""The table of use cases: one row per use case and message code, loaded from ``data/usecases.toml``.
+"""The table of use cases: one row per use case and message code, loaded from ``data/usecases/*.toml``.
 
 Every row names its source and how sure it is. Nothing in the code knows a use case by name, except where a payload needs a
 handler of its own. How the modules of this package work together is in ``emulator/gbcs/__init__.py``; how a row is written is
-at the top of the table.
+in ``data/usecases/README.md``.
 """
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
@@ -17,7 +17,8 @@ from emulator.domain.errors import Broken, EmulatorError
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.gbcs.alertcodes import ALERT_CODES
 from emulator.gbcs.dlms import Attribute, Operation
-from emulator.gbcs.expressions import Expression, compile_expression, look_up
+from emulator.gbcs.expressions import Expression, compile_expression
+from emulator.gbcs.functions import look_up
 from emulator.gbcs.shapes import SHAPES
 from emulator.gbcs.templates import Template, make_template
 
@@ -28,6 +29,10 @@ class Format(StrEnum):
     DLMS = "dlms"
     GBZ = "gbz"
     ASN1 = "asn1"
+
+
+UNKNOWN_PARTY = "KAPublicSecurityCredentials"
+"""The element by which a user says that the device does not know it (gbcs.md 4, proven on ECS21b and GCS61)."""
 
 
 class Category(StrEnum):
@@ -53,6 +58,8 @@ class Originator(StrEnum):
     """The ACB with its own counter; user and RequestID counter go into the supplementary fields."""
     ACB_ALONE = "acb_alone"
     """The ACB for itself, without supplementary fields."""
+    TRANSITIONAL_COS = "transitional_cos"
+    """The transitional CoS party for itself, with its own counter and signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,14 @@ class DlmsItem:
     selection: Expression | None = None
     protected: tuple[Attribute, ...] = ()
     """The attributes of a protected read; its parameter and encrypted answer follow from them."""
+    period: tuple[Expression, Expression] | None = None
+    """From and to of a protected read, as COSEM date-times; None: everything."""
+    varying: Expression | None = None
+    """The attribute as text where it depends on the request; ``attribute`` is then one example."""
+    each: Expression | None = None
+    """A list: the item stands once per element."""
+    only: Expression | None = None
+    """The item stands only where this is true."""
     result: tuple[Template, ...] = ()
     """Names of what is answered: one template, or one per protected attribute."""
 
@@ -84,6 +99,10 @@ class GbzItem:
     payload: tuple[Expression, ...] = ()
     from_time: Expression | None = None
     encrypted_answer: bool = False
+    each: Expression | None = None
+    """A list: the component stands once per element."""
+    only: Expression | None = None
+    """The component stands only where this is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +137,8 @@ class UseCase:
     request: tuple[DlmsItem | GbzItem | Asn1Item, ...] = ()
     response_shape: str = ""
     """Shape of an ASN.1 Response."""
+    signed_answer: bool = False
+    """Whether the Response is signed although the Command is not critical."""
     success_codes: tuple[str, ...] = ()
     """Names of results that are 0 when everything succeeded."""
     alert_codes: frozenset[int] = frozenset()
@@ -139,6 +160,12 @@ class UseCase:
         return self.category.critical
 
     @property
+    def sensitive(self) -> bool:
+        """Whether its answer is encrypted."""
+        return any(item.protected if isinstance(item, DlmsItem) else item.encrypted_answer for item in self.request
+                   if not isinstance(item, Asn1Item))  # fmt: skip
+
+    @property
     def needs_pre_command(self) -> bool:
         """Whether the user has to sign: critical, and the Command is the user's own. Critical ones of the ACB it signs itself."""
         return self.critical and self.originator is Originator.USER
@@ -152,7 +179,7 @@ class Route:
     device_type: DeviceType
     use_case: UseCase
     when: Mapping[str, tuple[str, ...] | bool]
-    """Parameter path → the texts it must have one of, or whether it must be there."""
+    """Parameter path → the texts it must have one of (a list: any element), or whether it must be there."""
     gbcs_from: tuple[int, ...]
     gbcs_before: tuple[int, ...]
 
@@ -164,7 +191,10 @@ class Route:
             return False
         for path, wanted in self.when.items():
             found = look_up(parameters, path)
-            if (found is not None) != wanted if isinstance(wanted, bool) else found not in wanted:
+            if isinstance(wanted, bool):
+                if (found is not None) != wanted:
+                    return False
+            elif not any(each in wanted for each in (found if isinstance(found, list) else [found])):
                 return False
         return True
 
@@ -182,16 +212,28 @@ def use_case_for(
     ``parameters`` are those of :func:`emulator.gbcs.commands.command_content`; some variants choose by the body.
     ``gbcs_version`` is the device's (``"4.2"``; empty means newest) and chooses between old and new message codes.
     ``user_role`` is the role of the user's certificates on devices; a role that is not in ``known_parties`` makes the Command
-    one of the ACB (:attr:`Originator.ACB`). None: a known party.
+    one of the ACB (:attr:`Originator.ACB`), and so does a certificate in the body. None: a known party.
     """
     version = parse_version(gbcs_version)
+    facts = {"user_role": (user_role or RemotePartyRole.SUPPLIER).name, **with_meter_kind(parameters or {})}
     for route in _table().routes.get((variant, device_type), ()):
-        if route.applies(parameters or {}, version):
+        if route.applies(facts, version):
             chosen = route.use_case
-            if user_role is not None and chosen.known_parties and user_role not in chosen.known_parties:
+            unknown = user_role is not None and chosen.known_parties and user_role not in chosen.known_parties
+            if unknown or (chosen.known_parties and UNKNOWN_PARTY in (parameters or {})):
                 return replace(chosen, originator=Originator.ACB)
             return chosen
     return None
+
+
+_METER_KINDS = {"A": "single_element", "B": "twin_element", "C": "polyphase"}
+"""By the first letter of the inventory's ESME variant (duis.md 7.4 has the letters; their meaning is our reading)."""
+
+
+def with_meter_kind(parameters: Mapping[str, object]) -> Mapping[str, object]:
+    """The parameters with ``meter_kind``, from ``esme_variant``; a meter of no known variant has one element."""
+    variant = str(parameters.get("esme_variant") or "A")
+    return {"meter_kind": _METER_KINDS.get(variant[0], "single_element"), **parameters}
 
 
 def by_code(code: int, device_type: DeviceType | None = None) -> UseCase | None:
@@ -249,23 +291,31 @@ class _Table:
 
 @cache
 def _table() -> _Table:
-    source = resources.files("emulator.gbcs").joinpath("data/usecases.toml").read_text("utf-8")
     by_name: dict[str, UseCase] = {}
     by_code: dict[int, tuple[UseCase, ...]] = {}
     routes: dict[tuple[str, DeviceType], tuple[Route, ...]] = {}
-    for row in tomllib.loads(source)["use_case"]:
+    for file, row in _rows():
         try:
             use_case, own_routes = load_row(row)
-        except (KeyError, ValueError, TypeError, EmulatorError) as problem:
-            raise Broken(f"row {row.get('name')!r} of usecases.toml: {problem!r}") from problem
+        except (KeyError, ValueError, TypeError, EmulatorError, StopIteration) as problem:
+            raise Broken(f"row {row.get('name')!r} of {file}: {problem!r}") from problem
         if use_case.name in by_name:
-            raise Broken(f"usecases.toml has {use_case.name} twice")
+            raise Broken(f"the use cases have {use_case.name} twice, once in {file}")
         by_name[use_case.name] = use_case
         by_code[use_case.code] = (*by_code.get(use_case.code, ()), use_case)
         for route in own_routes:
             key = (route.variant, route.device_type)
             routes[key] = (*routes.get(key, ()), route)
     return _Table(by_name, by_code, routes)
+
+
+def _rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """File name and row of every row, files by name."""
+    folder = resources.files("emulator.gbcs").joinpath("data/usecases")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".toml"):
+            for row in tomllib.loads(file.read_text("utf-8"))["use_case"]:
+                yield file.name, row
 
 
 def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
@@ -279,7 +329,8 @@ def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
         date_time_status=row.get("date_time_status"), replay_protected=row.get("replay_protected", True),
         known_parties=frozenset(RemotePartyRole[name] for name in row.get("known_parties", [])),
         request=tuple(_ITEM_LOADERS[form](item) for item in row.get("request", [])),
-        response_shape=_shape(row.get("response", "")), success_codes=tuple(row.get("success_codes", [])),
+        response_shape=_shape(row.get("response", "")), signed_answer=row.get("signed_answer", False),
+        success_codes=tuple(row.get("success_codes", [])),
         alert_codes=frozenset(row.get("alert_codes", [])), alert=_load_asn1(row["alert"]) if "alert" in row else None,
         alert_elements=tuple(compile_expression(text) for text in row.get("alert_elements", [])),
         alert_result=tuple(make_template(part) for part in row.get("alert_result", [])),
@@ -311,12 +362,16 @@ def _shape(name: str) -> str:
 
 def _load_dlms(item: Mapping[str, Any]) -> DlmsItem:
     operation = next(op for op in Operation if op.name.lower() in item)
+    named = item[operation.name.lower()]
+    varying = compile_expression(item["varying"]) if "varying" in item else None
     protected = tuple(Attribute.parse(text) for text in item.get("protected", []))
     result = item.get("result", [] if protected else None)
     templates = [make_template(part) for part in result] if protected else [] if result is None else [make_template(result)]
+    start, end = (compile_expression(text) for text in item.get("period", ["0", "0"]))
     return DlmsItem(
-        operation, Attribute.parse(item[operation.name.lower()]), _optional(item, "value"),
-        item.get("selector", 0), _optional(item, "selection"), protected, tuple(templates),
+        operation, Attribute.parse(named), _optional(item, "value"), item.get("selector", 0), _optional(item, "selection"),
+        protected, (start, end) if "period" in item else None, varying, _optional(item, "each"), _optional(item, "only"),
+        tuple(templates),
     )  # fmt: skip
 
 
@@ -331,6 +386,8 @@ def _load_gbz(item: Mapping[str, Any]) -> GbzItem:
         payload=tuple(compile_expression(text) for text in item.get("payload", [])),
         from_time=_optional(item, "from_time"),
         encrypted_answer=item.get("encrypted_answer", False),
+        each=_optional(item, "each"),
+        only=_optional(item, "only"),
     )
 
 

@@ -11,7 +11,8 @@ from emulator.premises.state import DeviceState
 
 
 def reader_secret(context: Context, device: DeviceState, command: GbcsMessage) -> bytes:
-    """Z of the device and the reader: the party whose certificate the Command carries, else its originator.
+    """Z of the device and the reader: the supplementary party, by the certificate that the Command carries or the one the device
+    holds; without one the originator.
 
     Raises :class:`Malformed` when the certificate cannot be read or a key is missing.
     """
@@ -23,7 +24,8 @@ def reader_secret(context: Context, device: DeviceState, command: GbcsMessage) -
             raise Malformed("the certificate is not of the supplementary party", where="supplementary certificate")
         public_key = record.public_key
     else:
-        public_key = context.keys.public_key(command.originator, "KA")
+        reader = command.originator if supplementary is None else supplementary.party
+        public_key = context.keys.public_key(reader, "KA")
     private_key = context.keys.private_key(device.eui, "KA")
     if public_key is None or private_key is None:
         raise Malformed("there is no key to encrypt with", where="key agreement")

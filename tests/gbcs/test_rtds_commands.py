@@ -14,11 +14,38 @@ from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.gbcs.commands import build_command, finish_command, read_command
 from emulator.gbcs.shapes import decode_shape
-from emulator.gbcs.usecases import Originator, all_use_cases, by_name, rows_of, use_case_for
+from emulator.gbcs.usecases import Originator, UseCase, all_use_cases, by_name, rows_of, use_case_for
 from tests.gbcs.vectors import Pack, Vector
 
-OLDER = {0x0004, 0x003F, 0x0092, 0x009E}
-"""Codes that devices of an older GBCS version use."""
+OTHER_REQUEST = {
+    "GCS09_3.2": "another date", "GCS15c_4.4.3": "another period", "GCS61_4.17": "another period and certificate",
+    "ECS21b_4.14_URP": "another certificate", "CS02bNOByNO_6.15.1": "other certificates",
+    "CS02bSupplierBySupplier_6.15.1": "other certificates", "CS02gLoadControllerBySupplier_6.15.1": "other certificates",
+    "CS02bNOByNOHandover_6.21": "other certificates", "CS02bSupplierBySupplierHandover_6.21": "other certificates",
+    "CS02bSupplierByTransCoS_6.23": "other certificates", "CS02bACBByACB_8.5": "another certificate",
+    "ECS25a_6.22": "other alerts",
+}  # fmt: skip
+"""Cases whose published request does not ask for what the published Command says, and in what they differ."""
+
+OTHER_FAILURE = {
+    "ECS01a_1.1.1_IMMEDIATE_ERROR", "ECS01b_1.2.1_IMMEDIATE_ERROR", "GCS05_2.1_FUTURE_DATED_ERROR", "CS01a_2.2_ERROR",
+    "CS01b_2.2_ERROR", "GCS15d_4.4.4_ERROR", "GCS15e_4.4.5_NOT_FOUND", "GCS16a_4.6.1_ERROR", "GCS17_4.8.1_NOT_FOUND",
+    "CS10a_6.13_NOT_FOUND", "ECS25a2_6.22_ERROR", "ECS25b3_6.22_ERROR", "GCS20_6.22_ERROR", "CS02aMAC_6.24.1_ERROR",
+    "GCS23_6.6_ERROR", "ECS30a_6.8_ERROR",
+}  # fmt: skip
+"""Failing cases without a request of their own whose Command says something else than that of the successful sibling."""
+
+ROLES = {
+    0x90B3D51F30020000: RemotePartyRole.NETWORK_OPERATOR,
+    0x90B3D51F30010008: RemotePartyRole.LOAD_CONTROLLER,
+}
+"""Of the test parties (gbcs.md 11); everyone else is a supplier."""
+
+WITHOUT_REQUEST = {0x105, 0x106, 0x108, 0x125}
+"""Codes that no Service Request asks for."""
+
+NOW_MS = 1_420_070_400_000
+"""2015-01-01, the time at which the published Commands were made (gbcs.md 7)."""
 
 OTHER_TYPES = {
     0x9A: DeviceType.HCALCS,
@@ -32,9 +59,16 @@ OTHER_TYPES = {
 
 def mapping(node: Any) -> dict[str, object]:
     """A DUIS body as nested mappings."""
-    found: dict[str, object] = {}
+    found: dict[str, object] = dict(node.attrib)
     for child in node.iterchildren(tag=etree.Element):
-        found[etree.QName(child).localname] = mapping(child) if len(child) else child.text or ""
+        value: object = child.text or ""
+        if len(child) or child.attrib:
+            value = mapping(child) if len(child) else {**child.attrib, "text": child.text or ""}
+        name = etree.QName(child).localname
+        if name in found:
+            earlier = found[name]
+            value = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+        found[name] = value
     return found
 
 
@@ -74,27 +108,38 @@ def joining(vector: Vector) -> dict[str, object]:
 
 
 def ours(pack: Pack, kind: str) -> list[Vector]:
-    return [vector for vector in pack.vectors if vector.kind == kind and rows_of(vector.message.message_code)]
+    return [
+        vector
+        for vector in pack.vectors
+        if vector.kind == kind
+        and rows_of(vector.message.message_code)
+        and vector.message.message_code not in WITHOUT_REQUEST
+        and vector.variant != "NA"
+    ]
+
+
+def chosen(vector: Vector, parameters: dict[str, object]) -> UseCase:
+    """The row for the case: of the newest or an older GBCS version, and of the kind of meter that has it."""
+    message = vector.message
+    assert vector.device_type is not None
+    # The failing case of 8.8.2 CS04B is a signed CS04AC (gbcs.md section 12, item 13).
+    variant = "8.8.1" if vector.name == "CS04B_8.8.2_ERROR_COMMAND" else vector.variant
+    role = ROLES.get(message.originator, RemotePartyRole.SUPPLIER)
+    for version in ("4.2", "3.2"):
+        for kind in "B" if "TWIN" in vector.name else "AC":
+            parameters["esme_variant"] = kind
+            row = use_case_for(variant, vector.device_type, parameters, gbcs_version=version, user_role=role)
+            if row is not None and row.code == message.message_code:
+                by_acb = message.originator == ACCESS_CONTROL_BROKER
+                return replace(row, originator=Originator.ACB) if by_acb and row.originator is Originator.USER else row
+    raise AssertionError(f"no row for {vector.name}")
 
 
 def rebuild(pack: Pack, vector: Vector) -> bytes:
     """The Command (or Pre-Command) that we make of the same inputs."""
     message = vector.message
-    # The failing case of 8.8.2 CS04B is a signed CS04AC (gbcs.md section 12, item 13).
-    variant = "8.8.1" if vector.name == "CS04B_8.8.2_ERROR_COMMAND" else vector.variant
-    by_acb = message.originator == ACCESS_CONTROL_BROKER
     parameters = facts(pack, vector)
-    assert vector.device_type is not None
-    use_case = use_case_for(
-        variant,
-        vector.device_type,
-        parameters,
-        gbcs_version="3.2" if message.message_code in OLDER else "4.2",
-        user_role=RemotePartyRole.OTHER if by_acb else RemotePartyRole.SUPPLIER,
-    )
-    assert use_case is not None
-    assert use_case.code == message.message_code
-    assert (use_case.originator is not Originator.USER) == by_acb
+    use_case = chosen(vector, parameters)
     behind = message.supplementary
     skeleton = build_command(
         use_case,
@@ -103,7 +148,7 @@ def rebuild(pack: Pack, vector: Vector) -> bytes:
         device=message.recipient,
         acb_counter=message.counter,
         parameters=parameters,
-        now_ms=0,
+        now_ms=NOW_MS,
     )
     assert skeleton.signature == b""
     if vector.kind == "PRECOMMAND":
@@ -117,23 +162,28 @@ def rebuild(pack: Pack, vector: Vector) -> bytes:
     )
 
 
-def test_commands_equal_the_published_ones(pack: Pack) -> None:
-    seen = ours(pack, "COMMAND")
-    assert len(seen) > 60
-    different = [vector.name for vector in seen if rebuild(pack, vector) != vector.octets]
-    assert not different
+def comparable(vector: Vector) -> bool:
+    case = vector.name.removesuffix(f"_{vector.kind}")
+    return case not in OTHER_FAILURE and not any(case.startswith(f"{name}_") for name in OTHER_REQUEST)
 
 
-def test_pre_commands_equal_the_published_ones(pack: Pack) -> None:
-    seen = ours(pack, "PRECOMMAND")
-    assert len(seen) > 15
-    different = [vector.name for vector in seen if rebuild(pack, vector) != vector.octets]
-    assert not different
+@pytest.mark.parametrize(("kind", "least"), [("COMMAND", 310), ("PRECOMMAND", 110)])
+def test_commands_equal_the_published_ones(pack: Pack, kind: str, least: int) -> None:
+    seen = [vector for vector in ours(pack, kind) if comparable(vector)]
+    assert len(seen) >= least
+    assert [vector.name for vector in seen if rebuild(pack, vector) != vector.octets] == []
 
 
-def test_every_row_with_a_command_has_a_vector(pack: Pack) -> None:
-    seen = {vector.message.message_code for vector in ours(pack, "COMMAND")}
-    assert {row.name for row in all_use_cases() if row.request and row.code not in seen} == set()
+def test_the_other_cases_do_differ(pack: Pack) -> None:
+    """So that the lists of exceptions stay true."""
+    others = [vector for vector in ours(pack, "COMMAND") if not comparable(vector)]
+    same = {vector.name for vector in others if rebuild(pack, vector) == vector.octets}
+    assert same <= {"ECS21b_4.14_KRP_ERROR_COMMAND", "GCS15c_4.4.3_ERROR_COMMAND"}
+
+
+def test_rows_without_a_vector_say_so(pack: Pack) -> None:
+    seen = {vector.message.message_code for vector in pack.vectors if vector.kind == "COMMAND"}
+    assert [row.name for row in all_use_cases() if row.request and row.code not in seen and "proven" in row.confidence] == []
 
 
 def test_devices_read_every_command(pack: Pack) -> None:

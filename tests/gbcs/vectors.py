@@ -21,8 +21,9 @@ TYPES = {
     0xA3: DeviceType.GPF,
     0xA4: DeviceType.PPMID,
     0xA5: DeviceType.HCALCS,
+    0xA6: DeviceType.ESME,
 }
-"""Last octet of the test devices (gbcs.md section 11)."""
+"""Last octet of the test devices (gbcs.md section 11); A6 is a SAPC, which the inventory lists as an electricity meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Pack:
     def template(self, name: str) -> Path | None:
         """The DUIS request of a case: of its own name, else of a successful sibling."""
         case = re.sub(r"_(PRECOMMAND|COMMAND)$", "", name)
-        sibling = re.sub(r"_(FUTURE_DATED_|IMMEDIATE_)?ERROR.*$", r"_\1SUCCESS", case)
+        sibling = re.sub(r"(ERROR|NOT_FOUND).*$", "SUCCESS", case)
         for stem in (case, sibling):
             path = self.templates / f"{stem}_REQUEST_DUIS.XML"
             if path.exists():
