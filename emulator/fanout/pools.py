@@ -61,6 +61,7 @@ from emulator.fanout.fields import (
     S_CELLS,
     S_CHAINS,
     S_DAY,
+    S_EVENTS,
     S_FILL,
     S_FIRST_HUB,
     S_HOURS,
@@ -174,6 +175,11 @@ class RunningPool:
     def hubs(self) -> int:
         """Hubs it has, those that are gone included."""
         return int(self.s[S_HUBS])
+
+    @property
+    def events(self) -> int:
+        """Entries of the agenda that it has worked off."""
+        return int(self.s[S_EVENTS])
 
     @property
     def shift(self) -> int:

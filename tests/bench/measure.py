@@ -5,12 +5,13 @@ what was done. Every run must have done the same, or the measurement fails.
 """
 
 import hashlib
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -21,6 +22,8 @@ class Sample:
     value: float
     checked: dict[str, Any]
     """Counts and digests that show that the work was done; equal for all runs of a measurement."""
+    beside: dict[str, float] = field(default_factory=dict)
+    """What was measured beside the value, such as seconds of the processor."""
 
 
 Run = Callable[[], Sample]
@@ -76,7 +79,8 @@ def take(chosen: Measurement) -> dict[str, Any]:
         raise RuntimeError(f"{chosen.name}: the runs did not do the same: {[sample.checked for sample in samples]}")
     values = [round(sample.value, 3) for sample in samples]
     median = round(statistics.median(values), 3)
-    return {
+    found: dict[str, Any] = {"beside": [sample.beside for sample in samples]} if samples[0].beside else {}
+    return found | {
         "name": chosen.name,
         "value": median,
         "unit": chosen.unit,
@@ -84,5 +88,6 @@ def take(chosen: Measurement) -> dict[str, Any]:
         "median": median,
         "values": values,
         "command": f"make bench ONLY={chosen.name}",
+        "machine": {"processors": os.cpu_count(), "load": round(os.getloadavg()[0], 2)},
         "checked": samples[0].checked | {"python": sys.version.split()[0]},
     }

@@ -7,15 +7,18 @@ from itertools import count
 
 import pytest
 
-from tests.bench import access, edge, process  # noqa: F401
+from tests.bench import access, edge, ota, process  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 
 EDGE = ("parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "one_process.requests_per_s")
+OTA = (
+    "1m.wall_s", "100k.plain.wall_s", "national.wall_s", "national.peak_gib", "national.bytes_per_device", "cost_ratio_100k_60m",
+)  # fmt: skip
 
 
 def test_every_promised_measurement_is_there() -> None:
     others = {"start.ready_s", "demo.wall_s", "access.gate_us", "access.device_us", "access.registration_bytes_per_mpxn"}
-    assert set(MEASUREMENTS) >= {f"edge.{name}" for name in EDGE} | others
+    assert set(MEASUREMENTS) >= {f"edge.{name}" for name in EDGE} | others | {f"ota.{name}" for name in OTA}
 
 
 @pytest.mark.parametrize("name", ["edge.parse_us", "edge.persist_us", "edge.whole_us"])

@@ -130,6 +130,8 @@ def begin_round(p: Pool, node: int) -> int:
         row = after
     if p.nodes[at + N_HEAD] == NONE:
         return end_cast(p, node)
+    if p.nodes[at + N_A] == JOINING:
+        count(p, p.nodes[at + N_ORDER], CAST_STARTED)
     p.nodes[at + N_A] = ON_AIR
     return schedule_node(p, node, p.s[S_NOW] + air_time(p, p.nodes[at + N_ORDER]))
 
@@ -263,7 +265,6 @@ def begin_cast(p: Pool, cell: int) -> int:
     p.cells[at + CELL_BUSY] += 1
     p.cells[at + CELL_LANE] = p.orders[order * ORDER_WIDTH + O_LANE]
     p.nodes[node * NODE_WIDTH + N_A] = JOINING
-    count(p, order, CAST_STARTED)
     return begin_round(p, node)
 
 
