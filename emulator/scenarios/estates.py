@@ -73,7 +73,7 @@ class EstateSection(BaseModel):
     devices: list[Table] = []
     """`[[estate.devices]]` as in a home of an estate, with `home` naming the home they are added to."""
     changes: list[Table] = []
-    """`[[estate.changes]]`: fields of devices that the base has; `device` selects them."""
+    """`[[estate.changes]]`: fields of devices that the base has, which `device` selects, or of homes, whose names `home` matches."""
     registrations: list[Table] = []
     """`[[estate.registrations]]` as in an estate; they replace what the base has for the same MPxN and role."""
     cpl: list[Table] = []
@@ -256,8 +256,11 @@ def _register(document: Table, rows: list[Table]) -> None:
 
 
 def _change(document: Table, change: Table) -> None:
-    """Set fields of the devices that ``device`` selects among those that are there so far."""
+    """Set fields of the devices that ``device`` selects among those that are there so far, or of homes by name."""
     fields = dict(change)
+    if "home" in fields and "device" not in fields:
+        _change_homes(document, str(fields.pop("home")), fields)
+        return
     given = fields.pop("device", None)
     texts: References = [given] if isinstance(given, str) else list(given or [])
     if not texts:
@@ -269,6 +272,16 @@ def _change(document: Table, change: Table) -> None:
             raise Malformed(f"{text!r} matches no device", where="estate.changes.device", expected=remedy)
         for device in found:
             device.update(fields)
+
+
+def _change_homes(document: Table, name: str, fields: Table) -> None:
+    homes = document["homes"]
+    found = [home for home in homes if fnmatchcase(str(home.get("name")), name)]
+    if not found:
+        known = [str(home.get("name")) for home in homes]
+        raise Malformed(f"there is no home {name!r}", where="estate.changes.home", expected=suggest(name, known))
+    for home in found:
+        home.update(fields)
 
 
 def _selects(text: str, home: Table, device: Table) -> bool:

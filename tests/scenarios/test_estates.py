@@ -95,8 +95,13 @@ def test_changes_and_additions() -> None:
         [[changes]]
         device = ["ESME@*", "00-DB-12-34-56-78-95-A2"]
         status = "Suspended"
+
+        [[changes]]
+        home = "n*w"
+        hub_variant = "dual-band"
     """)
     assert len(select(estate, "*@new")) == 2
+    assert [home.name for home in estate.homes if home.hub_variant == "dual-band"] == ["new"]
     assert {party.name for party in estate.parties} >= {"renamed", "supplier2"}
     assert [entry.party for entry in estate.registrations if (entry.mpxn, entry.role) == ("1200000000001", "IS")] == [
         "supplier-two"
