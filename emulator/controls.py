@@ -13,6 +13,7 @@ from typing import Any
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_REGISTRATION_CSV_CHARACTERS
+from emulator.domain.operators import check_operator
 from emulator.domain.settings import DAY_MS, HOUR_MS
 from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole, UserRole
 from emulator.dsp import anomaly, firmware_controls, grants
@@ -412,17 +413,22 @@ def anomaly_threshold(engine: Engine, params: Params) -> dict[str, Any]:
 
 def quarantine_release(engine: Engine, params: Params) -> dict[str, Any]:
     """Let a quarantined request go on."""
-    _only(params, "reference")
+    _only(params, "reference", "operator")
     reference = _take(params, "reference", int)
-    return {"reference": reference, "code": engine.dsp.release(reference)}
+    return {"reference": reference, "code": engine.dsp.release(reference, _operator(params))}
 
 
 def quarantine_delete(engine: Engine, params: Params) -> dict[str, Any]:
     """Delete a quarantined request."""
-    _only(params, "reference")
+    _only(params, "reference", "operator")
     reference = _take(params, "reference", int)
-    engine.dsp.discard(reference)
+    engine.dsp.discard(reference, _operator(params))
     return {"reference": reference}
+
+
+def _operator(params: Params) -> str:
+    """The human who gives the command, as they name themselves."""
+    return check_operator(_take(params, "operator", str, ""))
 
 
 def device_credentials(engine: Engine, params: Params) -> dict[str, Any]:
@@ -445,8 +451,8 @@ def device_credentials(engine: Engine, params: Params) -> dict[str, Any]:
 
 def _audit_grant(engine: Engine, outcome: str, grant: grants.Grant) -> None:
     text = f"grant {grant.number} of {grant.supplier}"
-    number, agent = str(grant.number), format_eui(grant.agent)
-    engine.context.audit(Entry("grant", outcome, text, user=agent, acting_for=grant.supplier, grant=number))
+    entry = Entry("grant", outcome, text, user=format_eui(grant.agent), acting_for=grant.supplier, grant=str(grant.number))
+    engine.context.audit(replace(entry, after=grants.written(grant)) if outcome == "granted" else entry)
 
 
 def _audit(engine: Engine, kind: str, outcome: str, reason: str, *, user: str = "") -> None:

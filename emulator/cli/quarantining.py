@@ -10,6 +10,7 @@ from emulator.duis.datetimes import format_datetime
 
 application = typer.Typer(no_args_is_help=True, help="Requests that anomaly detection holds for an operator.")
 
+Operator = Annotated[str, typer.Option("--operator", help="The human who does this, for the audit trail.")]
 Reference = Annotated[int, typer.Argument(help="Reference of the quarantined request.", min=1)]
 
 
@@ -35,13 +36,14 @@ def quarantine_list(
 @verb
 def quarantine_release(
     reference: Reference,
+    operator: Operator = "",
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
     token: TokenOption = "",
     json_output: JsonFlag = False,
 ) -> None:
     """Let a request go on."""
-    found = ask(server, world, token, lambda client: client.release(reference))
+    found = ask(server, world, token, lambda client: client.release(reference, operator=operator))
     print_json(found) if json_output else print_fields("", found)
 
 
@@ -49,11 +51,12 @@ def quarantine_release(
 @verb
 def quarantine_delete(
     reference: Reference,
+    operator: Operator = "",
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
     token: TokenOption = "",
     json_output: JsonFlag = False,
 ) -> None:
     """Delete a request."""
-    found = ask(server, world, token, lambda client: client.delete_quarantined(reference))
+    found = ask(server, world, token, lambda client: client.delete_quarantined(reference, operator=operator))
     print_json(found) if json_output else print_fields("", found)

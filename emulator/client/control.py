@@ -14,6 +14,7 @@ import aiohttp
 from emulator.client.errors import Rejected, Unreachable
 from emulator.client.keys import key_store_of
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.pki.formats import read_keystore_json
 from emulator.pki.keystore import KeyStore
 
@@ -256,13 +257,13 @@ class ControlClient:
         """Requests that wait for an operator."""
         return _list(await self._json("GET", self._path("quarantine")), "requests")
 
-    async def release(self, reference: int) -> Json:
-        """Let a quarantined request go on."""
-        return await self._json("POST", self._path(f"quarantine/{reference}/release"))
+    async def release(self, reference: int, *, operator: str = "") -> Json:
+        """Let a quarantined request go on; ``operator`` is who does it, for the audit trail."""
+        return await self._json("POST", self._path(f"quarantine/{reference}/release"), operator=operator)
 
-    async def delete_quarantined(self, reference: int) -> Json:
+    async def delete_quarantined(self, reference: int, *, operator: str = "") -> Json:
         """Delete a quarantined request."""
-        return await self._json("DELETE", self._path(f"quarantine/{reference}"))
+        return await self._json("DELETE", self._path(f"quarantine/{reference}"), operator=operator)
 
     async def anomaly(self) -> Json:
         """Thresholds, and what users have sent today."""
@@ -315,16 +316,29 @@ class ControlClient:
     # Calls
 
     async def call(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None, waits_ms: int = 0
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        waits_ms: int = 0,
+        operator: str = "",
     ) -> bytes:
-        """Any operation: the octets of its answer."""
+        """Any operation: the octets of its answer. ``operator`` is the human who calls, where the operation records one."""
         if self._http is None:
             self._http = aiohttp.ClientSession(headers=self._headers)
         timeout_s = self._timeout_s + waits_ms / 1000
+        headers = {OPERATOR_HEADER: check_operator(operator)} if operator else None
         params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         try:
             async with self._http.request(
-                method, self.url + path, params=params, json=body, timeout=aiohttp.ClientTimeout(total=timeout_s)
+                method,
+                self.url + path,
+                params=params,
+                json=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
                 content = await answer.read()
                 if answer.status >= 400:

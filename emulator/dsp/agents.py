@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from emulator.domain.identifiers import Eui64
-from emulator.domain.vocabulary import CspRegion, UserRole
+from emulator.domain.vocabulary import UserRole
 from emulator.dsp import grants
 from emulator.dsp.context import Context
 from emulator.dsp.grants import ApprovalToken, Grant, Offers, Subject
@@ -42,11 +42,10 @@ def extra_roles(context: Context, variant: str) -> tuple[UserRole, ...]:
 
 def _subject(context: Context, device: InventoryEntry, mpxn: str, version: str) -> Subject:
     """What a grant is held against."""
-    premises = context.state.premises.get(device.hub) if device.hub is not None else None
     return Subject(
         mpxn=mpxn,
         model=f"{device.manufacturer}/{device.model}",
-        region=premises.region if premises is not None else CspRegion.UNKNOWN,
+        region=context.region(device.eui),
         version=version,
     )
 

@@ -36,7 +36,8 @@ class Entry:
     """User ID that acted, or to whom a message went."""
     role: str = ""
     operator: str = ""
-    """The human who acted under the User ID, as the sender named them."""
+    """The human who acted under the User ID, as the sender named them; of a request let out of quarantine or deleted there, the
+    one who did that, as they named themselves."""
     acting_for: str = ""
     """The supplier for whom an agent acted."""
     grant: str = ""
@@ -53,10 +54,11 @@ class Entry:
     file_hash: str = ""
     """SHA-256 of the whole OTA file, header and trailer included; of registration data, of the text that was loaded."""
     region: str = ""
+    """CSP region of the one device, where it is known."""
     before: str = ""
     """What the inventory, or registration, held before a change: fields and values."""
     after: str = ""
-    """The same after it."""
+    """The same after it; of a grant that was given, its terms and filters."""
 
 
 _FIELDS = tuple(field.name for field in fields(Entry))

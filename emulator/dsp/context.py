@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from emulator.csp.csp import Csp
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui
 from emulator.domain.tables import CheckCodes, alert_by_purpose
+from emulator.domain.vocabulary import CspRegion
 from emulator.dsp.audit import Entry, append
 from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry
 from emulator.dsp.lookup import Lookup
@@ -97,12 +98,23 @@ class Context:
         record = append(self.state.audit, entry, self.now_ms)
         self.effects.append(AuditEffect(record, tuple(format_eui(eui) for eui in sorted(set(devices)))))
 
+    def region(self, device: int | None) -> CspRegion:
+        """The CSP region of a device, by where its hub is."""
+        entry = None if device is None else self.state.inventory.get(Eui64(device))
+        premises = None if entry is None or entry.hub is None else self.state.premises.get(entry.hub)
+        return CspRegion.UNKNOWN if premises is None else premises.region
+
+    def region_on_record(self, device: int | None) -> str:
+        """The same for the audit trail: empty where it is not known."""
+        region = self.region(device)
+        return "" if region is CspRegion.UNKNOWN else region.value
+
     def deliver(self, recipient: int, device: int | None, request_id: str | None, message: Message) -> None:
         """Queue a message for a user; by fault it may be lost before, or be queued more than once."""
         where = None if device is None else Eui64(device)
         for _ in range(self._copies(device, request_id, message)):
             self.numbers["delivery"] = number = self.numbers.get("delivery", 0) + 1
-            self.audit(_message_entry(recipient, device, request_id, message))
+            self.audit(self._message_entry(recipient, device, request_id, message))
             self.effects.append(Delivery(number, self.now_ms, Eui64(recipient), where, request_id, message))
 
     def _passage(self, user: int, device: int, code: str) -> Passage:
@@ -163,17 +175,17 @@ class Context:
             data={"code": row.code, "recipients": [format_eui(user) for user in recipients]},
         )
 
-
-def _message_entry(recipient: int, device: int | None, request_id: str | None, message: Message) -> Entry:
-    """What the audit trail keeps of a message to a user."""
-    return Entry(
-        kind="message",
-        outcome=_code(message),
-        request_id=request_id or "",
-        user=format_eui(recipient),
-        device="" if device is None else format_eui(device),
-        variant=message.service_reference_variant if isinstance(message, ServiceResponse) else "",
-    )
+    def _message_entry(self, recipient: int, device: int | None, request_id: str | None, message: Message) -> Entry:
+        """What the audit trail keeps of a message to a user."""
+        return Entry(
+            kind="message",
+            outcome=_code(message),
+            request_id=request_id or "",
+            user=format_eui(recipient),
+            device="" if device is None else format_eui(device),
+            variant=message.service_reference_variant if isinstance(message, ServiceResponse) else "",
+            region=self.region_on_record(device),
+        )
 
 
 def _code(message: Message) -> str:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from emulator.domain.errors import Broken, Malformed, Refusal
-from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui, parse_eui
 from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose, service_reference_variants
 from emulator.dsp import (
     anomaly,
@@ -100,19 +100,19 @@ class Dsp:
         context.dcc_alert(
             [case.sender.eui], breach.purpose, element("QuarantinedRequest", told), device=None, request_id=request_id
         )
-        self._record_quarantine(case, "quarantined", breach.reason)
+        self._record_quarantine(case, "quarantined", breach.reason, context.operator)
         for oldest in anomaly.crowded_out(context.state.anomaly, context.settings.keep_quarantined):
             self._record_quarantine(self._case_of(oldest), "deleted", "there is no more room in quarantine")
         return True
 
-    def release(self, reference: int) -> str:
+    def release(self, reference: int, operator: str = "") -> str:
         """Let a quarantined request go on: it passes the gate again, and what it comes to is pushed where the acknowledgement did
-        not say it. Returns the code; raise :class:`Malformed` when there is no such request."""
+        not say it. ``operator`` is who lets it. Returns the code; raise :class:`Malformed` when there is no such request."""
         context, held = self.context, anomaly.take(self.context.state.anomaly, reference)
         case = self._case_of(held)
         context.operator = held.operator
         try:
-            self._record_quarantine(case, "released", held.reason)
+            self._record_quarantine(case, "released", held.reason, operator)
             outcome: Outcome = pass_gate(context, case, DUE_CHECKS)
             response = self._answer(case, outcome if outcome is not None else self._perform(case))
         except Malformed as error:
@@ -123,20 +123,21 @@ class Dsp:
             context.deliver(held.user, None, str(held.request.request_id), response)
         return response.code
 
-    def discard(self, reference: int) -> None:
-        """Delete a quarantined request; raise :class:`Malformed` when there is none."""
+    def discard(self, reference: int, operator: str = "") -> None:
+        """Delete a quarantined request, by ``operator``; raise :class:`Malformed` when there is none."""
         held = anomaly.take(self.context.state.anomaly, reference)
-        self._record_quarantine(self._case_of(held), "deleted", held.reason)
+        self._record_quarantine(self._case_of(held), "deleted", held.reason, operator)
 
     def _case_of(self, held: anomaly.Quarantined) -> Case:
         variant = service_reference_variants()[held.request.service_reference_variant]
         user = self.context.state.users.get(held.user)
         return Case(held.web_service, held.request, self.context.now_ms, variant=variant, user=user)
 
-    def _record_quarantine(self, case: Case, outcome: str, reason: str) -> None:
-        """A request that is kept back is no decision yet: nothing was let through."""
+    def _record_quarantine(self, case: Case, outcome: str, reason: str, operator: str = "") -> None:
+        """A request that is kept back is no decision yet: nothing was let through. ``operator`` is the human who did that."""
         listed = firmware.listed_devices(case.request)
-        self.context.audit(self._entry(case, "quarantine", outcome, reason, listed), listed)
+        entry = self._entry(case, "quarantine", outcome, reason, listed)
+        self.context.audit(replace(entry, operator=operator), listed)
 
     def _perform(self, case: Case) -> Outcome:
         context, row = self.context, case.row
@@ -205,7 +206,7 @@ class Dsp:
         """What the audit trail keeps of a decision on a request."""
         context, request = self.context, case.request
         accepted = firmware.request_of(context, str(request.request_id)) if listed else None
-        asked = request.body
+        asked, device = request.body, _device_named(request)
         return Entry(
             kind=kind,
             outcome=outcome,
@@ -216,7 +217,7 @@ class Dsp:
             operator=context.operator,
             acting_for="" if accepted is None else " ".join(accepted.acting_for),
             grant="" if accepted is None else " ".join(map(str, accepted.grants)),
-            device=_device_named(request),
+            device="" if device is None else format_eui(device),
             devices=len(listed),
             devices_digest=devices_digest(listed) if listed else "",
             mpxn="" if case.device is None else case.device.import_mpxn,
@@ -224,6 +225,7 @@ class Dsp:
             version=asked.value("FirmwareVersion") or "",
             image_hash=(asked.value("FirmwareHash") or "").lower() if accepted is None else accepted.image_hash,
             file_hash="" if accepted is None else accepted.image_key,
+            region=context.region_on_record(device),
         )
 
     def handle(self, event: Event) -> None:
@@ -239,13 +241,13 @@ class Dsp:
         return state.open_transactions + state.open_jobs + len(state.untold) + len(state.log_updates)
 
 
-def _device_named(request: Request) -> str:
+def _device_named(request: Request) -> Eui64 | None:
     """The one device that a request is about, known or not: its target, or for the DCC's own services that of its body."""
     if request.request_id.target != ACCESS_CONTROL_BROKER:
-        return format_eui(request.request_id.target)
+        return request.request_id.target
     with suppress(Malformed):  # a name that cannot be read was refused for it
-        return format_eui(parse_eui(request.body.value("DeviceID") or ""))
-    return ""
+        return parse_eui(request.body.value("DeviceID") or "")
+    return None
 
 
 _HANDLERS: Mapping[str, Callable[..., None]] = {

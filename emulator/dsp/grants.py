@@ -21,6 +21,9 @@ MAX_GRANT_MPXNS = 200_000
 MAX_APPROVALS = 10_000
 """Approvals that a world remembers (chosen). Where there is no room, those that nobody can use any more are forgotten first."""
 
+MAX_WRITTEN_VALUES = 100
+"""Values of a filter that the audit trail has in full (chosen)."""
+
 
 class Approval(StrEnum):
     """What a grant asks for beside itself (M7-01, M7-02)."""
@@ -130,6 +133,26 @@ def covers(grant: Grant, subject: Subject) -> str:
 def refusal(grant: Grant, subject: Subject, at_ms: int) -> str:
     """Why a grant does not help at that instant; empty when it does."""
     return covers(grant, subject) if grant.live(at_ms) else f"grant {grant.number} is not live"
+
+
+def written(grant: Grant) -> str:
+    """Terms and filters of a grant, for the audit trail; a long list of MPxNs by number and SHA-256 of the sorted lines."""
+    terms = [
+        f"from {grant.from_ms}",
+        f"to {grant.to_ms}",
+        f"max_devices {grant.max_devices}",
+        f"approval {grant.approval}",
+        f"on_change_of_supplier {grant.on_change_of_supplier}",
+        *(["exclusive"] if grant.exclusive else []),
+    ]
+    for name in ("mpxns", "models", "regions", "versions"):
+        values = sorted(getattr(grant, name))
+        if len(values) > MAX_WRITTEN_VALUES:
+            digest = hashlib.sha256("\n".join(values).encode()).hexdigest()
+            terms.append(f"{name} {len(values)} of sha256 {digest}")
+        elif values:
+            terms.append(f"{name} {' '.join(values)}")
+    return "; ".join(terms)
 
 
 class Offers:

@@ -17,6 +17,7 @@ from emulator.dsp.anomaly import (
     read_threshold,
     take,
 )
+from emulator.dsp.inputs import ControlInput
 from emulator.duis.messages import Request, element
 from tests.dsp.bench_world import SUPPLIER, Bench, bench_with, dcc_alerts, device
 
@@ -115,6 +116,27 @@ def test_what_is_kept_back_is_no_decision_until_it_goes_on() -> None:
     bench.control("quarantine.release", reference=1)
     steps = [(r.entry.kind, r.entry.outcome) for r in bench.audit if r.entry.variant == "11.1" and r.entry.kind != "message"]
     assert steps == [("quarantine", "quarantined"), ("quarantine", "released"), ("decision", "I99")]
+
+
+@pytest.mark.parametrize(("verb", "outcome"), [("quarantine.release", "released"), ("quarantine.delete", "deleted")])
+def test_the_record_names_the_operator_who_released_or_deleted(verb: str, outcome: str) -> None:
+    bench = bench_with(keep_quarantined=1)
+    bench.control("anomaly.threshold", variant="11.2", requests=0)
+    for _ in range(2):
+        bench.submit("11.2", to=device(0, "A0"))
+    bench.control(verb, reference=2, operator="J. Doe")
+    made = [(r.entry.outcome, r.entry.operator) for r in bench.audit if r.entry.kind == "quarantine"]
+    assert made == [("quarantined", ""), ("quarantined", ""), ("deleted", ""), (outcome, "J. Doe")]
+    assert {r.entry.operator for r in bench.audit if r.entry.kind == "decision"} <= {""}
+
+
+def test_a_name_that_cannot_be_recorded_releases_nothing() -> None:
+    bench = Bench()
+    bench.control("anomaly.threshold", variant="11.2", requests=0)
+    bench.submit("11.2", to=device(0, "A0"))
+    answer = bench.world.engine.control(ControlInput("quarantine.release", {"reference": 1, "operator": "ü"}), bench.now_ms)
+    assert "cannot name an operator" in (answer.error or "")
+    assert list(bench.world.engine.state.dsp.anomaly.quarantine) == [1]
 
 
 def test_the_alert_says_whose_threshold_it_was() -> None:

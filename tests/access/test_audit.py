@@ -1,5 +1,6 @@
 """The audit trail: every kind of tampering is found, and questions find their records."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -8,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp.audit import AuditState, Break, Entry, Query, Record, append, read_record, select, verify
-from emulator.service.audit_trail import export_lines, last_sent_image, read_export, verify_export
+from emulator.service.audit_trail import export_lines, last_sent_image, read_export, verify_export, verify_trail
 from emulator.service.persistence.device_lists import pack
 from emulator.service.persistence.trails import MemoryTrail
-from tests.dsp.bench_world import SUPPLIER, SUPPLIER_TWO, Bench, device
+from tests.dsp.bench_world import AGENT, SUPPLIER, SUPPLIER_TWO, Bench, device
 
 ESME, NORTH_ESME, SOUTH_ESME = (device(home, "A0") for home in range(3))
 
@@ -127,6 +128,48 @@ async def test_who_was_refused_a_device_has_not_sent_it_an_image() -> None:
         found = await last_sent_image(trail, format_eui(eui))
         assert found is not None
         assert found.entry.user == format_eui(user)
+
+
+def test_decisions_and_messages_have_the_region_of_their_device() -> None:
+    bench = Bench()
+    for eui in (ESME, NORTH_ESME, Eui64(1)):
+        bench.submit("11.2", to=eui)
+    bench.run_until_idle()
+    found = {(r.entry.kind, r.entry.device, r.entry.region) for r in bench.audit if r.entry.kind in ("decision", "message")}
+    central, north = ((format_eui(eui), region) for eui, region in ((ESME, "Central"), (NORTH_ESME, "North")))
+    expected = {(kind, *each) for kind in ("decision", "message") for each in (central, north)}
+    assert found == expected | {("decision", format_eui(1), "")}
+
+
+def test_the_record_of_a_grant_holds_its_terms_and_filters() -> None:
+    bench = Bench()
+    terms = {"supplier": "supplier-one", "agent": format_eui(AGENT), "to_ms": 4_000_000_000_000, "from_ms": 5}
+    many = [f"{n:013d}" for n in range(101)]
+    bench.control("grant.put", **terms, mpxns=["2", "1"], regions=["North"], exclusive=True)
+    bench.control("grant.put", **terms, mpxns=many)
+    bench.control("grant.revoke", grant=1)
+    first, second, revoked = [r.entry.after for r in bench.audit if r.entry.kind == "grant"]
+    assert first.startswith("from 5; to 4000000000000; max_devices 50000; approval none; ")
+    assert first.endswith("exclusive; mpxns 1 2; regions North")
+    digest = hashlib.sha256("\n".join(many).encode()).hexdigest()
+    assert second.endswith(f"; mpxns 101 of sha256 {digest}")
+    assert revoked == ""
+
+
+async def test_a_list_is_forgotten_with_the_last_record_that_names_it() -> None:
+    trail, state, lists = MemoryTrail(keep=2), AuditState(), {}
+    for number, eui in enumerate([ESME, NORTH_ESME, ESME, SOUTH_ESME]):
+        octets = pack([format_eui(eui)])
+        digest = hashlib.sha256(octets).hexdigest()
+        lists[eui] = digest
+        trail.add(append(state, Entry("decision", "I99", devices=1, devices_digest=digest), number))
+        trail.add_list(digest, octets)
+    assert await trail.device_list(lists[NORTH_ESME]) is None
+    assert await trail.device_list(lists[ESME]) is not None, "record 3 names it as record 1 did"
+    trail.add(append(state, Entry("control", "nothing"), 9))
+    assert await trail.device_list(lists[ESME]) is None
+    assert await trail.device_list(lists[SOUTH_ESME]) is not None
+    assert (await verify_trail(trail, end=await trail.end())).whole
 
 
 async def test_an_export_ends_where_its_last_line_says() -> None:

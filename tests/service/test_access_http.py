@@ -92,7 +92,7 @@ async def test_a_threshold_quarantines_and_an_operator_releases_or_deletes(
     assert "the threshold is 1" in held[0]["reason"]
     explained = await api.explain(second.request_id or "")
     assert explained["state"]["quarantine"] == [held[0]]
-    await api.release(held[0]["reference"])
+    await api.release(held[0]["reference"], operator="J. Doe")
     await api.delete_quarantined(held[1]["reference"])
     assert await api.quarantine() == []
     await refused(api.release(held[0]["reference"]), "nothing is quarantined under")
@@ -105,6 +105,8 @@ async def test_a_threshold_quarantines_and_an_operator_releases_or_deletes(
         "quarantined",
         "deleted",
     ]
+    released = await api.audit(kind="quarantine", request_id=second.request_id)
+    assert [r["entry"].get("operator", "") for r in released] == ["", "J. Doe"]
     await api.put_threshold("11.2", format_eui(SUPPLIER), requests=10)
     assert len((await api.anomaly())["thresholds"]) == 2
     await refused(api.put_threshold("99.9", requests=1), "variant")

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import mmap
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 
 from emulator.domain.identifiers import parse_eui
@@ -19,18 +19,32 @@ class MemoryTrail:
     """A trail in memory."""
 
     def __init__(self, start: Place = BEGINNING, keep: int | None = None) -> None:
-        """``start`` is what the first record follows; beyond ``keep`` records the oldest are dropped."""
+        """``start`` is what the first record follows; beyond ``keep`` records the oldest are dropped, and lists with
+        the last record that names them."""
         self._start = start
         self._keep = keep
         self._records: deque[Record] = deque()
         self._lists: dict[str, bytes] = {}
+        self._named: Counter[str] = Counter()
+        """Kept records by the list that they name."""
 
     def add(self, record: Record) -> None:
         """Put a record at the end."""
         self._records.append(record)
+        if record.entry.devices_digest:
+            self._named[record.entry.devices_digest] += 1
         if self._keep is not None and len(self._records) > self._keep:
-            dropped = self._records.popleft()
-            self._start = (dropped.number, dropped.digest)
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        dropped = self._records.popleft()
+        self._start = (dropped.number, dropped.digest)
+        digest = dropped.entry.devices_digest
+        if digest:
+            self._named[digest] -= 1
+            if not self._named[digest]:
+                del self._named[digest]
+                self._lists.pop(digest, None)
 
     def add_list(self, digest: str, octets: bytes) -> None:
         """Keep a list that records name."""
