@@ -4,7 +4,7 @@ A request is checked, split into accepted devices and five warning lists, and be
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -161,16 +161,22 @@ def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -
         outcome.listed[eui] = None
     outcome.authorisation = found = _authorisation(context, case, outcome, own, wanted)
     exclusive = Exclusive(context) if case.row.srv in AGENT_SERVICES else None
+    kept: dict[Eui64, str] = {}
     for eui in outcome.listed:
         device = context.state.inventory.get(eui)
-        if device is None or not (eui in found.granted or _entitled(context, case, device, own, exclusive, wanted.version)):
+        granted = eui in found.granted
+        if device is None or not (granted or _entitled(context, case, device, own)):
             reason: str | None = "InvalidDeviceIDList"
+        elif not granted and exclusive is not None and (why := exclusive.kept(case.sender.eui, device, wanted.version)):
+            reason, kept[eui] = "InvalidDeviceIDList", why
         else:
             reason = _reason(context, case, device, wanted)
         if reason is not None:
             outcome.put(reason, format_eui(eui))
         elif device is not None:
             outcome.accepted.append(device)
+    if kept:
+        _journal_refused(context, case, f"{len(kept)} device(s) kept back", kept)
     return outcome
 
 
@@ -188,26 +194,24 @@ def _authorisation(context: Context, case: Case, outcome: _Sorted, own: Sequence
     ]
     found = authorise(context, case.sender, devices, wanted.version, wanted.image_hash, outcome.listed)
     if found.refused:
-        reasons = sorted(set(found.refused.values()))
-        context.journal(
-            "grant",
-            f"{len(found.refused)} device(s) not granted: {reasons[0]}",
-            request_id=str(case.request.request_id),
-            data={"reasons": reasons[:20], "devices": [format_eui(eui) for eui in list(found.refused)[:100]]},
-        )
+        _journal_refused(context, case, f"{len(found.refused)} device(s) not granted", found.refused)
     return found
 
 
-def _entitled(
-    context: Context, case: Case, device: InventoryEntry, own: Sequence[UserRole], exclusive: Exclusive | None, version: str
-) -> bool:
-    """Whether the sender may distribute to a device in its own right, not as an agent."""
-    if not any(responsible(context, case.sender, role, device, case.at_ms) for role in own):
-        return False
-    kept = "" if exclusive is None else exclusive.kept(case.sender.eui, device, version)
-    if kept:
-        context.journal("grant", kept, request_id=str(case.request.request_id), device=device.eui)
-    return not kept
+def _journal_refused(context: Context, case: Case, summary: str, refused: Mapping[Eui64, str]) -> None:
+    """One entry for a request, however many devices it is about."""
+    reasons = sorted(set(refused.values()))
+    context.journal(
+        "grant",
+        f"{summary}: {reasons[0]}",
+        request_id=str(case.request.request_id),
+        data={"reasons": reasons[:20], "devices": [format_eui(eui) for eui in list(refused)[:100]]},
+    )
+
+
+def _entitled(context: Context, case: Case, device: InventoryEntry, own: Sequence[UserRole]) -> bool:
+    """Whether the sender has a device in its own right, not as an agent."""
+    return any(responsible(context, case.sender, role, device, case.at_ms) for role in own)
 
 
 def _reason(context: Context, case: Case, device: InventoryEntry, wanted: _Wanted) -> str | None:

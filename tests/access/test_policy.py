@@ -133,6 +133,14 @@ def test_an_exclusive_grant_keeps_the_supplier_out_too(bench: Bench) -> None:
     assert send(bench, [ESME]).code == "I99"
 
 
+def test_what_an_exclusive_grant_keeps_back_is_one_entry_in_the_journal(bench: Bench) -> None:
+    grant(bench, exclusive=True)
+    assert bench.distribute("11.1", "ESME", [ESME, NORTH_ESME]).code == "E110101"
+    (entry,) = [entry for entry in bench.journal if entry.kind == "grant"]
+    assert entry.summary == "2 device(s) kept back: supplier-one keeps the device for its agent"
+    assert entry.data["devices"] == [format_eui(ESME), format_eui(NORTH_ESME)]
+
+
 @pytest.mark.parametrize("copy", [False, True])
 def test_receipts_go_to_the_supplier_and_to_the_agent_on_a_switch(copy: bool) -> None:
     bench = Bench(world(rsa_policy="mp207_controlled", rsa_alert_copy=copy))
