@@ -73,7 +73,7 @@ class EstateSection(BaseModel):
     devices: list[Table] = []
     """`[[estate.devices]]` as in a home of an estate, with `home` naming the home they are added to."""
     changes: list[Table] = []
-    """`[[estate.changes]]`: fields of devices that the base has, which `device` selects, or of homes, whose names `home` matches."""
+    """`[[estate.changes]]`: fields of devices that the base has, which `device` selects, or of homes, which `home` names."""
     registrations: list[Table] = []
     """`[[estate.registrations]]` as in an estate; they replace what the base has for the same MPxN and role."""
     cpl: list[Table] = []
