@@ -38,6 +38,8 @@ class Declarations:
     chances: dict[int, Chance] = field(default_factory=dict)
     next_chance: int = 0
     parties: int = 1
+    for_all: list[int] = field(default_factory=list)
+    """Orders whose signature verifies for everybody of whom nothing else was said."""
 
     @classmethod
     def empty(cls, arrays: bool) -> "Declarations":
@@ -88,7 +90,8 @@ class Declarations:
         old = self.shared.tables["verdicts"]
         new: list[int] = []
         for at in range(0, len(old), self.parties):
-            new += old[at : at + self.parties] + [old[at + self.parties - 1]] * (wanted - self.parties)
+            good = int(at // self.parties in self.for_all)
+            new += old[at : at + self.parties] + [good] * (wanted - self.parties)
         self.shared.tables["verdicts"], self.parties = new, wanted
         self.shared.version += 1
         return True
@@ -106,11 +109,15 @@ class Declarations:
             following = numbers[index + 1] if index + 1 < count else NONE
             self._write_order(number, order, size, following, numbers[0])
         self.orders[numbers[0]] = order
-        for party in signed_for or ():
+        good = set(signed_for or ())
+        for party in good:
             self.need_parties(party)
-        good = None if signed_for is None else set(signed_for)
+        if numbers[0] in self.for_all:
+            self.for_all.remove(numbers[0])
+        if signed_for is None:
+            self.for_all.append(numbers[0])
         for party in range(self.parties):
-            self.shared.tables["verdicts"][numbers[0] * self.parties + party] = int(good is None or party in good)
+            self.shared.tables["verdicts"][numbers[0] * self.parties + party] = int(signed_for is None or party in good)
         self.shared.version += 1
         return numbers
 

@@ -158,7 +158,7 @@ def _restore_declared(network: "Network", saved: dict[str, Any]) -> None:
     declared.orders = {int(number): Order(**each) for number, each in saved["orders"].items()}
     declared.free_orders = saved["free_orders"]
     declared.chances = {int(number): Chance(**each) for number, each in saved["chances"].items()}
-    declared.next_chance, declared.parties = saved["next_chance"], saved["parties"]
+    declared.next_chance, declared.parties, declared.for_all = saved["next_chance"], saved["parties"], saved["for_all"]
     declared.shared.version += 1
 
 
