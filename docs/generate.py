@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from emulator.campaigns.reference import campaign_page  # noqa: E402
 from emulator.cli.main import application  # noqa: E402
-from emulator.csp.pools import default_pools  # noqa: E402
+from emulator.csp.pools import CHANGEABLE, default_pools  # noqa: E402
 from emulator.csp.regions import CspSettings, default_technologies  # noqa: E402
 from emulator.domain import tables  # noqa: E402
 from emulator.domain.vocabulary import DeviceType  # noqa: E402
@@ -283,7 +283,18 @@ reference's table of limits, `EMU` is a choice of ours. None of them is a fact a
             if "source" in field.metadata
         ]
         text += f"## `[settings.{section}]`\n\n" + table(("Key", "Default", "Meaning", "Source", "Confidence"), rows) + "\n"
-    return text + releases() + "`[settings.check_codes]` is explained in [check codes](check-codes.md).\n"
+    text += releases() + pools()
+    return text + "`[settings.check_codes]` is explained in [check codes](check-codes.md).\n"
+
+
+def pools() -> str:
+    """What an estate may say of pools."""
+    return f"""## `[settings.pools.…]`
+
+What the hubs of a region share, by kind of pool ([network](network.md)): with `channels = 1` in `[settings.pools.radio]` one
+image is sent at a time in a cell. Keys: {", ".join(f"`{key}`" for key in CHANGEABLE)}.
+
+"""
 
 
 def releases() -> str:

@@ -5,11 +5,12 @@ seed give the same answers and effects, on any machine and however :meth:`Engine
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulator.csp.csp import Csp
 from emulator.csp.network import open_rows
+from emulator.csp.pools import change_pools
 from emulator.csp.regions import CspSettings
 from emulator.csp.state import CspState
 from emulator.domain.errors import Broken, Malformed
@@ -271,6 +272,7 @@ class _Settings:
             "check_codes": {},
             "anomaly": {},
             "upgrade_paths": {},
+            "pools": {},
         }
         for name, values in estate.settings.items():
             if name not in parts or not isinstance(values, Mapping):
@@ -278,7 +280,9 @@ class _Settings:
             parts[name] = values
         return cls(
             dsp=read_settings(DspSettings, parts["dsp"], "settings.dsp"),
-            csp=read_settings(CspSettings, parts["csp"], "settings.csp"),
+            csp=replace(
+                read_settings(CspSettings, parts["csp"], "settings.csp"), pools=change_pools(parts["pools"], "settings.pools")
+            ),
             han=read_settings(HanSettings, parts["han"], "settings.han"),
             codes=CheckCodes(parts["check_codes"]),
             thresholds=read_thresholds(parts["anomaly"], "settings.anomaly"),

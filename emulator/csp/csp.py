@@ -80,12 +80,13 @@ class Csp:
         """Need an image no longer; the jobs that got it meanwhile keep it."""
         self._wan.premises.images.release(image_key)
 
-    def distribute(self, job_key: str, hub: Eui64, target: Eui64, image_key: str, now_ms: int) -> None:
+    def distribute(self, job_key: str, hub: Eui64, target: Eui64, image_key: str, now_ms: int, sender: int = 0) -> None:
         """Queue an image for one device; ``dsp.delivery`` tells the outcome. A ``job_key`` is used once.
 
+        Whoever waits for the same capacity is served in turn by ``sender``, the user who sent it.
         Reasons of failure are those of :mod:`emulator.premises.hub` and :data:`emulator.fanout.phases.REASONS`.
         """
-        self._distribution.submit(job_key, hub, target, image_key, now_ms)
+        self._distribution.submit(job_key, hub, target, image_key, now_ms, sender)
 
     def cancel(self, job_key: str, now_ms: int) -> bool:
         """Take back a job that is not yet at its hub; False when it is over or unknown. No ``dsp.delivery`` follows."""

@@ -23,7 +23,7 @@ class Distribution:
         self._wan = wan
         self._state = wan.state
 
-    def submit(self, job_key: str, hub: int, target: int, image_key: str, now_ms: int) -> None:
+    def submit(self, job_key: str, hub: int, target: int, image_key: str, now_ms: int, sender: int) -> None:
         """See :meth:`emulator.csp.csp.Csp.distribute`."""
         wan, state = self._wan, self._state
         if job_key in state.jobs:
@@ -32,7 +32,7 @@ class Distribution:
         if wan.faults.find("csp.rejects_image", hub, now_ms) is not None:
             wan.agenda.schedule(now_ms, "dsp.delivery", job_key, 0, IMAGE_REJECTED)
             return
-        order, refusal = wan.premises.send_image(Eui64(hub), Eui64(target), image_key, now_ms)
+        order, refusal = wan.premises.send_image(Eui64(hub), Eui64(target), image_key, now_ms, sender)
         if refusal:
             wan.agenda.schedule(now_ms, "dsp.delivery", job_key, 0, refusal)
             return

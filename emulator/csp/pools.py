@@ -1,7 +1,7 @@
 """What the hubs of a region share: channels of radio cells, or sessions. One kind of pool per row of ``data/pools.toml``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 
@@ -70,3 +70,29 @@ def read_pools(text: str, source: str) -> dict[str, PoolKind]:
 def default_pools() -> Mapping[str, PoolKind]:
     """The kinds that come with the package."""
     return read_pools(resources.files("emulator.csp").joinpath("data/pools.toml").read_text("utf-8"), "pools.toml")
+
+
+CHANGEABLE = tuple(key for key in _COLUMNS if key not in ("technologies", "mesh_percent"))
+"""What an estate may say of a kind of pool."""
+
+
+def change_pools(values: Mapping[str, object], where: str) -> dict[str, PoolKind]:
+    """The kinds with what an estate says of them, ``{name: {key: number}}``; raise :class:`Malformed` for what cannot be."""
+    kinds = dict(default_pools())
+    for name, changes in values.items():
+        if name not in kinds or not isinstance(changes, Mapping):
+            raise Malformed(f"there is no kind of pool {name!r}", where=where, expected=f"tables of {', '.join(kinds)}")
+        known = [key for key in CHANGEABLE if key in kinds[name].sources]
+        for key, value in changes.items():
+            if key not in known:
+                raise Malformed(f"there is no {key!r}", where=f"{where}.{name}", expected=f"one of {', '.join(known)}")
+            at_least, at_most = (0, 1_000) if key.endswith("permille") else (1, 24 if key == "window_h" else _MOST)
+            if type(value) is not int or not at_least <= value <= at_most:
+                expected = f"a whole number from {at_least} to {at_most}"
+                raise Malformed(f"{value!r} is not right", where=f"{where}.{name}.{key}", expected=expected)
+        kinds[name] = replace(kinds[name], **changes)
+    return kinds
+
+
+_MOST = 1_000_000
+"""More of anything is a slip; ours."""

@@ -75,7 +75,7 @@ def hand_over(context: Context, key: int, begin: int) -> None:
     for number in islice(request.jobs, begin, end):
         job = context.state.jobs[number]
         if advance_job(context, job, "handed_over"):
-            context.csp.distribute(str(job.key), job.hub, job.device, request.image_key, context.now_ms)
+            context.csp.distribute(str(job.key), job.hub, job.device, request.image_key, context.now_ms, request.user)
     if end < len(request.jobs):
         context.agenda.schedule(context.now_ms, "dsp.hand_over", key, end)
     else:

@@ -66,10 +66,11 @@ class Premises:
             at_ms = han.hears_at_ms(context, there, now_ms) + context.settings.processing_ms
             context.agenda.schedule(at_ms, "device.command", target, message)
 
-    def send_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int) -> tuple[int, str]:
+    def send_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int, sender: int = 0) -> tuple[int, str]:
         """Put a held image on its way to a hub for a device: the order that outcomes name, or -1 and why it is not taken.
 
-        ``csp.delivered`` with target, order and reason (empty: it is at the hub) tells what comes of it.
+        ``csp.delivered`` with target, order and reason (empty: it is at the hub) tells what comes of it. Who waits for the same
+        capacity is served in turn by ``sender``.
         """
         refused = hub.refusal(self._context, hub_eui, target, image_key)
         if refused:
@@ -78,7 +79,7 @@ class Premises:
             self.settle(now_ms)
         else:
             self.chances.refresh(now_ms)
-        return self.rows.submit(self.state.devices[target], image_key, now_ms)
+        return self.rows.submit(self.state.devices[target], image_key, now_ms, sender)
 
     def recall_image(self, target: Eui64, order: int, now_ms: int) -> None:
         """Take back an image that is not yet at its hub."""

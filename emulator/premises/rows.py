@@ -13,6 +13,7 @@ from emulator.estate.model import DeviceDefinition, Home
 from emulator.fanout import phases
 from emulator.fanout.fields import (
     HUB_OFF_FLAG,
+    LANES,
     N_A,
     N_DUE,
     N_KIND,
@@ -285,9 +286,9 @@ class Rows:
 
     # Images
 
-    def submit(self, device: DeviceState, image_key: str, now_ms: int) -> tuple[int, str]:
+    def submit(self, device: DeviceState, image_key: str, now_ms: int, sender: int = 0) -> tuple[int, str]:
         """Put an image on its way to a device: the order, and why it is not taken (empty: it is)."""
-        image = self._sent(device, image_key, now_ms)
+        image = self._sent(device, image_key, now_ms, sender)
         reason = self.network.submit(self.state.devices[device.eui], image.number)
         self._look_at(now_ms)
         if not reason:
@@ -397,12 +398,12 @@ class Rows:
 
     # Orders
 
-    def _sent(self, device: DeviceState, image_key: str, now_ms: int) -> SentImage:
+    def _sent(self, device: DeviceState, image_key: str, now_ms: int, sender: int) -> SentImage:
         parsed = self.images.parsed(image_key, device.device_type)
         image, definition = parsed.image, device.definition
         fits = image.fits_hardware(definition.hardware_version)
         own = definition.manufacturer.upper() == f"{image.manufacturer_code:04X}"
-        key = (image_key, self.tick(now_ms), device.device_type.value, fits, own)
+        key = (image_key, self.tick(now_ms), device.device_type.value, fits, own, sender)
         known = self.state.newest.get(key)
         if known is not None:
             return self.state.images[known]
@@ -414,6 +415,7 @@ class Rows:
             min_hardware=-1 if fits else 1,
             max_hardware=-1 if fits else 0,
             force_replace=bool(image.force_replace),
+            lane=self._party(sender or None) % LANES,
             signed=device.device_type in SIGNED_BY_SUPPLIER and self._settings.check_supplier_signature,
         )
         number = self.network.add_order(order, signed_for=())

@@ -165,12 +165,12 @@ class RowsState:
     gone: dict[int, tuple[int, int]] = field(default_factory=dict)
     """EUIs of device and hub by the device id of devices that were taken away while their images lay at the hub."""
     parties: list[int] = field(default_factory=list)
-    """EUIs of the suppliers whose certificates devices hold, by the number that the columns have."""
+    """EUIs of the suppliers whose certificates devices hold, and of senders, by the number that the columns have."""
     images: dict[int, SentImage] = field(default_factory=dict)
     """Images by order."""
-    newest: dict[tuple[str, int, str, bool, bool], int] = field(default_factory=dict)
-    """Orders of the latest tick by file, tick, device type, and whether the image is for the device's hardware and maker: jobs
-    of one request share one."""
+    newest: dict[tuple[str, int, str, bool, bool, int], int] = field(default_factory=dict)
+    """Orders of the latest tick by file, tick, device type, whether the image is for the device's hardware and maker, and sender:
+    jobs of one request share one."""
     moving: dict[int, list[int]] = field(default_factory=dict)
     """Orders on their way to a device or being checked by it, by its EUI."""
     planned: list[PlannedChance] = field(default_factory=list)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.csp.pools import default_pools, read_pools
+from emulator.csp.pools import change_pools, default_pools, read_pools
 from emulator.csp.regions import CspSettings, default_technologies, read_technologies
 from emulator.domain.errors import Malformed
 from emulator.estate.declaration import default_estate_toml, load_estate
@@ -104,4 +104,29 @@ def test_pools_are_those_of_the_fact_table(reference: Path) -> None:
 def test_bad_pools_are_refused_with_their_place(text: str, where: str) -> None:
     with pytest.raises(Malformed) as caught:
         read_pools(text, "test")
+    assert caught.value.where == where
+
+
+def test_an_estate_changes_what_it_names() -> None:
+    changed = change_pools({"radio": {"channels": 1, "segment_loss_permille": 0}}, "settings.pools")
+    assert (changed["radio"].channels, changed["radio"].segment_loss_permille) == (1, 0)
+    assert changed["radio"].cells == default_pools()["radio"].cells
+    assert changed["cellular"] == default_pools()["cellular"]
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({"canal": {"channels": 1}}, "settings.pools"),
+        ({"radio": 1}, "settings.pools"),
+        ({"radio": {"technologies": "4g"}}, "settings.pools.radio"),
+        ({"cellular": {"cells": 3}}, "settings.pools.cellular"),
+        ({"radio": {"channels": 0}}, "settings.pools.radio.channels"),
+        ({"radio": {"window_h": 25}}, "settings.pools.radio.window_h"),
+        ({"radio": {"segment_loss_permille": True}}, "settings.pools.radio.segment_loss_permille"),
+    ],
+)
+def test_what_pools_cannot_be_is_refused_with_its_place(values: dict[str, object], where: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        change_pools(values, "settings.pools")
     assert caught.value.where == where
