@@ -245,12 +245,20 @@ def _not_responsible(context: Context, case: Case) -> Finding:
         when_ms = _required_time_ms(context, case)
     except Malformed:  # a later check tells what is wrong with the date
         when_ms = case.at_ms
+    ahead = when_ms != case.at_ms and _needs_present_right(context, case)
     for role in case.eligible:
-        if responsible(context, case.sender, role, case.target, when_ms):
+        if responsible(context, case.sender, role, case.target, when_ms) and not (
+            ahead and not responsible(context, case.sender, role, case.target, case.at_ms)
+        ):
             case.role = role
             return None
-    roles = ", ".join(case.eligible)
-    return f"{case.sender.name} ({roles}) is not registered for {format_eui(case.target.eui)} at the required time"
+    roles, when = ", ".join(case.eligible), "both now and at the date" if ahead else "at the required time"
+    return f"{case.sender.name} ({roles}) is not registered for {format_eui(case.target.eui)} {when}"
+
+
+def _needs_present_right(context: Context, case: Case) -> bool:
+    """Whether a dated request asks for a right now as well: a pending supplier does nothing to firmware (access.md 3)."""
+    return context.settings.pending_supplier_firmware == "refuse" and case.row.srv.startswith("11.")
 
 
 def _future_date(context: Context, case: Case) -> Finding:

@@ -43,6 +43,11 @@ class DspSettings:
     upgrade_order: str = setting("refuse", "ota.md F45 citing MP231", "low", choices=("off", "warn", "refuse"))
     """What follows where a device does not run a version from which the image's may be reached: it is not applicable
     (``refuse``), the journal has it (``warn``), or nothing. Without ``[[settings.upgrade_paths.rows]]`` there is no order."""
+    pending_supplier_firmware: str = setting(
+        "refuse", "access.md 3 from a remark of the matrix; duis.md 3.3 E4 for at_date", "medium", choices=("refuse", "at_date")
+    )
+    """Whether who is responsible at the date of a dated firmware service (11.x), and not yet, may ask for it ahead
+    (``at_date``) or must be responsible now as well (``refuse``). Other dated services always go by their date."""
     hcalcs_responsible: str = setting("esme", "access.md 3 and 6", "medium", choices=("esme", "meters"))
     """Through which meters an HCALCS belongs to a supplier: its ESME, or as a PPMID through any."""
     on_demand_validity_ms: int = setting(DAY_MS + HOUR_MS, "L023 and an hour for the way", "low")

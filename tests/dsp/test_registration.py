@@ -3,6 +3,7 @@
 import pytest
 
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.tables import service_reference_variants
 from emulator.domain.vocabulary import UserRole
 from emulator.dsp.registration import holders, responsible, responsible_suppliers
 from emulator.duis.messages import element
@@ -171,9 +172,43 @@ def test_the_date_in_a_signed_pre_command_entitles_nobody(bench: Bench) -> None:
     assert bench.submit("11.3", late, to=ESME, variant=4, user=SUPPLIER_TWO).code == "I0"
 
 
-def test_who_will_be_responsible_at_the_date_may_ask_ahead(bench: Bench) -> None:
-    bench.control("registration.put", mpxn="1200000001001", role="IS", party="supplier-two", from_ms=bench.now_ms + DAY_MS)
+PENDING_FROM_MS = DAY_MS
+"""How long the second supplier of the tests below has to wait for the device."""
+
+
+def pending(setting: str) -> Bench:
+    bench = bench_with(pending_supplier_firmware=setting)
+    from_ms = bench.now_ms + PENDING_FROM_MS
+    bench.control("registration.put", mpxn="1200000001001", role="IS", party="supplier-two", from_ms=from_ms)
+    return bench
+
+
+def test_a_pending_supplier_asks_ahead_for_no_firmware_service(bench: Bench) -> None:
+    assert bench.world.engine.context.settings.pending_supplier_firmware == "refuse", "the default"
+    bench = pending("refuse")
+    read = element("ReadFirmwareVersion", element("ExecutionDateTime", "2026-01-08T08:00:00Z"))
+    activate = element(
+        "ActivateFirmware", element("ExecutionDateTime", "2026-01-08T08:00:00Z"), element("FirmwareHash", "00" * 32)
+    )
+    assert bench.submit("11.2", read, to=ESME, user=SUPPLIER_TWO).code == "E4"
+    assert bench.submit("11.3", activate, to=ESME, variant=4, user=SUPPLIER_TWO).code == "E4"
+    assert bench.submit("11.3", activate, to=ESME, variant=4).code == "E4", "who loses the device before the date"
+    bench.advance(PENDING_FROM_MS)
+    assert bench.submit("11.2", read, to=ESME, user=SUPPLIER_TWO).code == "I99"
+    assert bench.submit("11.3", activate, to=ESME, variant=4, user=SUPPLIER_TWO).code == "I0"
+
+
+def test_who_will_be_responsible_at_the_date_may_ask_ahead() -> None:
+    bench = pending("at_date")
     dated = element("ReadFirmwareVersion", element("ExecutionDateTime", "2026-01-08T08:00:00Z"))
     assert bench.submit("11.2", dated, to=ESME, user=SUPPLIER_TWO).code == "I99"
     assert bench.submit("11.2", to=ESME, user=SUPPLIER_TWO).code == "E4"
     assert told(bench.advance(4 * DAY_MS)) == {"two": ["11.2 I0"]}
+
+
+@pytest.mark.parametrize("setting", ["refuse", "at_date"])
+def test_other_dated_services_go_by_their_date_alone(setting: str) -> None:
+    bench, row = pending(setting), service_reference_variants()["4.1.1"]
+    dated = element(row.body_element, element("ExecutionDateTime", "2026-01-08T08:00:00Z"))
+    assert bench.submit(row.srv, dated, to=ESME, user=SUPPLIER_TWO, variant=1).code == "I99"
+    assert bench.submit(row.srv, to=ESME, user=SUPPLIER_TWO, variant=1).code == "E4"
