@@ -10,6 +10,7 @@ import emulator
 from emulator.cli import (
     auditing,
     campaigns,
+    conformance,
     estates,
     explaining,
     faults,
@@ -40,6 +41,7 @@ application.add_typer(keystores.application, name="pki")
 application.add_typer(estates.application, name="estate")
 application.add_typer(scenarios.application, name="scenario")
 application.add_typer(campaigns.application, name="campaign")
+application.add_typer(conformance.application, name="conformance")
 application.add_typer(auditing.application, name="audit")
 application.add_typer(granting.application, name="grant")
 application.add_typer(quarantining.application, name="quarantine")

@@ -19,7 +19,7 @@ from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
 from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.protect import PublicKey, sign, verify_signature
-from emulator.gbcs.usecases import UseCase, use_case_for
+from emulator.gbcs.usecases import Originator, UseCase, use_case_for
 
 Outcome = Element | Refusal | None
 
@@ -108,6 +108,9 @@ def _build(context: Context, case: Case) -> _Built | Refusal:
     use_case = use_case_for(case.row.srv, device.device_type, parameters, gbcs_version=device.gbcs_version, user_role=role)
     if use_case is None:
         return _without_use_case(context, case, parameters)
+    if use_case.originator is Originator.TRANSITIONAL_COS:
+        detail = f"{case.row.srv} is sent by the transitional CoS party, which is not emulated; see docs/reference/coverage.md"
+        return _refusal(context, case, "service_not_emulated", detail)
     device_key = context.keys.device_key_agreement(device.eui)
     if device_key is None:
         return _refusal(context, case, "device_certificate", f"no certificate in use is known for {format_eui(device.eui)}")

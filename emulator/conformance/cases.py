@@ -1,0 +1,180 @@
+"""Which cases a set of test messages holds, with the facts that a request cannot carry.
+
+A fact is what the DCC or the home knows: who is asked and what kind of device it is, its GBCS version, the counters of the DCC's
+parties, the time, and for a join the other device. Nothing else of an expected message is noted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lxml import etree
+
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, format_eui
+from emulator.domain.vocabulary import DeviceType
+from emulator.dsp.commands import body_parameters
+from emulator.duis.decode import decode_request
+from emulator.duis.messages import Request
+from emulator.gbcs import times
+from emulator.gbcs.message import GbcsMessage, decode_message
+from emulator.gbcs.shapes import decode_shape
+from emulator.gbcs.usecases import Asn1Item, rows_of, use_case_for
+
+KINDS = ("PRECOMMAND", "COMMAND", "RESPONSE", "ALERT")
+SET_TIME = "2015-01-01T00:00:00Z"
+"""When the published messages were made (gbcs.md 7), where no Response of the set says a time."""
+
+_NAME = re.compile(r"(?P<case>.+?)_(?P<kind>PRECOMMAND|COMMAND|RESPONSE|ALERT)(?P<rest>.*?)(?:_GBCS)?", re.ASCII)
+_TYPES = dict(zip(range(0xA0, 0xA7), ("ESME", "GSME", "CHF", "GPF", "PPMID", "HCALCS", "ESME"), strict=True))
+"""Last octet of the test devices (gbcs.md 11); others by the use case."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One case: names are EUIs in DUIS form, counters decimal."""
+
+    case: str
+    request: str
+    originator: str
+    device: str
+    device_type: str
+    gbcs_version: str
+    esme_variant: str
+    user: str
+    user_counter: int
+    acb_counter: int
+    current_utc: str
+    wanted: list[str] = field(default_factory=list)
+    """Which kinds of message are published for it."""
+    home: dict[str, str] = field(default_factory=dict)
+    """What else the home knows: type and certificate (hexadecimal) of the other device of a join."""
+
+
+def messages_in(folder: Path) -> dict[str, dict[str, Path]]:
+    """Case → kind → file, of the messages at any depth; further Alerts of a case have their number in the kind."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        matched = _NAME.fullmatch(path.stem) if path.suffix.upper() == ".HEX" else None
+        if matched is not None:
+            kinds = found.setdefault(matched["case"], {})
+            kinds[matched["kind"] + matched["rest"]] = path
+    return found
+
+
+def octets_in(path: Path) -> bytes:
+    """The octets of a file of hexadecimal text; :class:`Malformed` when it is none."""
+    try:
+        return bytes.fromhex("".join(path.read_text().split()))
+    except ValueError:
+        raise Malformed("the file does not hold hexadecimal text", where=str(path)) from None
+
+
+def read_request(path: Path) -> Request:
+    """The request in a file."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        return decode_request(etree.fromstring(path.read_bytes(), parser))
+    except etree.XMLSyntaxError as error:
+        raise Malformed(f"the request is not XML: {error}", where=str(path)) from None
+
+
+def request_for(case: str, templates: Mapping[str, Path]) -> Path | None:
+    """The request of a case: of its own name, else of its successful sibling."""
+    sibling = re.sub(r"(ERROR|NOT_FOUND).*$", "SUCCESS", case)
+    found = next((templates[name] for name in (case, sibling) if name in templates), None)
+    if found is None and sibling != case:
+        start = "_".join(case.split("_")[:2]) + "_"
+        found = next((path for name, path in sorted(templates.items()) if name.startswith(start) and "SUCCESS" in name), None)
+    return found
+
+
+def list_cases(messages: Path, requests: Path) -> tuple[list[Case], list[str]]:
+    """The cases that have a request, and the names of those that have none."""
+    templates = {
+        re.sub(r"_REQUEST(_DUIS)?$", "", path.stem): path for path in sorted(requests.rglob("*")) if path.suffix.upper() == ".XML"
+    }
+    published = messages_in(messages)
+    now = _time_of(published)
+    cases, without = [], []
+    for name, kinds in published.items():
+        request = request_for(name, templates)
+        if "COMMAND" not in kinds:
+            continue
+        case = None if request is None else _case(name, request, kinds, now)
+        if case is None:
+            without.append(name)
+        else:
+            cases.append(case)
+    return cases, without
+
+
+def as_document(cases: list[Case], without: list[str]) -> dict[str, object]:
+    """What ``cases.json`` holds."""
+    return {"cases": [asdict(case) for case in cases], "no_request": without}
+
+
+def from_document(document: Mapping[str, object]) -> list[Case]:
+    """The cases of a ``cases.json``; :class:`Malformed` when it is none."""
+    try:
+        listed = document["cases"]
+        assert isinstance(listed, list)
+        return [Case(**entry) for entry in listed]
+    except (KeyError, TypeError, AssertionError):
+        raise Malformed("the file is no list of conformance cases", expected="what `conformance cases` writes") from None
+
+
+def _time_of(published: Mapping[str, Mapping[str, Path]]) -> str:
+    said: Counter[str] = Counter()
+    for kinds in published.values():
+        if "RESPONSE" in kinds:
+            message = decode_message(octets_in(kinds["RESPONSE"]))
+            if message.date_time:
+                said[times.as_text(times.read_cosem(message.date_time))] += 1
+    return said.most_common(1)[0][0] if said else SET_TIME
+
+
+def _case(name: str, path: Path, kinds: Mapping[str, Path], now: str) -> Case | None:
+    command = decode_message(octets_in(kinds["COMMAND"]))
+    request = read_request(path)
+    by_dcc = command.originator in (ACCESS_CONTROL_BROKER, TRANSITIONAL_COS)
+    behind = command.supplementary
+    home = dict(_home(command))
+    device_type, version, variant = _device(command, request, name, home)
+    return Case(
+        case=name, request=str(path), originator=format_eui(command.originator), device=format_eui(command.recipient),
+        device_type=device_type, gbcs_version=version, esme_variant=variant,
+        user=format_eui(behind.party if behind else request.request_id.originator if by_dcc else command.originator),
+        user_counter=(behind.counter or 0) if behind else request.request_id.counter if by_dcc else command.counter,
+        acb_counter=command.counter if by_dcc else 0, current_utc=now, wanted=sorted(kinds), home=home,
+    )  # fmt: skip
+
+
+def _home(command: GbcsMessage) -> Iterator[tuple[str, str]]:
+    row = next(iter(rows_of(command.message_code)), None)
+    item = row.request[0] if row is not None and row.request else None
+    if isinstance(item, Asn1Item) and item.shape == "join":
+        said = decode_shape("join", command.content)
+        kinds = {0: "GSME", 1: "ESME", 2: "CHF", 3: "GPF", 4: "HCALCS", 5: "PPMID"}
+        yield "other_device_type", kinds.get(int(str(said["other_device_type"])), "IHD")
+        certificate = said["certificate"]
+        if isinstance(certificate, bytes):
+            yield "other_device_certificate", certificate.hex()
+
+
+def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str, str]) -> tuple[str, str, str]:
+    """Type, GBCS version and variant: the first for which the table has a message of this code."""
+    kind = _TYPES.get(command.recipient & 0xFF)
+    rows = rows_of(command.message_code)
+    types = [kind] if kind else [row_type.value for row in rows for row_type in sorted(row.device_types)]
+    variants = ("B",) if "TWIN" in name else ("A", "C")
+    for device_type in types or ["ESME"]:
+        for version in ("4.2", "3.2"):
+            for variant in variants:
+                facts = {**body_parameters(request.body), **home, "esme_variant": variant}
+                row = use_case_for(request.service_reference_variant, DeviceType(device_type), facts, gbcs_version=version)
+                if row is not None and row.code == command.message_code:
+                    return device_type, version, variant
+    return (types or ["ESME"])[0], "4.2", variants[0]
