@@ -3,39 +3,46 @@
 Meters and the order in which they are asked for are scattered over all MPxNs, so that nothing is in a processor's cache by luck.
 """
 
+import base64
 import gc
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.controls import ControlledEngine
-from emulator.domain.identifiers import Eui64, RequestId
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui, parse_eui
 from emulator.domain.mpxn import mpxn_of_key
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole, WebService
 from emulator.dsp.gate import Case, pass_gate
+from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.dsp.registration import responsible
 from emulator.dsp.state import InventoryEntry
-from emulator.duis.messages import Request, element
+from emulator.duis.messages import Request, Signer, element
 from emulator.engine import new_state
-from emulator.estate.declaration import default_estate_toml, load_estate
+from emulator.estate.declaration import default_estate_toml, generated_manufacturer_image, load_estate
 from emulator.estate.registration_base import parties_of
 from emulator.estate.registration_columns import RegistrationColumns, Tenures, columns_of
 from emulator.estate.registrations import FOREVER_MS, FROM_SHIFT, ROLE_CODES, ROLE_SHIFT
 from emulator.keyring import KeyRing
+from emulator.ota.image import build
 from emulator.world import key_store
 from tests.bench.edge import SUPPLIER
 from tests.bench.measure import Run, Sample, measurement, per_operation
 
+AGENT = parse_eui("90-B3-D5-1F-30-05-00-00")
 MPXNS = 10_000_000
 METERS = 100_000
 REQUESTS = 20_000
-DAY_MS = 86_400_000
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
 ROLES = ((UserRole.GS, UserRole.RSA, UserRole.GT), (UserRole.IS, UserRole.RSA, UserRole.ED))
 """Of MPRNs and of MPANs."""
 
@@ -68,13 +75,13 @@ def columns() -> RegistrationColumns:
 
 
 @cache
-def engine() -> ControlledEngine:
+def engine(meters: int = METERS, settings: str = "") -> ControlledEngine:
     """The default world with meters of many other homes in its inventory and the registration of a country."""
-    estate = replace(load_estate(default_estate_toml()), registration_file="national.csv")
+    estate = replace(load_estate(default_estate_toml() + settings), registration_file="national.csv")
     state = new_state(estate, None, columns())
     known = next(entry for entry in state.dsp.inventory.values() if entry.device_type is DeviceType.ESME)
     mpans = keys()[: MPXNS // 2]
-    for number, key in enumerate(np.random.default_rng(2).choice(mpans, METERS, replace=False).tolist()):
+    for number, key in enumerate(np.random.default_rng(2).choice(mpans, meters, replace=False).tolist()):
         meter = InventoryEntry(
             eui=Eui64(0x00DB200000000000 + number),
             device_type=DeviceType.ESME,
@@ -137,6 +144,90 @@ def per_device() -> Iterator[Run]:
         return b"%d" % responsible(context, user, UserRole.IS, asked[number], context.now_ms)
 
     yield per_operation(operation, REQUESTS)
+
+
+LARGE, SMALL = 50_000, 5_000
+"""Devices of the largest request, and of one that shows how the time grows with their number."""
+AGENT_RUNS = 3
+CONTROLLED = """
+[settings.dsp]
+rsa_policy = "mp207_controlled"
+"""
+
+
+@cache
+def controlled() -> ControlledEngine:
+    """Under the controlled policy, with a grant that names every meter, each for one request."""
+    found = engine(AGENT_RUNS * (LARGE + SMALL), CONTROLLED)
+    mpxns = [meter.import_mpxn for meter in added(found)]
+    terms = {"supplier": "supplier-one", "agent": format_eui(AGENT), "to_ms": FOREVER_MS, "mpxns": mpxns}
+    answer = found.control(ControlInput("grant.put", terms), found.now_ms)
+    assert answer.error is None, answer.error
+    found.take_effects()
+    return found
+
+
+def added(world: ControlledEngine) -> list[InventoryEntry]:
+    """The meters of other homes than those of the default world."""
+    return [entry for eui, entry in world.state.dsp.inventory.items() if eui >> 40 == 0x00DB20]
+
+
+def agent_request(meters: list[InventoryEntry], counter: int) -> DuisInput:
+    """An agent's 11.1 for meters of one model."""
+    version, model = "00010100", meters[0].model
+    rows = controlled().state.estate.cpl
+    row = next(row for row in rows if (row.model, row.firmware_version) == (model, version) and row.image_bytes)
+    image = build(
+        generated_manufacturer_image(row.manufacturer, model, version, row.image_bytes),
+        manufacturer_code=int(row.manufacturer, 16),
+        image_type=0,
+        file_version=int(version, 16),
+        header_string="measured",
+        hardware_versions=(0x0100, 0x0200),
+        private_key=ec.derive_private_key(1, ec.SECP256R1()),  # the device checks it, not the gate
+    )
+    body = element(
+        "UpdateFirmware",
+        element("FirmwareImage", base64.b64encode(image).decode()),
+        element("FirmwareVersion", version),
+        element("DeviceIDList", ",".join(format_eui(meter.eui) for meter in meters)),
+    )
+    request = Request(RequestId(AGENT, ACCESS_CONTROL_BROKER, counter), 8, "11.1", "11.1", body)
+    return DuisInput(WebService.NON_DEVICE, request, Signer(AGENT, 135, 1, "CN=Z1,OU=07"))
+
+
+def agents_request(size: int, begin: int) -> Run:
+    """An 11.1 for ``size`` meters, others in every run, from position ``begin`` of the meters on."""
+    world = controlled()
+    parts = [added(world)[begin + run * size : begin + (run + 1) * size] for run in range(AGENT_RUNS)]
+    requests = iter([agent_request(part, begin + number + 1) for number, part in enumerate(parts)])
+
+    def run() -> Sample:
+        item = next(requests)
+        started = time.perf_counter()
+        code = world.submit(item, world.now_ms).response.code
+        effects = world.take_effects()
+        elapsed_ms = (time.perf_counter() - started) * 1e3
+        kinds = Counter(type(effect).__name__ for effect in effects)
+        jobs = len(next(reversed(world.state.dsp.firmware_requests.values())).jobs)
+        # What follows at the same instant belongs to the distribution: no hub of these homes exists, so that it is soon over.
+        world.advance(world.now_ms + 10 * MINUTE_MS)
+        world.take_effects()
+        return Sample(elapsed_ms, {"code": code, "jobs": jobs, "effects": dict(kinds), "mpxns": len(columns())})
+
+    return run
+
+
+@measurement("access.agent_50k_ms", "ms", runs=AGENT_RUNS)
+def agent_large() -> Iterator[Run]:
+    """An agent's 11.1 for 50,000 meters under a grant that names each: image, gate, grants, jobs, journal and audit trail."""
+    yield agents_request(LARGE, 0)
+
+
+@measurement("access.agent_5k_ms", "ms", runs=AGENT_RUNS)
+def agent_small() -> Iterator[Run]:
+    """The same for 5,000."""
+    yield agents_request(SMALL, AGENT_RUNS * LARGE)
 
 
 _GROWTH = """
