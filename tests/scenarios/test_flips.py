@@ -33,6 +33,7 @@ async def test_every_kind_of_expectation_can_fail() -> None:
 
 
 @pytest.mark.verify
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", [*library().values(), OPERATING], ids=lambda path: path.stem)
 async def test_every_expectation_can_fail(path: Path) -> None:
     await check_noticed(flipped(path))
