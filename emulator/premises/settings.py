@@ -56,6 +56,8 @@ class HanSettings:
     """Blocks that a hub may send on its sub-GHz band in an hour; 0 is without limit."""
     alt_han_permille: int = setting(250, "L083 as permille", "low", minimum=1)
     """Block rate over an alternative HAN against a direct one."""
+    alt_han_homes: int = setting(24, "scenarios.md S-29", "low", minimum=1)
+    """Homes on one alternative HAN that share an extender, in the order of the estate."""
     han_latency_ms: int = setting(400, "EMU", "low")
     """One message over the HAN, hub to mains device or back."""
     processing_ms: int = setting(600, "EMU", "low")
