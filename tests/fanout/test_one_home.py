@@ -191,3 +191,16 @@ def test_a_chance_that_is_limited_is_used_up() -> None:
     assert [(o.name, o.code) for o in seen][-1] == ("ACTIVATION_FAILED", 3)
     assert net.activate(meter) == 0
     assert names(play(net)) == ["ACTIVATED"]
+
+
+def test_what_was_put_off_goes_on_as_soon_as_there_is_room() -> None:
+    net = network()
+    _, first, second = home(net, METER, METER, slots=1, policy_on_full="defer")
+    number = net.add_order(order())
+    net.submit(first, number)
+    net.submit(second, number)
+    seen = play(net)
+    freed = next(o.tick for o in seen if o.name == "TRANSFERRED" and o.device == first)
+    put_off = [o.tick for o in seen if o.name == "PUT_OFF"]
+    assert put_off == [0]
+    assert next(o.tick for o in seen if o.name == "DELIVERED" and o.device == second) == freed + 41

@@ -59,9 +59,8 @@ from emulator.fanout.kernels.activation import refusal, start_activation
 from emulator.fanout.kernels.agenda import clear_beside, displace, expect, finish
 from emulator.fanout.kernels.broadcast import end_cast, wake_cells
 from emulator.fanout.kernels.chances import happens
-from emulator.fanout.kernels.queues import append, enqueue, push, withdraw
+from emulator.fanout.kernels.queues import append, enqueue, give_back, push, withdraw
 from emulator.fanout.kernels.reports import count, note, sees, set_job
-from emulator.fanout.kernels.store import release
 from emulator.fanout.kernels.wan import fail
 from emulator.fanout.kernels.wheel import free_node, later, unlink
 from emulator.fanout.phases import (
@@ -314,7 +313,7 @@ def forget(p: Pool, row: int) -> int:
     """A device is taken away, and with it whatever is on its way to it."""
     if p.phase[row] != IDLE:
         withdraw(p, row)
-        release(p, row)
+        give_back(p, row)
     for node in range(len(p.nodes) // NODE_WIDTH):
         kind = p.nodes[node * NODE_WIDTH + N_KIND]
         about_device = NODE_EXPIRY <= kind <= NODE_SELF_CHECK or kind == NODE_DEVICE_POWER

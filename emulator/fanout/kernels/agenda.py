@@ -32,7 +32,7 @@ from emulator.fanout.fields import (
     UPDATING,
 )
 from emulator.fanout.kernels.draws import below, draw
-from emulator.fanout.kernels.store import release
+from emulator.fanout.kernels.queues import give_back
 from emulator.fanout.kernels.wheel import later, schedule, unlink
 from emulator.fanout.phases import (
     DEAD,
@@ -165,7 +165,7 @@ def finish(p: Pool, row: int) -> int:
 
     ``order`` stays: it is what the DSP's job is about.
     """
-    release(p, row)
+    give_back(p, row)
     if p.profile[row] == BESIDE:
         clear_beside(p, row)
         return 0

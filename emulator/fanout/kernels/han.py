@@ -56,9 +56,9 @@ from emulator.fanout.kernels.activation import verified
 from emulator.fanout.kernels.agenda import adopt, announce, finish, next_wake
 from emulator.fanout.kernels.chances import happens
 from emulator.fanout.kernels.draws import draw
-from emulator.fanout.kernels.queues import enqueue
+from emulator.fanout.kernels.queues import enqueue, give_back
 from emulator.fanout.kernels.reports import note, report, sees
-from emulator.fanout.kernels.store import release, target_of, version_of
+from emulator.fanout.kernels.store import target_of, version_of
 from emulator.fanout.kernels.wheel import later, schedule, unlink
 from emulator.fanout.phases import (
     COMMANDED,
@@ -372,7 +372,7 @@ def chunk_ended(p: Pool, row: int) -> int:
         p.progress[row] = blocks_of(p, row)
     if p.progress[row] > 0:
         return begin_chunk(p, row)
-    release(p, row)
+    give_back(p, row)
     p.flags[row] &= ~(RESUMES | ASKED_IN_VAIN)
     part = p.orders[order * ORDER_WIDTH + O_NEXT_PART]
     if part != NONE:

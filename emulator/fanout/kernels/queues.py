@@ -28,6 +28,7 @@ from emulator.fanout.fields import (
     Q_TURN,
     Q_TURNS,
     QUEUE_WIDTH,
+    RESERVED,
     S_BUSY,
     S_CELL_FILL,
     S_FILL,
@@ -36,8 +37,9 @@ from emulator.fanout.fields import (
     S_SHIFT,
     TURN_WIDTH,
 )
+from emulator.fanout.kernels.store import release
 from emulator.fanout.kernels.wheel import new_node, unlink
-from emulator.fanout.phases import CASTING, NONE, QUEUED, RADIO, REPAIR, REPAIRING, SENDING
+from emulator.fanout.phases import CASTING, DEFERRED, NONE, QUEUED, RADIO, REPAIR, REPAIRING, SENDING
 
 
 @inlined
@@ -233,3 +235,28 @@ def withdraw(p: Pool, row: int) -> int:
     if phase in (SENDING, REPAIRING):
         free_channel(p, row)
     return unlink(p, row)
+
+
+@kernel
+def try_deferred(p: Pool, first: int) -> int:
+    """Room was given back at a hub: those that were put off for want of it may try again."""
+    for row in range(first, first + (1 << p.s[S_SHIFT])):
+        if p.phase[row] == DEFERRED:
+            unlink(p, row)
+            enqueue(p, row)
+    return 0
+
+
+@inlined
+def give_back(p: Pool, row: int) -> int:
+    """Give back the room of an image, if it has any, to those who wait for it."""
+    if not p.flags[row] & RESERVED:
+        return 0
+    release(p, row)
+    shift = p.s[S_SHIFT]
+    first = row >> shift << shift
+    waiting = 0
+    for other in range(first, first + (1 << shift)):
+        if p.phase[other] == DEFERRED:
+            waiting = 1
+    return try_deferred(p, first) if waiting else 0

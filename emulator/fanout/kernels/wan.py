@@ -45,9 +45,9 @@ from emulator.fanout.kernels.agenda import finish
 from emulator.fanout.kernels.chances import happens_at
 from emulator.fanout.kernels.draws import below, draw
 from emulator.fanout.kernels.han import arrive, discard
-from emulator.fanout.kernels.queues import enqueue, free_channel, pop, withdraw
+from emulator.fanout.kernels.queues import enqueue, free_channel, give_back, pop, withdraw
 from emulator.fanout.kernels.reports import count, note, sees
-from emulator.fanout.kernels.store import could_fit, fits, hinders, next_victim, release, replaceable, take
+from emulator.fanout.kernels.store import could_fit, fits, hinders, next_victim, replaceable, take
 from emulator.fanout.kernels.wheel import later, schedule, unlink
 from emulator.fanout.phases import (
     BACKED_OFF,
@@ -139,7 +139,7 @@ def broken_off(p: Pool, row: int) -> int:
     note(p, row, p.order[row], SESSION_BROKEN, 0)
     p.tries[row] = min((p.tries[row] >> 4) + 1, 15) << 4 | p.tries[row] & 15
     if not p.hps[p.hub_profile[hub] * HUB_WIDTH + HP_RESUME]:
-        release(p, row)
+        give_back(p, row)
         if p.pp[PP_KIND] != RADIO:
             p.progress[row] = 0
     return back_off(p, row, SESSIONS_BROKEN)
