@@ -90,6 +90,10 @@ HUB_OFF_FLAG, UPDATING, REBOOTING, HUB_LISTENED = 1, 2, 4, 8
 ) = range(32)  # fmt: skip
 """Kinds of chances, as in :data:`emulator.fanout.tables.CHANCES`."""
 
+PERCENT_SHIFT = 32
+"""The value of a chance of a power cut is its seconds, and above these bits the percent of the transfer over the HAN at which
+power goes; 0 is the end of any part of a transfer, on the WAN too."""
+
 UNUSED = 255
 """Profile of a row without a device, or of a hub that is gone."""
 BESIDE = 254

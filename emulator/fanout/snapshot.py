@@ -14,7 +14,7 @@ import numpy as np
 from emulator.domain.errors import Malformed
 from emulator.fanout.columns import DEVICE_COLUMNS, HUB_COLUMNS, OWN, Ints
 from emulator.fanout.fields import S_HOURS, S_NEXT, S_OUTCOMES, S_SHIFT
-from emulator.fanout.phases import NONE
+from emulator.fanout.phases import NONE, OUTCOMES
 from emulator.fanout.pools import RunningPool
 from emulator.fanout.specs import PoolSpec, Rule
 from emulator.fanout.tables import Chance, DeviceProfile, HubProfile, Order, PoolProfile
@@ -22,7 +22,9 @@ from emulator.fanout.tables import Chance, DeviceProfile, HubProfile, Order, Poo
 if TYPE_CHECKING:
     from emulator.fanout.network import Network
 
-VERSION = 1
+VERSION = 2
+_OUTCOMES_OF_1 = 45
+"""Kinds of outcomes that version 1 counted."""
 _KINDS = {name: kind for name, (kind, _, _) in (DEVICE_COLUMNS | HUB_COLUMNS).items()} | {n: kind for n, (kind, _) in OWN.items()}
 
 
@@ -112,7 +114,7 @@ def load(kind: "type[Network]", octets: bytes, compiled: bool | None, threads: i
     try:
         size = int.from_bytes(octets[:8], "little")
         header = json.loads(octets[8 : 8 + size])
-        if header["version"] != VERSION:
+        if header["version"] not in (1, VERSION):
             raise Malformed(f"version {header['version']} is not known", where="dump", expected=f"version {VERSION}")
         specs = [_spec(spec) for spec in header["specs"]]
         network = kind(
@@ -125,6 +127,8 @@ def load(kind: "type[Network]", octets: bytes, compiled: bool | None, threads: i
     at = 8 + size
     for pool, saved in zip(network.pools, header["pools"], strict=True):
         at = _restore_pool(pool, saved, octets, at)
+        if header["version"] == 1:
+            _widen_counts(pool)
     network.resume(header["target"])
     return network
 
@@ -160,6 +164,18 @@ def _restore_declared(network: "Network", saved: dict[str, Any]) -> None:
     declared.chances = {int(number): Chance(**each) for number, each in saved["chances"].items()}
     declared.next_chance, declared.parties, declared.for_all = saved["next_chance"], saved["parties"], saved["for_all"]
     declared.shared.version += 1
+
+
+def _widen_counts(pool: RunningPool) -> None:
+    """Make room for the kinds of outcomes that version 1 did not have."""
+    for name in ("counts", "series"):
+        old: Any = pool.memory.tables[name]
+        rows = len(old) // _OUTCOMES_OF_1
+        table: Any = pool.memory.table(name, rows * len(OUTCOMES))
+        for row in range(rows):
+            at = row * len(OUTCOMES)
+            table[at : at + _OUTCOMES_OF_1] = old[row * _OUTCOMES_OF_1 : (row + 1) * _OUTCOMES_OF_1]
+        pool.memory.tables[name] = table
 
 
 def _restore_pool(pool: RunningPool, saved: dict[str, Any], octets: bytes, at: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from emulator.domain.vocabulary import DeviceType
 from emulator.fanout import phases
-from emulator.fanout.fields import C_LEFT, C_NUMBER, C_SKIP, CHANCE_WIDTH
+from emulator.fanout.fields import C_LEFT, C_NUMBER, C_SKIP, CHANCE_WIDTH, PERCENT_SHIFT
 from emulator.fanout.tables import Chance
 from emulator.premises.rows import TICK_MS, Happened, Rows
 from emulator.premises.state import PlannedChance, PremisesState
@@ -28,6 +28,8 @@ class Stands:
     """What one of the columns' units is in the parameter's."""
     outcome: int = phases.NONE
     """The outcome that shows a hit, where the columns ask more than once for one occasion."""
+    at: str = ""
+    """The parameter that says at which percent of a transfer (:data:`emulator.fanout.fields.PERCENT_SHIFT`)."""
 
 
 STANDS: Mapping[str, Stands] = {
@@ -52,6 +54,8 @@ STANDS: Mapping[str, Stands] = {
     "device.stops_reporting": Stands(("stops_reporting",)),
     "device.rolls_back": Stands(("rolls_back",), "after_ms", TICK_MS),
     "device.self_check_fails": Stands(("self_check_fails",), "after_ms", TICK_MS),
+    "hub.power_cut": Stands(("power_cut_hub",), "off_ms", TICK_MS, at="percent"),
+    "device.power_cut": Stands(("power_cut_device",), "off_ms", TICK_MS, at="percent"),
     "hub.update_fails": Stands(("hub_update_fails",)),
     "hub.bricks": Stands(("hub_bricks",)),
 }
@@ -164,7 +168,9 @@ class PlannedChances:
         hub = KINDS[entry.kind].subject is Subject.HUB
         number = EVERYONE if entity == EVERYONE else rows.state.hubs[entity] if hub else rows.state.devices[entity]
         value = entry.params[stands.param] if stands.param else 0
+        percent = entry.params[stands.at] if stands.at else 0
         assert isinstance(value, int)
+        assert isinstance(percent, int)
         by_outcome = stands.outcome != phases.NONE
         return Chance(
             kind,
@@ -177,7 +183,7 @@ class PlannedChances:
             skip_n=0 if by_outcome else max(0, entry.after - entry.passes_on(entity)),
             from_s=self._tick(from_ms),
             to_s=-1 if to_ms is None else self._tick(to_ms),
-            value=value // stands.unit,
+            value=value // stands.unit | percent << PERCENT_SHIFT,
         )
 
     def _tick(self, at_ms: int) -> int:

@@ -132,6 +132,14 @@ def _duty_limited(context: Context, device: DeviceState, image: SentImage | None
         send_alert(context, chf, DUTY_CYCLE_LIMITED, now_ms)
 
 
+def _power_lost(context: Context, device: DeviceState, image: SentImage | None, code: int, now_ms: int) -> None:
+    power.switched(context, device, False, now_ms)
+
+
+def _power_back(context: Context, device: DeviceState, image: SentImage | None, code: int, now_ms: int) -> None:
+    power.switched(context, device, True, now_ms)
+
+
 def _noted(words: str) -> Handler:
     def note(context: Context, device: DeviceState, image: SentImage | None, code: int, now_ms: int) -> None:
         version = "" if image is None else f" {image.file_version:08X}"
@@ -161,6 +169,8 @@ HANDLERS: Mapping[int, Handler] = {
     phases.SELF_CHECK_FAILED: _self_check_failed,
     phases.ROLLED_BACK: _rolled_back,
     phases.DUTY_LIMITED: _duty_limited,
+    phases.POWER_LOST: _power_lost,
+    phases.POWER_BACK: _power_back,
     phases.PART_TRANSFERRED: _noted("has a part of {image}"),
     phases.STOPPED_REPORTING: _noted("reports nothing any more"),
     phases.IMAGE_LOST: _noted("loses {image}, which waited at its hub"),
@@ -193,6 +203,8 @@ def hub_told(context: Context, hub_eui: int, kind: int, code: int, now_ms: int) 
                 context.rows.set_running(eui, home.coming_version)
         activation.version_changed(context, chf, now_ms)
         context.agenda.schedule(now_ms, "csp.hub_runs", hub_eui, f"{home.coming_version:08X}", home.coming_gbcs_version)
+    elif kind in (phases.POWER_LOST, phases.POWER_BACK):
+        power.hub_switched(context, home, kind == phases.POWER_BACK, now_ms)
     elif kind in _OF_HUBS:
         context.journal("hub", hub_eui, _OF_HUBS[kind], {})
     if kind in (phases.HUB_RUNNING_NEW, phases.HUB_REBOOTED, phases.HUB_ROLLED_BACK):

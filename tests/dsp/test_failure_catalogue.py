@@ -276,6 +276,26 @@ def test_f26_a_power_cut_in_the_middle_only_takes_time(bench: Bench) -> None:
     assert told(bench.run_until_idle()) == {"one": ["N62", "8F72"]}
 
 
+@pytest.mark.parametrize(("kind", "on"), [("hub.power_cut", HUB), ("device.power_cut", ESME)])
+@pytest.mark.parametrize(("resumes", "rest_percent"), [(True, 40), (False, 100)])
+def test_f26_a_power_cut_by_fault_comes_at_a_percentage(kind: str, on: int, resumes: bool, rest_percent: int) -> None:
+    bench = bench_with("han", device_resumes=resumes)
+    fault(bench, kind, on, params={"percent": 60, "off_ms": HOUR_MS}, times=1)
+    bench.distribute("11.1", "ESME", [ESME])
+    assert told(bench.run_until_idle()) == {"one": ["N60", "N62", "8F72"]}
+    begun, begun_again = noted_ms(bench, "takes image")
+    (lost,), (back,) = noted_ms(bench, "has no power"), noted_ms(bench, "has power")
+    assert back - lost == HOUR_MS
+    (ended,) = noted_ms(bench, "FileTransferSuccess")
+    whole_ms = (lost - begun) * 100 // 60
+    assert ended - begun_again == pytest.approx(whole_ms * rest_percent // 100, abs=3_000)
+
+
+def noted_ms(bench: Bench, words: str) -> list[int]:
+    """When the journal says so."""
+    return [entry.at_ms for entry in bench.journal if words in entry.summary]
+
+
 def test_f28_an_image_larger_than_the_device_holds() -> None:
     text = default_estate_toml().replace('esme_variant = "A"\n', 'esme_variant = "A"\nimage_capacity_bytes = 1000\n', 1)
     bench = Bench(create_world(estate_toml=text))

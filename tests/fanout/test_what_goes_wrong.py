@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from emulator.fanout.fields import PERCENT_SHIFT
 from emulator.fanout.tables import CHANCES, DAY_S, KIB, Chance
 from tests.fanout.homes import DISPLAY, METER, home, names, network, order, play
 
@@ -201,3 +202,16 @@ def test_a_device_that_is_gone_leaves_nothing() -> None:
     play(net)
     assert net.devices() == 0
     assert net.next_due() is None
+
+
+@pytest.mark.parametrize("kind", ["power_cut_hub", "power_cut_device"])
+def test_power_goes_at_a_percentage_of_the_transfer(kind: str) -> None:
+    net = network({"segment_loss_permille": 0})
+    _, meter = home(net, METER)
+    net.add_chance(Chance(kind, value=700 | 60 << PERCENT_SHIFT, first_n=1))
+    net.submit(meter, net.add_order(order()))
+    seen = play(net, 7 * DAY_S)
+    first, last = {each.name: each.tick for each in reversed(seen)}, {each.name: each.tick for each in seen}
+    assert first["POWER_BACK"] - first["POWER_LOST"] == 700
+    assert first["INTERRUPTED"] == first["POWER_LOST"]
+    assert last["TRANSFERRED"] - last["QUERIED"] < first["POWER_LOST"] - first["QUERIED"]

@@ -53,21 +53,30 @@ def applies(p: Pool, at: int, row: int, order: int) -> int:
 
 
 @kernel
+def strikes(p: Pool, at: int, row: int, order: int, when: int) -> int:
+    """The value of the chance at this place if it applies and happens, or NONE."""
+    if not applies(p, at, row, order):
+        return NONE
+    if p.chances[at + C_SKIP] > 0:
+        p.chances[at + C_SKIP] -= 1
+        return NONE
+    chance = draw(p, row, when, FOR_CHANCE + p.chances[at + C_NUMBER])
+    if below(chance, p.chances[at + C_DENOMINATOR]) >= p.chances[at + C_NUMERATOR]:
+        return NONE
+    if p.chances[at + C_LEFT] > 0:
+        p.chances[at + C_LEFT] -= 1
+    return p.chances[at + C_VALUE]
+
+
+@kernel
 def drawn(p: Pool, first: int, row: int, order: int, when: int) -> int:
     """The value of the first chance of the list that applies and happens, or NONE."""
     number = first
     while number != NONE:
         at = number * CHANCE_WIDTH
-        if not applies(p, at, row, order):
-            pass
-        elif p.chances[at + C_SKIP] > 0:
-            p.chances[at + C_SKIP] -= 1
-        else:
-            chance = draw(p, row, when, FOR_CHANCE + p.chances[at + C_NUMBER])
-            if below(chance, p.chances[at + C_DENOMINATOR]) < p.chances[at + C_NUMERATOR]:
-                if p.chances[at + C_LEFT] > 0:
-                    p.chances[at + C_LEFT] -= 1
-                return p.chances[at + C_VALUE]
+        value = strikes(p, at, row, order, when)
+        if value != NONE:
+            return value
         number = p.chances[at + C_NEXT]
     return NONE
 

@@ -10,8 +10,10 @@ from emulator.fanout.fields import (
     CH_HUB_STORE_LOST,
     CH_HUB_UPDATE_FAILS,
     HP_REBOOT,
+    HUB_LISTENED,
     HUB_OFF_FLAG,
     HUB_WIDTH,
+    LISTENED,
     N_B,
     NODE_DEVICE_POWER,
     NODE_HUB_BACK,
@@ -22,6 +24,7 @@ from emulator.fanout.fields import (
     OFF,
     OFF_HAN,
     REBOOTING,
+    S_LISTENED,
     S_NOW,
     S_SHIFT,
     UPDATING,
@@ -39,6 +42,8 @@ from emulator.fanout.phases import (
     HUB_ROLLED_BACK,
     HUB_RUNNING_NEW,
     NONE,
+    POWER_BACK,
+    POWER_LOST,
     READY,
     REPAIRING,
     SENDING,
@@ -118,8 +123,13 @@ def set_on_han(p: Pool, row: int, joined: int) -> int:
 
 
 @kernel
-def cut_hub(p: Pool, hub: int, seconds: int) -> int:
-    """A hub is without power for a while."""
+def cut_hub(p: Pool, row: int, seconds: int) -> int:
+    """The hub of a device is without power for a while; who listens to the device hears of it."""
+    hub = row >> p.s[S_SHIFT]
+    if p.flags[row] & LISTENED and not p.hub_flags[hub] & HUB_LISTENED:
+        p.hub_flags[hub] |= HUB_LISTENED
+        p.s[S_LISTENED] += 1
+    note_hub(p, hub, POWER_LOST, 0)
     set_hub_power(p, hub, 0)
     return later(p, NODE_HUB_POWER, hub, NONE, 0, p.s[S_NOW] + max(seconds, 1))
 
@@ -127,8 +137,27 @@ def cut_hub(p: Pool, hub: int, seconds: int) -> int:
 @kernel
 def cut_device(p: Pool, row: int, seconds: int) -> int:
     """A device is without power for a while."""
+    note(p, row, p.order[row], POWER_LOST, 0)
     set_device_power(p, row, 0)
     return later(p, NODE_DEVICE_POWER, row, NONE, 0, p.s[S_NOW] + max(seconds, 1))
+
+
+@kernel
+def hub_power_back(p: Pool, hub: int) -> int:
+    """The end of a power cut, if nobody switched the hub on before."""
+    if not p.hub_flags[hub] & HUB_OFF_FLAG:
+        return 0
+    note_hub(p, hub, POWER_BACK, 0)
+    return set_hub_power(p, hub, 1)
+
+
+@kernel
+def device_power_back(p: Pool, row: int) -> int:
+    """The same of a device."""
+    if not p.flags[row] & OFF:
+        return 0
+    note(p, row, p.order[row], POWER_BACK, 0)
+    return set_device_power(p, row, 1)
 
 
 @kernel

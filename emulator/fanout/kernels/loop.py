@@ -3,8 +3,11 @@
 from emulator.fanout.columns import Pool
 from emulator.fanout.compiling import inlined, kernel
 from emulator.fanout.fields import (
+    C_NEXT,
+    C_VALUE,
     CH_POWER_CUT_DEVICE,
     CH_POWER_CUT_HUB,
+    CHANCE_WIDTH,
     N_A,
     N_B,
     N_DUE,
@@ -25,6 +28,8 @@ from emulator.fanout.fields import (
     NODE_SELF_CHECK,
     NODE_WIDTH,
     OUTCOME_WIDTH,
+    PERCENT_SHIFT,
+    RESUMES,
     S_CELL_FILL,
     S_EVENTS,
     S_FILL,
@@ -34,16 +39,15 @@ from emulator.fanout.fields import (
     S_OUTCOMES,
     S_PENDING,
     S_SCHEDULED,
-    S_SHIFT,
 )
 from emulator.fanout.kernels.activation import device_event, roll_back, self_check
 from emulator.fanout.kernels.acts import capacity_changed, give_up
 from emulator.fanout.kernels.broadcast import cast_event, fill_cell, repair_ended
-from emulator.fanout.kernels.chances import happens
-from emulator.fanout.kernels.han import asked, chunk_ended, expire_resumed, verification_due
-from emulator.fanout.kernels.hubs import back, cut_device, cut_hub, reboot, set_device_power, set_hub_power, start_update
+from emulator.fanout.kernels.chances import applies, strikes
+from emulator.fanout.kernels.han import asked, blocks_of, chunk_ended, expire_resumed, verification_due
+from emulator.fanout.kernels.hubs import back, cut_device, cut_hub, device_power_back, hub_power_back, reboot, start_update
 from emulator.fanout.kernels.wan import fill, session_ended, wait_over
-from emulator.fanout.kernels.wheel import free_node, link_of, next_tick, turn
+from emulator.fanout.kernels.wheel import free_node, link_of, next_tick, schedule, turn, unlink
 from emulator.fanout.phases import (
     BACKOFF,
     DEFERRED,
@@ -64,17 +68,81 @@ OUTCOMES_EACH = 6
 """What one step can need at most: nodes, and outcomes of each device that is listened to."""
 
 
+@inlined
+def cut_point(p: Pool, row: int, at: int) -> int:
+    """Blocks of the image that are left when the power cut at this place comes, or NONE when it is for the end of any part."""
+    percent = p.chances[at + C_VALUE] >> PERCENT_SHIFT
+    whole = blocks_of(p, row)
+    return NONE if percent == 0 else whole - max(whole * percent // 100, 1)
+
+
+@kernel
+def power_cut(p: Pool, kind: int, row: int) -> int:
+    """Seconds without power that begin now, or NONE."""
+    number = p.chance_first[kind]
+    while number != NONE:
+        at = number * CHANCE_WIDTH
+        left = cut_point(p, row, at)
+        if left == NONE or (p.phase[row] == SERVING and p.progress[row] == left):
+            value = strikes(p, at, row, p.order[row], p.s[S_NOW] * 64)
+            if value != NONE:
+                return value & ((1 << PERCENT_SHIFT) - 1)
+        number = p.chances[at + C_NEXT]
+    return NONE
+
+
+@kernel
+def next_cut(p: Pool, kind: int, row: int, before: int) -> int:
+    """Blocks that are left at the first point of a power cut that comes when ``before`` were, or NONE."""
+    found = NONE
+    number = p.chance_first[kind]
+    while number != NONE:
+        at = number * CHANCE_WIDTH
+        left = cut_point(p, row, at)
+        if found < left < before and applies(p, at, row, p.order[row]):
+            found = left
+        number = p.chances[at + C_NEXT]
+    return found
+
+
+@kernel
+def end_at_cut(p: Pool, row: int, before: int) -> int:
+    """Let the part of a transfer that has begun end where power may fail in the middle of it."""
+    if p.phase[row] != SERVING:
+        return 0
+    if before <= p.progress[row]:
+        before = blocks_of(p, row)
+    left = max(next_cut(p, CH_POWER_CUT_HUB, row, before), next_cut(p, CH_POWER_CUT_DEVICE, row, before))
+    if left <= p.progress[row]:
+        return 0
+    seconds = (p.due[row] - p.s[S_NOW]) * (before - left) // (before - p.progress[row])
+    unlink(p, row)
+    p.progress[row] = left
+    return schedule(p, row, p.s[S_NOW] + max(seconds, 1))
+
+
+@kernel
+def transfer_goes_on(p: Pool, row: int) -> int:
+    """A device asks, or has got a part of its image, where power may fail."""
+    if p.phase[row] == SERVING:
+        before = p.progress[row]
+        chunk_ended(p, row)
+    else:
+        before = p.progress[row] if p.flags[row] & RESUMES else 0
+        asked(p, row)
+    return end_at_cut(p, row, before)
+
+
 @kernel
 def power_fails(p: Pool, row: int) -> int:
     """Whether the power of a home or device fails in the middle of a transfer; then that is what happened."""
-    order = p.order[row]
-    seconds = happens(p, CH_POWER_CUT_HUB, row, order, 0)
+    seconds = power_cut(p, CH_POWER_CUT_HUB, row)
     if seconds != NONE:
-        cut_hub(p, row >> p.s[S_SHIFT], seconds)
+        cut_hub(p, row, seconds)
         return 1
     if p.phase[row] != SERVING:
         return 0
-    seconds = happens(p, CH_POWER_CUT_DEVICE, row, order, 0)
+    seconds = power_cut(p, CH_POWER_CUT_DEVICE, row)
     if seconds != NONE:
         cut_device(p, row, seconds)
         return 1
@@ -89,6 +157,8 @@ def row_event(p: Pool, row: int) -> int:
         return 0
     if phase == SENDING:
         return session_ended(p, row)
+    if (phase in (READY, SERVING)) and (p.chance_first[CH_POWER_CUT_HUB] != NONE or p.chance_first[CH_POWER_CUT_DEVICE] != NONE):
+        return transfer_goes_on(p, row)
     if phase == READY:
         return asked(p, row)
     if phase == SERVING:
@@ -140,9 +210,9 @@ def home_event(p: Pool, kind: int, row: int, a: int, b: int) -> int:
     if kind == NODE_HUB_BACK:
         return back(p, row)
     if kind == NODE_HUB_POWER:
-        return set_hub_power(p, row, 1)
+        return hub_power_back(p, row)
     if kind == NODE_DEVICE_POWER:
-        return set_device_power(p, row, 1)
+        return device_power_back(p, row)
     return 0
 
 
