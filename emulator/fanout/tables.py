@@ -51,8 +51,8 @@ class PoolProfile:
     give_up_s: int = setting(120 * HOUR_S, "L068", "low", minimum=1)
     """From an order's first submission until what is not at its hub is given up."""
     defer_s: int = setting(6 * HOUR_S, "EMU", "low", minimum=1)
-    """An image that found its hub's store full is tried again when room is given back there, and after this time in any case
-    (policy defer)."""
+    """An image that found its hub's store full is tried again when room is given back there, and in any case after about this
+    time (half to one and a half times; policy defer)."""
     rate_spread_permille: int = setting(200, "EMU", "low")
     """Hubs differ by so much from the nominal rate, to both sides."""
     command_s: int = setting(30, "L014", "medium")

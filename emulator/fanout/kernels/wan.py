@@ -57,6 +57,7 @@ from emulator.fanout.phases import (
     EVICT,
     EVICTED,
     FOR_BREAK,
+    FOR_DEFER,
     FOR_RATE,
     FOR_SESSION,
     FOR_UNREACHABLE,
@@ -181,7 +182,9 @@ def reserve(p: Pool, row: int) -> int:
 def turned_away(p: Pool, row: int, reason: int) -> int:
     """The hub has no room, or does not want the image."""
     hub = row >> p.s[S_SHIFT]
-    due = p.s[S_NOW] + p.pp[PP_DEFER]
+    # Spread, because those of a broadcast are put off in one tick, and each is taken off the agenda when there is room.
+    wait = p.pp[PP_DEFER]
+    due = p.s[S_NOW] + wait // 2 + below(draw(p, row, p.s[S_NOW], FOR_DEFER), wait) + 1
     if reason == STORE_FULL and p.hps[p.hub_profile[hub] * HUB_WIDTH + HP_POLICY] == DEFER and due <= p.until[p.order[row]]:
         note(p, row, p.order[row], PUT_OFF, reason)
         p.phase[row] = DEFERRED
