@@ -70,7 +70,8 @@ OUTCOMES_EACH = 6
 
 @inlined
 def cut_point(p: Pool, row: int, at: int) -> int:
-    """Blocks of the image that are left when the power cut at this place comes, or NONE when it is for the end of any part."""
+    """Blocks of an image being served that are left when the power cut at this place comes, or NONE when it is for the end of any
+    part."""
     percent = p.chances[at + C_VALUE] >> PERCENT_SHIFT
     whole = blocks_of(p, row)
     return NONE if percent == 0 else whole - max(whole * percent // 100, 1)
@@ -82,8 +83,8 @@ def power_cut(p: Pool, kind: int, row: int) -> int:
     number = p.chance_first[kind]
     while number != NONE:
         at = number * CHANCE_WIDTH
-        left = cut_point(p, row, at)
-        if left == NONE or (p.phase[row] == SERVING and p.progress[row] == left):
+        at_end = p.chances[at + C_VALUE] >> PERCENT_SHIFT == 0
+        if at_end or (p.phase[row] == SERVING and p.progress[row] == cut_point(p, row, at)):
             value = strikes(p, at, row, p.order[row], p.s[S_NOW] * 64)
             if value != NONE:
                 return value & ((1 << PERCENT_SHIFT) - 1)
