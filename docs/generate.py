@@ -82,8 +82,9 @@ def coverage() -> str:
     """Which Service Reference Variants are carried out, and for which devices."""
     declared = request_elements()
     routed: dict[str, set[DeviceType]] = {}
+    written: dict[str, set[DeviceType]] = {}
     for route in all_routes():
-        routed.setdefault(route.variant, set()).add(route.device_type)
+        (routed if route.use_case.carried_out else written).setdefault(route.variant, set()).add(route.device_type)
     rows, carried_out, accepted = [], 0, 0
     for row in tables.service_reference_variants().values():
         devices = [kind for kind in DeviceType if kind in routed.get(row.srv, ())]
@@ -103,6 +104,7 @@ def coverage() -> str:
                 row.future_dated.value.replace("_", " "),
                 "yes" if in_schema else "",
                 state or "no",
+                " ".join(kind for kind in DeviceType if kind in written.get(row.srv, set()) - routed.get(row.srv, set())),
             )
         )
     text = f"""# Coverage
@@ -114,11 +116,16 @@ does not carry out gets the code of the check `service_not_emulated` ([check cod
 Local delivery (Command Variants 2, 3, 6 and 7) is not carried out.
 
 *In schema*: the request element is declared in `xsd/`. *Carried out*: `yes` for what the DCC answers itself, otherwise the types
-of device for which the use-case table has the message.
+of device that act on the message. *Written only*: the types of device for which the table has the Command and which do not act on
+it yet; Transform gives the Pre-Command of a critical one, and sending it is refused with `service_not_emulated`.
 
 """
     return text + table(
-        ("SRV", "Body element", "Roles", "", "Command Variants", "Sent to", "Future dated by", "In schema", "Carried out"), rows
+        (
+            *("SRV", "Body element", "Roles", "", "Command Variants", "Sent to"),
+            *("Future dated by", "In schema", "Carried out", "Written only"),
+        ),
+        rows,
     )
 
 

@@ -19,7 +19,7 @@ from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
 from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.protect import PublicKey, sign, verify_signature
-from emulator.gbcs.usecases import Originator, UseCase, use_case_for
+from emulator.gbcs.usecases import Originator, UseCase, by_code, use_case_for
 
 Outcome = Element | Refusal | None
 
@@ -146,11 +146,21 @@ def transform(context: Context, case: Case) -> Outcome:
     )
 
 
+def _not_carried_out(context: Context, case: Case, use_case: UseCase) -> Refusal | None:
+    """Why a Command is not sent that the table can write; a device without the behaviour could only pretend."""
+    if use_case.carried_out:
+        return None
+    detail = f"no emulated {case.target.device_type} carries out {use_case.name} yet; see docs/reference/coverage.md"
+    return _refusal(context, case, "service_not_emulated", detail)
+
+
 def send(context: Context, case: Case) -> Outcome:
     """Command Variant 1: build the whole Command and send it, at once or when it comes due."""
     built = _build(context, case)
     if isinstance(built, Refusal):
         return built
+    if refusal := _not_carried_out(context, case, built.use_case):
+        return refusal
     if case.row.future_dated is FutureDated.DSP and case.execution_ms is not None:
         hold(context, case)
     else:
@@ -215,6 +225,9 @@ def send_signed(context: Context, case: Case) -> Outcome:
     if public_key is None or not verify_signature(message, public_key):
         detail = f"the signature is not by the digital signing key of {format_eui(case.sender.eui)}"
         return _refusal(context, case, "gbcs_signature_invalid", detail)
+    use_case = by_code(message.message_code, case.target.device_type)
+    if use_case is not None and (refusal := _not_carried_out(context, case, use_case)):
+        return refusal
     device_key = context.keys.device_key_agreement(case.target.eui)
     if device_key is None:
         return _refusal(context, case, "device_certificate", f"no certificate in use is known for {format_eui(case.target.eui)}")

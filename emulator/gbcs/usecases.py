@@ -153,6 +153,8 @@ class UseCase:
     """For alerts: the role to which a device of this type addresses them."""
     recipient: RemotePartyRole | None = None
     """The one of them for the device that :func:`alert_use_case` was asked for."""
+    carried_out: bool = True
+    """Whether emulated devices act on it. Any other Command is written, but not sent: its Response would be an invention."""
 
     @property
     def critical(self) -> bool:
@@ -314,8 +316,9 @@ def _rows() -> Iterator[tuple[str, Mapping[str, Any]]]:
     folder = resources.files("emulator.gbcs").joinpath("data/usecases")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".toml"):
-            for row in tomllib.loads(file.read_text("utf-8"))["use_case"]:
-                yield file.name, row
+            table = tomllib.loads(file.read_text("utf-8"))
+            for row in table["use_case"]:
+                yield file.name, {"carried_out": table["carried_out"], **row}
 
 
 def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
@@ -334,7 +337,7 @@ def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
         alert_codes=frozenset(row.get("alert_codes", [])), alert=_load_asn1(row["alert"]) if "alert" in row else None,
         alert_elements=tuple(compile_expression(text) for text in row.get("alert_elements", [])),
         alert_result=tuple(make_template(part) for part in row.get("alert_result", [])),
-        recipients=_recipients(row.get("recipient"), types),
+        recipients=_recipients(row.get("recipient"), types), carried_out=row.get("carried_out", True),
     )  # fmt: skip
     return use_case, [_load_route(route, use_case) for route in routes]
 

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from emulator import __version__
-from emulator.controls import fault_add
+from emulator.controls.estate import fault_add
 from emulator.domain.errors import Broken, Malformed
 from emulator.dsp.audit import Record
 from emulator.dsp.effects import AuditEffect, Delivery, Effect

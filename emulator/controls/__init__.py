@@ -1,0 +1,59 @@
+"""Commands of the control interface that change a world. Each is an input: logged, ordered, replayed.
+
+A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it and changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from emulator.controls import estate, governance, parties
+from emulator.controls.params import Params
+from emulator.domain.errors import Malformed
+from emulator.dsp import firmware_controls
+from emulator.dsp.effects import ControlAnswer
+from emulator.dsp.inputs import ControlInput
+from emulator.engine import Engine
+
+Verb = Callable[[Engine, Params], dict[str, Any]]
+
+VERBS: Mapping[str, Verb] = {
+    "user.endpoint": parties.user_endpoint,
+    "user.status": parties.user_status,
+    "registration.put": parties.registration_put,
+    "registration.load": parties.registration_load,
+    "cpl.put": estate.cpl_put,
+    "device.power": estate.device_power,
+    "device.fit": estate.device_fit,
+    "device.side_channel": estate.device_side_channel,
+    "hub.update": estate.hub_update,
+    "network.capacity": estate.network_capacity,
+    "network.outage": estate.network_outage,
+    "fault.add": estate.fault_add,
+    "fault.remove": estate.fault_remove,
+    "job.cancel": governance.job_cancel,
+    "grant.put": governance.grant_put,
+    "grant.revoke": governance.grant_revoke,
+    "grant.approve": governance.grant_approve,
+    "anomaly.threshold": governance.anomaly_threshold,
+    "quarantine.release": governance.quarantine_release,
+    "quarantine.delete": governance.quarantine_delete,
+    "device.credentials": parties.device_credentials,
+    "release.set": lambda engine, params: firmware_controls.switch(engine.context, params),
+    "upgrade_path.put": lambda engine, params: firmware_controls.put_upgrade_path(engine.context, params),
+}
+"""Every verb by name."""
+
+
+class ControlledEngine(Engine):
+    """An engine that takes control inputs as well."""
+
+    def control(self, item: ControlInput, at_ms: int) -> ControlAnswer:
+        """Advance to ``at_ms`` and carry out one verb; a refused one changes nothing."""
+        self.advance(at_ms)
+        verb = VERBS.get(item.verb)
+        try:
+            if verb is None:
+                raise Malformed(f"there is no verb {item.verb!r}", expected=f"one of {', '.join(sorted(VERBS))}")
+            return ControlAnswer(verb(self, item.params))
+        except Malformed as error:
+            return ControlAnswer({"detail": error.detail, "where": error.where, "expected": error.expected}, str(error))

@@ -1,0 +1,188 @@
+"""Verbs about what stands in homes and between them: products, power, hubs, networks, faults."""
+
+from dataclasses import replace
+from typing import Any
+
+from emulator.controls.params import (
+    HEX_DIGITS,
+    Params,
+    device_of,
+    eui_of,
+    hexadecimal,
+    instant,
+    only,
+    take,
+    text,
+    word,
+)
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui
+from emulator.domain.settings import DAY_MS, HOUR_MS
+from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole
+from emulator.dsp.audit import Entry
+from emulator.dsp.versions import product_changed
+from emulator.engine import Engine
+from emulator.estate.model import CplEntry, DeviceDefinition
+from emulator.gbcs.usecases import parse_version
+from emulator.premises.profiles import device_kind
+from emulator.simulation.faults import KINDS, read_fault
+
+MAX_CHANNELS = 1_000_000
+"""Most images that a pool may send at a time; ours."""
+
+
+def cpl_put(engine: Engine, params: Params) -> dict[str, Any]:
+    """Add a row to the Central Products List or change its status; devices are suspended or restored accordingly."""
+    only(params, "type", "manufacturer", "model", "firmware_version", "status", "image_hash", "gbcs_version")
+    entry = CplEntry(
+        device_type=word(params, "type", DeviceType),
+        manufacturer=hexadecimal(params, "manufacturer", 4).upper(),
+        model=hexadecimal(params, "model", 8).upper(),
+        firmware_version=hexadecimal(params, "firmware_version", 8).upper(),
+        status=word(params, "status", CplStatus, CplStatus.ACTIVE.value),
+        image_hash=hexadecimal(params, "image_hash", 64, "").lower(),
+        gbcs_version=_gbcs_version(params),
+    )
+    for name in ("manufacturer", "model", "firmware_version"):
+        if not params[name]:
+            raise Malformed(f"{name} is empty", where=name, expected="hexadecimal digits")
+    known = engine.state.dsp.cpl.get((entry.device_type, entry.manufacturer, entry.model, entry.firmware_version))
+    if known is not None:
+        entry = replace(
+            known,
+            status=entry.status,
+            image_hash=entry.image_hash or known.image_hash,
+            gbcs_version=entry.gbcs_version if params.get("gbcs_version") else known.gbcs_version,
+        )
+    engine.context.lookup.put_product(entry)
+    engine.context.audit(
+        Entry(
+            kind="control",
+            outcome="product listed",
+            reason=f"{entry.device_type} {entry.manufacturer}/{entry.model}",
+            version=entry.firmware_version,
+            image_hash=entry.image_hash,
+            before="" if known is None else f"status {known.status}",
+            after=f"status {entry.status}",
+        )
+    )
+    product_changed(engine.context, entry)
+    return {"firmware_version": entry.firmware_version, "status": entry.status.value}
+
+
+def _gbcs_version(params: Params) -> str:
+    value = text(params, "gbcs_version", "4.2")
+    if not parse_version(value):
+        raise Malformed(f"gbcs_version is {value!r}", where="gbcs_version", expected="numbers and dots such as 4.2")
+    return str(value)
+
+
+def device_power(engine: Engine, params: Params) -> dict[str, Any]:
+    """Switch a device or hub on or off."""
+    only(params, "device", "on")
+    eui = device_of(engine, params)
+    on = take(params, "on", bool)
+    engine.premises.power(eui, on, engine.now_ms)
+    return {"device": format_eui(eui), "on": on}
+
+
+def device_side_channel(engine: Engine, params: Params) -> dict[str, Any]:
+    """Change what a combined PPMID/CAD runs, as its maker does over the internet: the DCC hears nothing of it (ota.md 15)."""
+    only(params, "device", "version")
+    eui, version = device_of(engine, params), hexadecimal(params, "version", 8)
+    definition = engine.state.premises.devices[eui].definition
+    if not device_kind(definition.profile, definition.device_type).side_channel:
+        raise Malformed(f"{format_eui(eui)} has no side channel", where="device", expected="a device of profile PPMID-CAD or CAD")
+    engine.premises.side_channel(eui, int(version, 16), engine.now_ms)
+    return {"device": format_eui(eui), "version": version.upper()}
+
+
+def hub_update(engine: Engine, params: Params) -> dict[str, Any]:
+    """Send a hub firmware of its own, as its CSP does; the HAN is down while it restarts (ota.md 9)."""
+    only(params, "hub", "version", "gbcs_version", "duration_ms")
+    hub, version = eui_of(params, "hub"), hexadecimal(params, "version", 8)
+    gbcs_version, duration_ms = text(params, "gbcs_version", ""), take(params, "duration_ms", int, HOUR_MS)
+    if not 1_000 <= duration_ms <= 31 * DAY_MS:
+        raise Malformed(f"duration_ms is {duration_ms}", where="duration_ms", expected="one second to 31 days, in milliseconds")
+    if gbcs_version and not parse_version(gbcs_version):
+        raise Malformed(f"gbcs_version is {gbcs_version!r}", where="gbcs_version", expected="numbers and dots such as 4.2")
+    if not engine.premises.update_hub(hub, int(version, 16), gbcs_version, duration_ms, engine.now_ms):
+        raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF that is there")
+    return {"hub": format_eui(hub), "version": version.upper()}
+
+
+def network_capacity(engine: Engine, params: Params) -> dict[str, Any]:
+    """Change how many images a pool sends at a time: sessions, or channels of a radio cell or of all cells."""
+    only(params, "pool", "channels", "cell")
+    pool, cell = text(params, "pool"), take(params, "cell", int, -1)
+    channels = take(params, "channels", int)
+    if not 0 <= channels <= MAX_CHANNELS:
+        raise Malformed(f"channels is {channels}", where="channels", expected=f"0 to {MAX_CHANNELS}")
+    engine.premises.set_capacity(pool, channels, cell, engine.now_ms)
+    return {"pool": pool, "channels": channels}
+
+
+def network_outage(engine: Engine, params: Params) -> dict[str, Any]:
+    """Let no image through in a pool, or in one of its cells, until an instant; one that is past ends that."""
+    only(params, "pool", "until_ms", "cell")
+    pool, cell = text(params, "pool"), take(params, "cell", int, -1)
+    until_ms = instant(params, "until_ms")
+    engine.premises.set_outage(pool, until_ms, cell, engine.now_ms)
+    return {"pool": pool, "until_ms": until_ms}
+
+
+def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
+    """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it."""
+    only(params, "device", "hub", "supplier")
+    eui, hub, supplier = eui_of(params, "device"), eui_of(params, "hub"), eui_of(params, "supplier", None)
+    entry, home = engine.state.dsp.inventory.get(eui), engine.state.dsp.premises.get(hub)
+    if entry is None:
+        raise Malformed(f"{format_eui(eui)} is not in the inventory", where="device", expected="a device notified by 12.2")
+    if entry.device_type in (DeviceType.CHF, DeviceType.GPF):
+        raise Malformed(f"a {entry.device_type} is not fitted into a home", where="device", expected="a device other than a hub")
+    if home is None:
+        raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF of the estate")
+    suppliers = {p.eui for p in engine.state.estate.parties if p.remote_party_role is RemotePartyRole.SUPPLIER}
+    if supplier is not None and supplier not in suppliers:
+        raise Malformed(f"{format_eui(supplier)} is not a supplier", where="supplier", expected="the EUI of a supplier")
+    version = entry.firmware_version or "00000000"
+    definition = DeviceDefinition(
+        eui=eui,
+        device_type=entry.device_type,
+        hub=hub,
+        manufacturer=entry.manufacturer,
+        model=entry.model,
+        hardware_version=0x0101,
+        # The versions of Type 2 devices are free text, which nothing runs.
+        firmware_version=version if len(version) == 8 and set(version) <= HEX_DIGITS else "00000000",
+        smets_version=entry.smets_version,
+        gbcs_version=entry.gbcs_version,
+        status=entry.status,
+        esme_variant=entry.esme_variant,
+        supplier=supplier,
+    )
+    engine.premises.add_device(definition, engine.now_ms)
+    entry.supplier = definition.supplier
+    return {"device": format_eui(eui), "hub": format_eui(hub)}
+
+
+def fault_add(engine: Engine, params: Params) -> dict[str, Any]:
+    """Plan a fault (docs/reference/faults.md); ``matches`` says how many hubs or devices it can hit as things stand."""
+    entry = read_fault(params, engine.now_ms)
+    engine.entities.check(entry)
+    matches = engine.faults.selected(entry, engine.entities.population(KINDS[entry.kind].subject))
+    if not matches and entry.who.share is not None and entry.who == entry.who.lasting(share=True):
+        detail = f"with this seed the share takes nobody: {entry.who}"
+        raise Malformed(detail, where="who.share", expected="a larger share, or more to take it of")
+    return {"fault": engine.faults.put(entry), "matches": matches}
+
+
+def fault_remove(engine: Engine, params: Params) -> dict[str, Any]:
+    """Take a fault back; without ``fault`` all of them."""
+    only(params, "fault")
+    number = take(params, "fault", int, None)
+    if number is None:
+        engine.faults.clear()
+    elif not engine.faults.remove(number):
+        raise Malformed(f"there is no fault {number}", where="fault", expected="the number of a planned fault")
+    return {"fault": number}
