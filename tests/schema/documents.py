@@ -6,6 +6,7 @@ for the same interface shows what either takes and the other does not.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -151,9 +152,9 @@ class Walk:
     def __init__(self, without: Iterable[str] = ()) -> None:
         self._without = frozenset(without)
 
-    def documents(self, declared: XsdElement) -> Iterator[etree._Element]:
-        """The default document of a global element, then every one a step away from it."""
-        for (node,) in self._elements(declared):
+    def documents(self, declared: XsdElement, *, every: int = 1) -> Iterator[etree._Element]:
+        """The default document of a global element, then those a step away from it. ``every`` thins them out."""
+        for (node,) in islice(self._elements(declared), 0, None, every):
             yield node.element()
 
     def _default(self, declared: XsdElement) -> Node:

@@ -3,6 +3,7 @@
 from base64 import b64encode
 
 from emulator.duis.messages import Element, element
+from tests.schema.sample_calendars import CALENDARS
 from tests.schema.sample_commands import COMMANDS
 from tests.schema.sample_parts import (
     ESME,
@@ -103,6 +104,7 @@ LOGS_FOR_ANYONE = {
 
 REQUESTS: tuple[tuple[Service, Element], ...] = (
     *COMMANDS,
+    *CALENDARS,
     *((service(variant), element(name)) for variant, name in (UNDATED_READS | DATED_READS).items()),
     *((service(variant), element(name, EXECUTION)) for variant, name in DATED_READS.items()),
     *((service(variant), element(name, PERIOD)) for variant, name in (LOGS | LOGS_FOR_ANYONE).items()),
