@@ -14,6 +14,8 @@ from emulator.simulation.agenda import Event
 
 IMAGE_REJECTED = "image rejected"
 """Why the CSP does not take a file that is damaged (ota.md F12)."""
+TOO_LARGE = "image larger than the csp takes"
+"""Why it does not take one that nothing is wrong with (ota.md 11.3, S-08)."""
 
 
 class Distribution:
@@ -31,6 +33,11 @@ class Distribution:
         size_bytes = len(wan.premises.images.octets(image_key))
         if wan.faults.find("csp.rejects_image", hub, now_ms) is not None:
             wan.agenda.schedule(now_ms, "dsp.delivery", job_key, 0, IMAGE_REJECTED)
+            return
+        if size_bytes > wan.settings.max_image_bytes:
+            text = f"the csp does not take an image of {size_bytes} octets for {format_eui(Eui64(target))}"
+            wan.journal("wan", target, text, {"size_bytes": size_bytes, "max_image_bytes": wan.settings.max_image_bytes})
+            wan.agenda.schedule(now_ms, "dsp.delivery", job_key, 0, TOO_LARGE)
             return
         order, refusal = wan.premises.send_image(Eui64(hub), Eui64(target), image_key, now_ms, sender)
         if refusal:

@@ -56,6 +56,8 @@ class CspSettings:
     """How long a command for an unreachable hub is kept."""
     image_window_ms: int = setting(120 * HOUR_MS, "L068", "low")
     """How long an image for an unreachable hub is kept."""
+    max_image_bytes: int = setting(10_240_000, "L004; ota.md 3.2", "low", minimum=1)
+    """Largest OTA file that the CSPs take. Hubs take less."""
     session_retries: int = setting(3, "L063", "low")
     """Sessions that may break off before an image job fails."""
     backoff_ms: int = setting(15 * MINUTE_MS, "L064", "low", minimum=1)

@@ -24,9 +24,12 @@ from emulator.duis.messages import element
 
 T = TypeVar("T")
 
-UNDISTRIBUTABLE = frozenset({"unknown hub", "unknown device", "image rejected", "image malformed"})
-"""Reasons of the csp that are told as FirmwareDistributionFailure: the CSP does not know the device or finds the file damaged
-(ota.md F12 and F13, body medium). All others mean that the hub did not get the image: CSPFirmwareDeliveryStatus (F14 to F18)."""
+UNDISTRIBUTABLE = frozenset(
+    {"unknown hub", "unknown device", "image rejected", "image malformed", "image larger than the csp takes"}
+)
+"""Reasons of the csp that are told as FirmwareDistributionFailure: the CSP does not know the device, finds the file damaged, or
+too large for itself (ota.md F12 and F13, scenarios.md S-08, body medium). All others mean that the hub did not get the image:
+CSPFirmwareDeliveryStatus (F14 to F18)."""
 
 
 def portions(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

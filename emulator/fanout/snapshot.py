@@ -17,7 +17,7 @@ from emulator.fanout.fields import S_HOURS, S_NEXT, S_OUTCOMES, S_SHIFT
 from emulator.fanout.phases import NONE, OUTCOMES
 from emulator.fanout.pools import RunningPool
 from emulator.fanout.specs import PoolSpec, Rule
-from emulator.fanout.tables import Chance, DeviceProfile, HubProfile, Order, PoolProfile
+from emulator.fanout.tables import Chance, DeviceProfile, HubProfile, Order, PoolProfile, row
 
 if TYPE_CHECKING:
     from emulator.fanout.network import Network
@@ -163,6 +163,9 @@ def _restore_declared(network: "Network", saved: dict[str, Any]) -> None:
     declared.free_orders = saved["free_orders"]
     declared.chances = {int(number): Chance(**each) for number, each in saved["chances"].items()}
     declared.next_chance, declared.parties, declared.for_all = saved["next_chance"], saved["parties"], saved["for_all"]
+    # A row may be longer now than when it was written.
+    declared.shared.tables["hps"] = [value for profile in declared.hubs for value in row(profile)]
+    declared.shared.tables["dps"] = [value for profile in declared.devices for value in row(profile)]
     declared.shared.version += 1
 
 
@@ -172,9 +175,9 @@ def _widen_counts(pool: RunningPool) -> None:
         old: Any = pool.memory.tables[name]
         rows = len(old) // _OUTCOMES_OF_1
         table: Any = pool.memory.table(name, rows * len(OUTCOMES))
-        for row in range(rows):
-            at = row * len(OUTCOMES)
-            table[at : at + _OUTCOMES_OF_1] = old[row * _OUTCOMES_OF_1 : (row + 1) * _OUTCOMES_OF_1]
+        for number in range(rows):
+            at = number * len(OUTCOMES)
+            table[at : at + _OUTCOMES_OF_1] = old[number * _OUTCOMES_OF_1 : (number + 1) * _OUTCOMES_OF_1]
         pool.memory.tables[name] = table
 
 

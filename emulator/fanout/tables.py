@@ -142,6 +142,8 @@ class DeviceProfile:
     check_manufacturer: bool = setting(True, "ota.md 3.2", "high")
     silence_s: int = setting(0, "L038", "low")
     """After this silence the DSP counts the job as unknown; 0 is never."""
+    takes_parts: bool = setting(True, "scenarios.md S-08", "low")
+    """Whether it can take an image in parts (REQUIRE_MORE); without, its transfer fails after the first of several."""
 
 
 @dataclass(frozen=True, slots=True)

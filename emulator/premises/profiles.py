@@ -50,6 +50,8 @@ class DeviceKind:
     """Goes back to its old firmware when the new does not start."""
     side_channel: bool = False
     """Its maker can change its firmware without the DCC."""
+    takes_parts: bool = True
+    """Can take an image in parts; the transfer of several to another fails after the first."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     """Where each value comes from, by column of the table."""
 
@@ -57,6 +59,7 @@ class DeviceKind:
 _HUB_COLUMNS: Mapping[str, type] = {"bands": str, "store_kib": int, "store_images": int, "max_image_kib": int}
 _DEVICE_COLUMNS: Mapping[str, type] = {
     "type": str, "learns": str, "sleepy": bool, "sub_ghz": bool, "fallback": bool, "side_channel": bool,
+    "takes_parts": bool,
 }  # fmt: skip
 _LEARNS = ("notify", "poll", "never")
 
@@ -184,4 +187,5 @@ def device_profile(
         fallback=kind.fallback,
         check_version=settings.check_file_version,
         check_manufacturer=settings.check_manufacturer,
+        takes_parts=kind.takes_parts,
     )

@@ -38,6 +38,8 @@ from emulator.premises.state import DeviceState, RowsState, SentImage
 from emulator.simulation.agenda import Agenda
 
 TICK_MS = 1_000
+MOST_PARTS = 64
+"""Of one image; ours."""
 
 ENDED = frozenset(
     {
@@ -417,6 +419,7 @@ class Rows:
             force_replace=bool(image.force_replace),
             lane=self._party(sender or None) % LANES,
             signed=device.device_type in SIGNED_BY_SUPPLIER and self._settings.check_supplier_signature,
+            part_bytes=part_bytes(image.size_bytes, self._settings),
         )
         number = self.network.add_order(order, signed_for=())
         found = SentImage(
@@ -493,3 +496,10 @@ class Rows:
 _ROW = 0xFFFFFFFF
 FORGET_EVERY = 1_000
 """Orders after which those that are over are looked for; ours."""
+
+
+def part_bytes(size_bytes: int, settings: HanSettings) -> int:
+    """The largest part in which an image of this size is sent; 0 is whole."""
+    if not settings.part_bytes or size_bytes <= settings.part_bytes:
+        return 0
+    return max(settings.part_bytes, -(-size_bytes // MOST_PARTS))

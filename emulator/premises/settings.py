@@ -20,6 +20,9 @@ class HanSettings:
     """Images a hub holds at a time."""
     max_image_bytes: int = setting(750 * KIB, "L032", "low")
     """Largest file a hub takes."""
+    part_bytes: int = setting(0, "scenarios.md S-08", "low")
+    """An image larger than this is sent to hubs and devices in parts of this size, 64 of them at most; 0: always whole. The WAN
+    reports the first part's arrival."""
     ready_expiry_ms: int = setting(14 * DAY_MS, "L036", "low")
     """How long an image waits for its device before the hub drops it."""
     block_bytes: int = setting(50, "L073", "high", minimum=1)

@@ -200,3 +200,14 @@ def test_one_file_is_kept_once_for_many_devices() -> None:
     rig.run(DAY_MS)
     assert len(rig.alerts(0x8F72)) == 2
     assert not rig.state.images
+
+
+def test_a_csp_takes_no_file_above_its_limit() -> None:
+    rig = Rig()
+    image = rig.image(ESME, size=100_000)
+    for limit, outcome in ((len(image) - 1, (0, "image larger than the csp takes")), (len(image), (1, ""))):
+        limited_rig = Rig(csp=CspSettings(max_image_bytes=limit))
+        limited_rig.distribute(ESME, limited_rig.image(ESME, size=100_000))
+        limited_rig.run(HOUR_MS)
+        assert outcomes(limited_rig) == {"job": outcome}
+        assert not limited_rig.csp_state.jobs

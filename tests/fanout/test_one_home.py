@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from emulator.fanout.phases import LOST
-from emulator.fanout.tables import KIB, Chance
+from emulator.fanout.tables import DAY_S, KIB, Chance
 from tests.fanout.homes import DISPLAY, GAS_METER, METER, NEW, NEWER, OLD, home, names, network, order, play
 
 
@@ -166,6 +166,53 @@ def test_a_large_image_comes_in_parts() -> None:
     _, meter = home(other, METER)
     other.submit(meter, other.add_order(order(1_000 * KIB)))
     assert [(o.name, o.code) for o in play(other)] == [("NOT_DELIVERED", 5)]
+
+
+def test_a_device_that_takes_no_parts_fails_after_the_first() -> None:
+    net = network()
+    _, meter = home(net, replace(METER, takes_parts=False))
+    number = net.add_order(order(1_000 * KIB, part_bytes=400 * KIB))
+    net.submit(meter, number)
+    seen = play(net)
+    assert [(o.name, o.code) for o in seen] == [("DELIVERED", 0), ("QUERIED", 0), ("TRANSFER_FAILED", 3)]
+    assert net.jobs(number) == {"FAILED_HAN": 1}
+    whole = net.add_order(order(1_000, version=NEWER, part_bytes=400 * KIB))
+    assert net.submit(meter, whole) == ""
+    assert names(play(net))[-1] == "ACTIVATED", "an image of one part is not in parts"
+
+
+def test_a_later_part_that_does_not_come_ends_in_a_report_of_the_hub() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    number = net.add_order(order(1_000 * KIB, part_bytes=400 * KIB))
+    net.submit(meter, number)
+    seen = play(net, 400)
+    net.set_outage(0, 10 * DAY_S)
+    seen += play(net)
+    assert [(o.name, o.code) for o in seen if o.name != "SESSION_BROKEN"][-1] == ("TRANSFER_FAILED", 3)
+    assert net.jobs(number) == {"FAILED_HAN": 1}
+
+
+@pytest.mark.parametrize("kind", ["cellular", "radio"])
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_hub_keeps_what_came_before_its_power_went(kind: str, resumes: bool) -> None:
+    taken = {}
+    for cut in (False, True):
+        net = network({"kind": kind, "segment_loss_permille": 999, "repair_rate_bit_s": 4_000, "backoff_s": 60})
+        hub, meter = home(net, METER, rate_bit_s=4_000, resume=resumes)
+        net.submit(meter, net.add_order(order(100 * KIB)))
+        begun = 0
+        while net.look(meter)["phase"] not in ("SENDING", "REPAIRING"):
+            begun = net.next_due() or 0
+            net.advance(begun)
+        net.advance(begun + 150)
+        if cut:
+            net.set_power(hub, False)
+            net.set_power(hub, True)
+        taken[cut] = next(o.tick for o in play(net) if o.name == "DELIVERED")
+    longer = taken[True] - taken[False]
+    # A minute of waiting, and what went out in 150 s once more. Segments that came are never sent anew.
+    assert 58 <= longer <= 62 if resumes or kind == "radio" else 208 <= longer <= 212
 
 
 def test_a_lost_alert_leaves_the_supplier_in_the_dark() -> None:

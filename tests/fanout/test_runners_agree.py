@@ -1,11 +1,16 @@
 """One behaviour: interpreted or compiled, whole or in slices, on one thread or two, restored in the middle: the same digest."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 
 from emulator.fanout.compiling import can_compile
+from emulator.fanout.fields import DEVICE_WIDTH
 from emulator.fanout.network import Network
 from emulator.fanout.tables import DAY_S
+from tests.fanout.homes import METER, home, names, network, order
+from tests.fanout.homes import play as run
 from tests.fanout.plays import PLAYS, Play, Stage
 from tests.fanout.watching import check, watch
 
@@ -63,3 +68,20 @@ def test_compiled_and_interpreted_are_the_same(play: Play) -> None:
             fast.net, plain.net = Network.load(plain.net.dump(), compiled=True), Network.load(fast.net.dump(), compiled=False)
     orders = range(len(play.orders))
     assert [plain.net.counts(order) for order in plain.orders[: len(orders)]] == [fast.net.counts(order) for order in fast.orders]
+
+
+def test_a_dump_with_fewer_parameters_of_devices_still_loads() -> None:
+    net = network()
+    _, meter = home(net, METER)
+    net.submit(meter, net.add_order(order()))
+    octets = net.dump()
+    size = int.from_bytes(octets[:8], "little")
+    header = json.loads(octets[8 : 8 + size])
+    for device in header["declared"]["devices"]:
+        del device["takes_parts"]
+    width = DEVICE_WIDTH - 1
+    header["declared"]["shared"]["dps"] = header["declared"]["shared"]["dps"][:width]
+    text = json.dumps(header).encode()
+    older = Network.load(len(text).to_bytes(8, "little") + text + octets[8 + size :])
+    assert older.digest() == net.digest()
+    assert names(run(older)) == names(run(net))

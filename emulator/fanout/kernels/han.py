@@ -30,6 +30,7 @@ from emulator.fanout.fields import (
     DP_RESUME,
     DP_SUB_GHZ,
     DP_SUB_GHZ_PERMILLE,
+    DP_TAKES_PARTS,
     DP_VERIFY,
     DP_WAKE,
     HP_CHECK_HARDWARE,
@@ -372,9 +373,11 @@ def chunk_ended(p: Pool, row: int) -> int:
         p.progress[row] = blocks_of(p, row)
     if p.progress[row] > 0:
         return begin_chunk(p, row)
+    part = p.orders[order * ORDER_WIDTH + O_NEXT_PART]
+    if part != NONE and not p.dps[p.profile[row] * DEVICE_WIDTH + DP_TAKES_PARTS]:
+        return transfer_failed(p, row, TRANSFER_FAILURE)
     give_back(p, row)
     p.flags[row] &= ~(RESUMES | ASKED_IN_VAIN)
-    part = p.orders[order * ORDER_WIDTH + O_NEXT_PART]
     if part != NONE:
         note(p, row, order, PART_TRANSFERRED, 0)
         p.order[row] = part

@@ -17,6 +17,7 @@ from emulator.fanout.fields import (
     HUB_OFF_FLAG,
     HUB_WIDTH,
     NODE_FILL,
+    O_PARENT,
     O_SIZE,
     ORDER_WIDTH,
     PP_BACKOFF,
@@ -24,7 +25,9 @@ from emulator.fanout.fields import (
     PP_DEFER,
     PP_KIND,
     PP_RATE_SPREAD,
+    PP_REPAIR_RATE,
     PP_RETRIES,
+    PP_SEGMENT_BYTES,
     PP_SESSION_ERROR,
     PP_UNREACHABLE,
     PP_WINDOW_FROM,
@@ -44,7 +47,7 @@ from emulator.fanout.fields import (
 from emulator.fanout.kernels.agenda import finish
 from emulator.fanout.kernels.chances import happens_at
 from emulator.fanout.kernels.draws import below, draw
-from emulator.fanout.kernels.han import arrive, discard
+from emulator.fanout.kernels.han import TRANSFER_FAILURE, arrive, discard, transfer_failed
 from emulator.fanout.kernels.queues import enqueue, free_channel, give_back, pop, withdraw
 from emulator.fanout.kernels.reports import count, note, sees
 from emulator.fanout.kernels.store import could_fit, fits, hinders, next_victim, replaceable, take
@@ -83,8 +86,13 @@ DAY = 86_400
 
 @kernel
 def fail(p: Pool, row: int, reason: int) -> int:
-    """An image does not come to its hub; the device must be off the agenda and in no queue."""
+    """An image does not come to its hub; the device must be off the agenda and in no queue.
+
+    Of a later part the WAN has nothing to tell any more, for the first came: the hub gives the whole up.
+    """
     order = p.order[row]
+    if p.orders[order * ORDER_WIDTH + O_PARENT] != order:
+        return transfer_failed(p, row, TRANSFER_FAILURE)
     note(p, row, order, NOT_DELIVERED, reason)
     sees(p, row, order, SAW_CSP_FAILED)
     return finish(p, row)
@@ -249,9 +257,16 @@ def session_ended(p: Pool, row: int) -> int:
 
 @kernel
 def cut_session(p: Pool, row: int) -> int:
-    """A transmission to a hub breaks off before its end."""
+    """A transmission to a hub breaks off before its end; of what went out by then, a hub that resumes keeps its share."""
+    left = p.due[row] - p.s[S_NOW]
     unlink(p, row)
     free_channel(p, row)
+    if p.pp[PP_KIND] == RADIO:
+        whole = duration(p, row, p.progress[row] * p.pp[PP_SEGMENT_BYTES], p.pp[PP_REPAIR_RATE])
+    else:
+        whole = duration(p, row, p.progress[row], p.hps[p.hub_profile[row >> p.s[S_SHIFT]] * HUB_WIDTH + HP_RATE])
+    planned = part_before_break(p, row, whole) if breaks(p, row) else whole
+    p.progress[row] = max(p.progress[row] - p.progress[row] * max(planned - left, 0) // whole, 1)
     return broken_off(p, row)
 
 
