@@ -38,8 +38,6 @@ from emulator.premises.state import DeviceState, RowsState, SentImage
 from emulator.simulation.agenda import Agenda
 
 TICK_MS = 1_000
-MOST_PARTS = 64
-"""Of one image; ours."""
 
 ENDED = frozenset(
     {
@@ -419,7 +417,7 @@ class Rows:
             force_replace=bool(image.force_replace),
             lane=self._party(sender or None) % LANES,
             signed=device.device_type in SIGNED_BY_SUPPLIER and self._settings.check_supplier_signature,
-            part_bytes=part_bytes(image.size_bytes, self._settings),
+            part_bytes=self._settings.part_of(image.size_bytes),
         )
         number = self.network.add_order(order, signed_for=())
         found = SentImage(
@@ -496,10 +494,3 @@ class Rows:
 _ROW = 0xFFFFFFFF
 FORGET_EVERY = 1_000
 """Orders after which those that are over are looked for; ours."""
-
-
-def part_bytes(size_bytes: int, settings: HanSettings) -> int:
-    """The largest part in which an image of this size is sent; 0 is whole."""
-    if not settings.part_bytes or size_bytes <= settings.part_bytes:
-        return 0
-    return max(settings.part_bytes, -(-size_bytes // MOST_PARTS))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from emulator.domain.settings import DAY_MS, HOUR_MS, KIB, MINUTE_MS, SECOND_MS, setting
 from emulator.domain.vocabulary import DeviceType
 
+MOST_PARTS = 64
+"""Parts of one image; ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class HanSettings:
@@ -91,3 +94,9 @@ class HanSettings:
     """Whether a pending dated activation dies when the supplier's credentials change."""
     device_log_entries: int = setting(16, "L045", "medium")
     """Entries of the CHF device log."""
+
+    def part_of(self, size_bytes: int) -> int:
+        """Octets of the largest part in which an image of this size is sent; 0 is whole."""
+        if not self.part_bytes or size_bytes <= self.part_bytes:
+            return 0
+        return max(self.part_bytes, -(-size_bytes // MOST_PARTS))
