@@ -18,7 +18,8 @@ SUCCESS, FAILURE, NOT_FOUND, HARDWARE_FAILURE = 0x00, 0x01, 0x8B, 0xC0
 """ZCL statuses in use."""
 
 _LAST, _ENCRYPTED, _FROM_TIME = 0x01, 0x02, 0x10
-_SERVER_TO_CLIENT, _NO_DEFAULT_RESPONSE = 0x08, 0x10
+SERVER_TO_CLIENT, NO_DEFAULT_RESPONSE = 0x08, 0x10
+"""Bits of the frame control."""
 
 _FIXED = {
     0x10: 1, **{0x08 + n: n + 1 for n in range(8)}, **{0x18 + n: n + 1 for n in range(8)},
@@ -211,13 +212,13 @@ def read_response(request: Component, payload: bytes, frame_counter: int | None 
 
     Encrypted answers ask for no default response (frame control 18), clear ones do not (08), as in the test messages.
     """
-    control = _SERVER_TO_CLIENT | (_NO_DEFAULT_RESPONSE if frame_counter is not None else 0)
+    control = SERVER_TO_CLIENT | (NO_DEFAULT_RESPONSE if frame_counter is not None else 0)
     return Component(request.cluster, control, request.sequence, READ_ATTRIBUTES_RESPONSE, payload, frame_counter=frame_counter)
 
 
 def default_response(request: Component, status: int, command: int | None = None) -> Component:
     """The Default Response to ``request``, direction inverted; ``command`` FF says that it was not reached."""
-    control = 0 if request.frame_control & _SERVER_TO_CLIENT else _SERVER_TO_CLIENT
+    control = 0 if request.frame_control & SERVER_TO_CLIENT else SERVER_TO_CLIENT
     payload = bytes((request.command if command is None else command, status))
     return Component(request.cluster, control, request.sequence, DEFAULT_RESPONSE, payload)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from emulator.domain.errors import Malformed
 from emulator.gbcs import times
 from emulator.gbcs.asn1 import Integer, Time, decode_element
-from emulator.gbcs.dlms import Data, decode_access_response, decode_notification, read_data
+from emulator.gbcs.dlms import Data, Tag, decode_access_response, decode_notification, read_data
 from emulator.gbcs.gbz import (
     DEFAULT_RESPONSE,
     FAILURE,
@@ -152,7 +152,14 @@ def _read_gbz_alert(message: GbcsMessage, use_case: UseCase | None, keys: Reader
     values["alert_code"], values["time_ms"] = alert.alert_code, times.read_utc_time(alert.time)
     reader = Reader(alert.extra)
     for template in use_case.alert_result if use_case else ():
-        apply(template, read_data(reader), values)
+        apply(template, _alert_content(reader), values)
+
+
+def _alert_content(reader: Reader) -> Data:
+    """A DLMS octet string (receipt of firmware), or its length and octets without a tag (dated commands; gbcs.md 7)."""
+    if reader.data[reader.position : reader.position + 1] == bytes((Tag.OCTET_STRING,)):
+        return read_data(reader)
+    return Data(Tag.OCTET_STRING, reader.take(reader.octet("length"), "instruction"))
 
 
 def _read_asn1_alert(message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]) -> None:

@@ -264,17 +264,17 @@ def all_routes() -> tuple[Route, ...]:
     return tuple(route for routes in _table().routes.values() for route in routes)
 
 
-def alert_use_case(alert_code: int, device_type: DeviceType) -> UseCase | None:
-    """The row by which a device of this type sends this alert code.
+def alert_use_case(alert_code: int, device_type: DeviceType, row: str = "") -> UseCase | None:
+    """The row by which a device of this type sends this alert code; ``row`` names it where a code has several.
 
     Specific messages first (0x8F72 of an ESME: 00CE), else the generic critical or non-critical alert by
     ``data/alert_codes.toml``; None for a code that the table does not know, or a device that does not send it.
     """
-    rows = [row for row in _table().by_name.values() if device_type in row.recipients]
-    chosen = next((row for row in rows if alert_code in row.alert_codes), None)
+    rows = [each for each in _table().by_name.values() if device_type in each.recipients]
+    chosen = next((each for each in rows if alert_code in each.alert_codes and row in ("", each.name)), None)
     known = ALERT_CODES.get(alert_code)
     if chosen is None and known is not None:
-        chosen = next((row for row in rows if not row.alert_codes and row.critical is known.critical), None)
+        chosen = next((each for each in rows if not each.alert_codes and each.critical is known.critical), None)
     return None if chosen is None else replace(chosen, recipient=chosen.recipients[device_type])
 
 

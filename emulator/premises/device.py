@@ -15,10 +15,11 @@ from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_mac, verify_signature
 from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Asn1Item, Format, UseCase, by_code
-from emulator.premises import activation, cosem, faulty, joins, zcl
+from emulator.premises import activation, cosem, dated, faulty, joins, zcl
+from emulator.premises.actions.clock import synchronise
+from emulator.premises.answers import Answer
 from emulator.premises.context import Context
-from emulator.premises.cosem import Answer, synchronise
-from emulator.premises.objects import CLOCK_RELIABLE, CLOCK_UNRELIABLE
+from emulator.premises.rules.identity import CLOCK_RELIABLE, CLOCK_UNRELIABLE
 from emulator.premises.sending import send_alert, send_response
 from emulator.premises.state import DeviceState
 
@@ -109,6 +110,15 @@ def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_ca
         return
     if answer is not None:
         send_response(context, device, message, use_case, answer.content, now_ms, answer.originator_counter)
+
+
+def change_due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
+    """The date of a change has come."""
+    dated.due(context, device, number, now_ms, APPLIERS)
+
+
+APPLIERS: Mapping[str, dated.Apply] = {Format.DLMS: cosem.activate, Format.GBZ: zcl.apply_dated}
+"""How a dated change is made, by the format of its Command."""
 
 
 def _execute_asn1(context: Context, device: DeviceState, view: CommandView, now_ms: int) -> Answer | None:

@@ -7,7 +7,7 @@ from emulator.gbcs import dlms
 from emulator.gbcs.dlms import AccessResult, Data, Operation
 from emulator.gbcs.times import cosem
 from emulator.premises.context import Context
-from emulator.premises.objects import members
+from emulator.premises.readings import members
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, LogEntry
 

@@ -1,39 +1,29 @@
-"""The object stores of the devices: COSEM attributes and ZCL attributes by device type, from ``data/objects.toml``.
+"""The object stores of the devices: COSEM and ZCL attributes by device type, from ``data/objects/*.toml``.
 
 A value that was set stays; everything else follows from the device, the seed and the time, and is not stored.
 """
 
+import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import eui_bytes
+from emulator.domain.errors import Broken
 from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs import dlms
-from emulator.gbcs.dlms import Attribute, Data, Tag, decode_data
-from emulator.gbcs.gbz import ZclValue
-from emulator.gbcs.times import cosem
+from emulator.gbcs.dlms import Access, Attribute, Data, Tag, decode_data
+from emulator.gbcs.gbz import OCTET_STRING, ZclValue
+from emulator.gbcs.protected import ProtectedAttribute
 from emulator.premises.context import Context
-from emulator.premises.faulty import version_named
+from emulator.premises.readings import Reading, stored
+from emulator.premises.rules import RULES
 from emulator.premises.state import DeviceState
-from emulator.simulation.draws import draw_below
 
-HOUR_MS = 3_600_000
-CLOCK_RELIABLE, CLOCK_UNRELIABLE = 0, 2
-"""Clock status: the answers to ECS70 and GCS28 are 0 on success; 2 is doubtful in COSEM and the failing code of GCS28."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a rule may look at."""
-
-    context: Context
-    device: DeviceState
-    now_ms: int
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+"""``{1..5}`` in an attribute: the row stands for each number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,141 +34,129 @@ class Row:
     constant: bytes
     type: int
     mirrored: bool
+    settable: bool
+    variants: str
+    """First letters of the ESME variants that have it; empty: all."""
     source: str
     confidence: str
 
-
-def _grown(reading: Reading, purpose: str, least: int, spread: int, per_hour: int) -> int:
-    """A register that began at a seeded reading and grows by a seeded rate: up to ``per_hour`` units an hour."""
-    context, eui = reading.context, reading.device.eui
-    begun = least + draw_below(spread, context.seed, eui, 0, f"{purpose} begin")
-    rate = per_hour // 4 + draw_below(per_hour, context.seed, eui, 0, f"{purpose} rate")
-    return begun + max(0, reading.now_ms - context.start_ms) * rate // HOUR_MS
-
-
-def _import_registers(reading: Reading) -> Data:
-    def unit(enum: int) -> Data:
-        return dlms.structure(dlms.number(Tag.INT8, 0), dlms.number(Tag.ENUM, enum))
-
-    active = dlms.number(Tag.UINT32, _grown(reading, "active import", 1_000_000, 20_000_000, 800) & 0xFFFFFFFF)
-    reactive = dlms.number(Tag.UINT32, _grown(reading, "reactive import", 100_000, 2_000_000, 80) & 0xFFFFFFFF)
-    items = [active, unit(30), reactive, unit(32)]
-    if "B" in reading.device.definition.esme_variant:  # twin element meters have a fifth value
-        items.append(dlms.number(Tag.UINT32, _grown(reading, "second import", 500_000, 9_000_000, 400) & 0xFFFFFFFF))
-    return dlms.structure(*items)
-
-
-def _active_devices(reading: Reading) -> Data:
-    context, log = reading.context, reading.context.hub_of(reading.device).device_log
-    return dlms.array(*(_log_entry(context, entry.device, entry.last_communication_ms) for entry in log))
-
-
-def _log_entry(context: Context, device: int, last_ms: int) -> Data:
-    """One entry with the state of its link; the test messages give the types, link figures are seeded."""
-
-    def drawn(purpose: str, spread: int) -> int:
-        return draw_below(spread, context.seed, device, 0, f"link {purpose}")
-
-    best, lqi = -30 - drawn("rssi", 20), 180 + drawn("lqi", 60)
-    rssi = [dlms.number(Tag.INT8, value) for value in (best, best - 15, best - 40)]
-    quality = [dlms.number(Tag.UINT8, value) for value in (lqi, lqi - 60, lqi - 120)]
-    counts = [dlms.number(Tag.UINT8, value) for value in (1, 0, 100, 1, 1)]
-    status = Data(Tag.BIT_STRING, "11001000")
-    seen = dlms.octets(cosem(last_ms or context.start_ms))
-    return dlms.structure(dlms.octets(eui_bytes(device)), status, *rssi, *quality, seen, *counts)
-
-
-def _text(value: str, size: int) -> bytes:
-    return value.encode("latin-1", "replace")[:size].ljust(size)
-
-
-RULES: Mapping[str, Callable[[Reading], int | bytes | Data]] = {
-    "eui": lambda reading: eui_bytes(reading.device.eui),
-    "firmware_version": lambda reading: version_named(reading.context, reading.device, reading.now_ms).to_bytes(4, "big"),
-    "hardware_version": lambda reading: reading.device.definition.hardware_version & 0xFF,
-    "manufacturer": lambda reading: _text(reading.device.definition.manufacturer, 4),
-    "model": lambda reading: _text(reading.device.definition.model, 8),
-    "esme_variant": lambda reading: _text(reading.device.definition.esme_variant or "A", 1),
-    "clock": lambda reading: cosem(reading.now_ms + reading.device.clock_offset_ms),
-    "clock_status": lambda reading: CLOCK_RELIABLE if reading.device.clock_reliable else CLOCK_UNRELIABLE,
-    "import_registers": _import_registers,
-    "gas_consumption": lambda reading: _grown(reading, "gas", 200_000, 9_000_000, 400),
-    "active_devices": _active_devices,
-}
-"""How values come about that are not constant."""
+    def fits(self, device: DeviceState) -> bool:
+        """Whether a device of this type has the attribute by its variant."""
+        return not self.variants or (device.definition.esme_variant or "A")[0] in self.variants
 
 
 @cache
 def rows(kind: str) -> Mapping[tuple[str, DeviceType], Row]:
-    """The rows of ``cosem`` or ``zcl``, by attribute and device type."""
-    table = tomllib.loads(resources.files("emulator.premises").joinpath("data/objects.toml").read_text("utf-8"))
+    """The rows of ``cosem`` or ``zcl``, by attribute and device type; :class:`Broken` for a wrong one."""
     found: dict[tuple[str, DeviceType], Row] = {}
-    for raw in table[kind]:
-        row = _row(raw, kind)
-        for device in raw["devices"]:
-            found[raw["attribute"], DeviceType(device)] = row
+    for file in sorted(resources.files("emulator.premises").joinpath("data/objects").iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".toml"):
+            continue
+        for raw in tomllib.loads(file.read_text("utf-8")).get(kind, []):
+            row = _row(raw, kind, file.name)
+            for key in ((attribute, DeviceType(name)) for attribute in _expanded(raw["attribute"]) for name in raw["devices"]):
+                if key in found:
+                    raise Broken(f"{file.name}: {key[1]} has {key[0]} twice")
+                found[key] = row
     return found
 
 
-def _row(raw: Mapping[str, Any], kind: str) -> Row:
+def _expanded(attribute: str) -> Iterator[str]:
+    """The attributes that a row with ``{a..b}`` stands for."""
+    match = _RANGE.search(attribute)
+    if match is None:
+        yield attribute
+        return
+    for number in range(int(match[1]), int(match[2]) + 1):
+        yield from _expanded(f"{attribute[: match.start()]}{number}{attribute[match.end() :]}")
+
+
+def _row(raw: Mapping[str, Any], kind: str, file: str) -> Row:
     type_ = raw.get("type", 0)
     rule = raw.get("rule", "")
     if rule and rule not in RULES:
-        raise ValueError(f"objects.toml: {raw['attribute']} has the unknown rule {rule}")
+        raise Broken(f"{file}: {raw['attribute']} has the unknown rule {rule}")
     return Row(
         rule=rule,
         constant=bytes.fromhex(raw.get("constant", "")),
         type=Tag[type_] if kind == "cosem" and type_ else type_,
         mirrored=raw.get("mirrored", False),
+        settable=raw.get("settable", False),
+        variants=raw.get("variants", ""),
         source=raw["source"],
         confidence=raw["confidence"],
     )
 
 
-def members(data: Data, count: int) -> tuple[Data, ...]:
-    """The elements of a structure of ``count``; :class:`Malformed` for anything else."""
-    if len(data.items) != count:
-        raise Malformed(f"a structure has {len(data.items)} elements", where="DLMS parameter", expected=str(count))
-    return data.items
+def cosem_row(device: DeviceState, attribute: str) -> Row | None:
+    """The row of an attribute that this device has, or None."""
+    row = rows("cosem").get((attribute, device.device_type))
+    return row if row is not None and row.fits(device) else None
 
 
-def read_cosem(context: Context, device: DeviceState, attribute: Attribute, now_ms: int) -> Data | None:
+def read_cosem(
+    context: Context, device: DeviceState, wanted: Attribute | Access | ProtectedAttribute, now_ms: int
+) -> Data | None:
     """The value of a COSEM attribute, or None where the device has none."""
+    attribute = wanted if isinstance(wanted, Attribute) else wanted.attribute
     key = str(attribute)
-    if key in device.attributes:
-        return decode_data(bytes.fromhex(device.attributes[key]))
-    row = rows("cosem").get((key, device.device_type))
+    row = cosem_row(device, key)
     if row is None:
         return None
+    if (kept := stored(device, key)) is not None:
+        return kept
     if not row.rule:
         return decode_data(row.constant)
-    value = RULES[row.rule](Reading(context, device, now_ms))
+    reading = Reading(context, device, now_ms, key)
+    if isinstance(wanted, Access):
+        reading = replace(reading, selector=wanted.selector, selection=wanted.selection)
+    elif isinstance(wanted, ProtectedAttribute):
+        reading = replace(reading, period=wanted.period)
+    value = RULES[row.rule](reading)
     if isinstance(value, Data):
         return value
     return dlms.octets(value) if isinstance(value, bytes) else dlms.number(Tag(row.type), value)
 
 
-def write_cosem(device: DeviceState, attribute: Attribute, value: Data) -> None:
-    """Set a COSEM attribute."""
-    device.attributes[str(attribute)] = value.encode().hex()
-
-
 def read_zcl(context: Context, device: DeviceState, cluster: int, attribute: int, now_ms: int) -> ZclValue | None:
     """The value of a ZCL attribute, or None where the device has none."""
-    row = rows("zcl").get((f"{cluster:04X} {attribute:04X}", device.device_type))
+    key = zcl_key(cluster, attribute)
+    row = rows("zcl").get((key, device.device_type))
     if row is None:
         return None
-    if not row.rule:
-        return ZclValue(row.type, int.from_bytes(row.constant, "big"))
-    subject = _mirrored(context, device) if row.mirrored else device
+    subject = mirrored(context, device) if row.mirrored else device
     if subject is None:
         return None
-    value = RULES[row.rule](Reading(context, subject, now_ms))
+    if key in subject.attributes:
+        return _zcl_value(row, bytes.fromhex(subject.attributes[key]))
+    if not row.rule:
+        return _zcl_value(row, row.constant)
+    value = RULES[row.rule](Reading(context, subject, now_ms, key))
     assert not isinstance(value, Data), "rules of ZCL attributes give numbers or octets"
     return ZclValue(row.type, value)
 
 
-def _mirrored(context: Context, device: DeviceState) -> DeviceState | None:
+def write_zcl(device: DeviceState, cluster: int, attribute: int, value: int | bytes) -> None:
+    """Set a ZCL attribute: a number, kept as the shortest big-endian octets, or the octets of a string."""
+    octets = value if isinstance(value, bytes) else value.to_bytes(max(1, (value.bit_length() + 8) // 8), "big", signed=value < 0)
+    device.attributes[zcl_key(cluster, attribute)] = octets.hex()
+
+
+def zcl_key(cluster: int, attribute: int) -> str:
+    """How a ZCL attribute is named in tables and state."""
+    return f"{cluster:04X} {attribute:04X}"
+
+
+_SIGNED, _STRINGS = range(0x28, 0x30), range(OCTET_STRING, OCTET_STRING + 4)
+
+
+def _zcl_value(row: Row, octets: bytes) -> ZclValue:
+    if row.type in _STRINGS:
+        return ZclValue(row.type, octets)
+    return ZclValue(row.type, int.from_bytes(octets, "big", signed=row.type in _SIGNED))
+
+
+def mirrored(context: Context, device: DeviceState) -> DeviceState | None:
     """Whose values a device answers with: its own, or for a GPF those of the gas meter of its home."""
     if device.device_type is not DeviceType.GPF:
         return device

@@ -277,6 +277,7 @@ _HANDLERS: Mapping[str, Callable[[Premises, Event], None]] = {
     "device.wakes": Premises._wakes,
     "device.command": Premises._command,
     "device.due": lambda premises, event: premises._step(event, activation.due),
+    "device.change": lambda premises, event: premises._step(event, device.change_due),
     "columns.due": Premises._go_on,
 }
 """What happens at each topic. Arguments: EUIs of hub or device first, then the message or the number that names the step."""

@@ -65,12 +65,14 @@ def send_alert(
     now_ms: int,
     values: Mapping[str, object] | None = None,
     time_ms: int | None = None,
+    row: str = "",
 ) -> None:
     """Send an alert to the party that the table names for it; ``time_ms`` is what the alert says instead of the device's clock.
 
-    A device that does not know the alert, or trusts nobody in the recipient's role, keeps silent.
+    ``row`` names the use case where the alert code is one of several messages. A device that does not know the alert, or trusts
+    nobody in the recipient's role, keeps silent.
     """
-    use_case = alert_use_case(alert_code, device.device_type)
+    use_case = alert_use_case(alert_code, device.device_type, row)
     role = RemotePartyRole.SUPPLIER if use_case is None or use_case.recipient is None else use_case.recipient
     recipient = device.credentials.get(role)
     if use_case is None or recipient is None:

@@ -86,6 +86,25 @@ class Activation:
 
 
 @dataclass(slots=True)
+class DatedChange:
+    """Something that a device does at a date of its own clock."""
+
+    number: int
+    """Names the change in agenda events."""
+    form: str
+    """Format of the Command: ``dlms`` or ``gbz``."""
+    instruction: bytes
+    """Class, OBIS and attribute, or cluster, frame control and command."""
+    payload: bytes
+    """What the format keeps for the date."""
+    message_code: int
+    counter: int
+    """Originator counter of the Command."""
+    at_ms: int
+    """Device time; 0 is at once."""
+
+
+@dataclass(slots=True)
 class DeviceState:
     """A device of a home. What it runs and holds, its power and its place on the HAN are in the columns."""
 
@@ -97,6 +116,8 @@ class DeviceState:
     """Its own device log: the devices with which it has joined."""
     attributes: dict[str, str] = field(default_factory=dict)
     """Values that were set, encoded in hexadecimal, by attribute; the rest follows from its profile."""
+    dated: dict[str, DatedChange] = field(default_factory=dict)
+    """Changes that wait for their date, by format and instruction."""
     pending: PendingActivation | None = None
     activation: Activation | None = None
     alert_counter: int = 0

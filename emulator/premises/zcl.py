@@ -1,40 +1,93 @@
-"""Execution of GBZ Commands: attributes are read from the store, anything else gets a Default Response (derive.md)."""
+"""Execution of GBZ Commands: attributes are read from the store, commands run their handlers, and most get a Default Response
+(derive.md)."""
 
+from dataclasses import replace
+
+from emulator.domain.errors import Malformed
 from emulator.gbcs import gbz
 from emulator.gbcs.commands import CommandView
 from emulator.gbcs.gbz import AttributeRecord, Component
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protect import seal
 from emulator.gbcs.protected import sealing_key
-from emulator.gbcs.usecases import GbzItem
+from emulator.gbcs.usecases import GbzItem, UseCase
 from emulator.premises import objects
+from emulator.premises.actions import ZCL, ZCL_DATED
+from emulator.premises.answers import Answer, ZclAnswer, ZclCall
 from emulator.premises.context import Context
-from emulator.premises.cosem import Answer
 from emulator.premises.readers import reader_secret
-from emulator.premises.state import DeviceState
+from emulator.premises.state import DatedChange, DeviceState
+
+CLUSTER_COMMAND, TYPE_AND_DIRECTION = 0x03, 0x0B
+"""Bits of the frame control: type of command, and type with direction (gbcs.md 7)."""
 
 
 def execute(context: Context, device: DeviceState, view: CommandView, now_ms: int) -> Answer:
     """Run the components; raise :class:`Malformed` when the reader's certificate cannot be read."""
     message = view.message
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
-    encrypted = [isinstance(item, GbzItem) and item.encrypted_answer for item in view.use_case.request]
-    own_counter = _own_counter(device, message) if any(encrypted) else None
+    own_counter = _own_counter(device, message) if view.use_case.sensitive else None
     answers: list[Component] = []
-    frame_counter = 0
-    for index, request in enumerate(view.components):
-        if request.command != gbz.READ_ATTRIBUTES or request.frame_control & 0x03:
-            answers.append(gbz.default_response(request, gbz.HARDWARE_FAILURE if broken else gbz.SUCCESS))
-            continue
-        payload = gbz.encode_records(_records(context, device, request, broken, now_ms))
-        if index < len(encrypted) and encrypted[index]:
-            key = sealing_key(message, reader_secret(context, device, message), own_counter)
-            sealed = seal(payload, key, message.recipient)
-            answers.append(gbz.read_response(request, sealed, frame_counter))
-            frame_counter += 1
-        else:
-            answers.append(gbz.read_response(request, payload))
+    for request in view.components:
+        answers += _run(context, device, view, request, broken, now_ms)
+    if any(_encrypted(view.use_case, answer.cluster) for answer in answers if answer.command != gbz.DEFAULT_RESPONSE):
+        answers = _sealed(context, device, view, answers, own_counter)
     return Answer(gbz.encode_components(answers), own_counter)
+
+
+def _run(
+    context: Context, device: DeviceState, view: CommandView, request: Component, broken: bool, now_ms: int
+) -> list[Component]:
+    """The answers to one component, clear."""
+    if request.command == gbz.READ_ATTRIBUTES and not request.frame_control & CLUSTER_COMMAND:
+        payload = gbz.encode_records(_records(context, device, request, broken, now_ms))
+        return [gbz.read_response(request, payload)]
+    if broken:
+        return [gbz.default_response(request, gbz.HARDWARE_FAILURE)]
+    handler = ZCL.get((request.cluster, request.frame_control & TYPE_AND_DIRECTION, request.command))
+    if handler is None:
+        context.note(device, f"knows no command {request.command:02X} of cluster {request.cluster:04X}")
+        return [gbz.default_response(request, gbz.FAILURE)]
+    try:
+        answer = handler(ZclCall(context, device, view, request, now_ms))
+    except Malformed as error:
+        context.note(device, f"cannot run command {request.command:02X} of cluster {request.cluster:04X}: {error}")
+        answer = ZclAnswer(gbz.FAILURE)
+    if not answer.replies:
+        return [gbz.default_response(request, answer.status)]
+    return [
+        Component(request.cluster, reply.frame_control, request.sequence, reply.command, reply.payload)
+        for reply in answer.replies
+    ]
+
+
+def _encrypted(use_case: UseCase, cluster: int) -> bool:
+    return any(isinstance(item, GbzItem) and item.encrypted_answer and item.cluster == cluster for item in use_case.request)
+
+
+def _sealed(
+    context: Context, device: DeviceState, view: CommandView, answers: list[Component], own_counter: int | None
+) -> list[Component]:
+    """Encrypt what answers the sensitive components; a frame counter counts them, and none asks for a default response."""
+    key = sealing_key(view.message, reader_secret(context, device, view.message), own_counter)
+    sealed, frame_counter = [], 0
+    for answer in answers:
+        if answer.command != gbz.DEFAULT_RESPONSE and _encrypted(view.use_case, answer.cluster):
+            payload = seal(answer.payload, key, view.message.recipient)
+            control = answer.frame_control | gbz.NO_DEFAULT_RESPONSE
+            answer = replace(answer, frame_control=control, payload=payload, frame_counter=frame_counter)
+            frame_counter += 1
+        sealed.append(answer)
+    return sealed
+
+
+def apply_dated(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
+    """Make a dated ZCL command happen; :class:`Malformed` where it cannot."""
+    cluster, frame_control, command = int.from_bytes(change.instruction[:2], "big"), *change.instruction[2:4]
+    run = ZCL_DATED.get((cluster, frame_control & TYPE_AND_DIRECTION, command))
+    if run is None:
+        raise Malformed("no such command can be dated", where=change.instruction.hex())
+    run(context, device, change, now_ms)
 
 
 def _own_counter(device: DeviceState, message: GbcsMessage) -> int | None:

@@ -138,7 +138,8 @@ def test_alerts_equal_the_published_ones(pack: Pack) -> None:
         code, time_ms = said["alert_code"], said["time_ms"]
         assert isinstance(code, int)
         assert isinstance(time_ms, int)
-        use_case = alert_use_case(code, vector.device_type)
+        row = next(row for row in rows_of(message.message_code) if vector.device_type in row.recipients)
+        use_case = alert_use_case(code, vector.device_type, row.name)
         assert use_case is not None
         assert use_case.code == message.message_code
         assert use_case.recipient is not None

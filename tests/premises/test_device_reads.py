@@ -153,11 +153,10 @@ def test_identity() -> None:
 
 def test_unknown_attributes_are_errors_and_sets_are_kept() -> None:
     rig = Rig()
-    wanted = Attribute.parse("1 0-0:1.2.3.255 2")
 
-    def access(operation: Operation) -> list[int]:
+    def access(operation: Operation, attribute: str = "1 0-0:1.2.3.255 2") -> list[int]:
         message = rig.command("11.2", ESME)
-        item = Access(operation, wanted)
+        item = Access(operation, Attribute.parse(attribute))
         content = AccessRequest(invoke_id(message.counter), (item,)).encode()
         message = replace(message, content=content)
         rig.transmit(message)
@@ -165,9 +164,13 @@ def test_unknown_attributes_are_errors_and_sets_are_kept() -> None:
         return list(rig.answers(message)[0].says["results"])
 
     assert access(Operation.GET) == [4]
-    assert access(Operation.SET) == [0]
-    assert access(Operation.GET) == [0]
-    assert access(Operation.ACTION) == [0]
+    assert access(Operation.SET) == [4]
+    assert access(Operation.ACTION) == [4]
+    assert access(Operation.SET, "8 0-0:1.0.0.255 2") == [4], "what cannot be set is not there to be set"
+    base = "8 0-0:1.0.0.255 9"
+    assert access(Operation.SET, base) == [0]
+    assert access(Operation.GET, base) == [0]
+    assert rig.state.devices[ESME].attributes[base] == "00", "the null that was set"
 
 
 def test_clocks() -> None:
@@ -230,7 +233,7 @@ def test_gas_commands_without_behaviour_get_a_default_response() -> None:
     rig.transmit(message)
     rig.run(HOUR_MS)
     (answer,) = decode_components(rig.answers(message)[0].message.content)
-    assert (answer.command, answer.payload) == (0x0B, b"\x22\x00")
+    assert (answer.command, answer.payload) == (0x0B, b"\x22\x01")
 
 
 @pytest.mark.parametrize("kind", ["cosem", "zcl"])

@@ -1,0 +1,9 @@
+"""How values come about that are neither set nor constant: rules by name, one module per subject."""
+
+from collections.abc import Mapping
+
+from emulator.premises.readings import Rule
+from emulator.premises.rules import identity
+
+RULES: Mapping[str, Rule] = {**identity.RULES}
+"""Every rule that a row of ``data/objects`` may name."""
