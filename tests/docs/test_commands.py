@@ -99,7 +99,7 @@ async def test_the_walk_through_the_command_line_does_what_it_says(tmp_path: Pat
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output = (await asyncio.wait_for(process.communicate(), 120))[0].decode()
+        output = (await asyncio.wait_for(process.communicate(), 600))[0].decode()
     assert process.returncode == 0, output
     for words in ("state: VERIFIED", "activate_image_code: 0", "firmware_version: 00010300", "DeviceFirmwareVersion: 00010300"):
         assert words in output, output
