@@ -510,6 +510,22 @@ that is not, 2 wrong usage or input, 3 nobody answers.
     return text + describe("dcc-emulator", typer.main.get_command(application))
 
 
+def failures() -> str:
+    """The failure catalogue and what shows each row."""
+    text = """# What can fail in a firmware update, and who sees it
+
+The failure catalogue of the reference (ota.md section 12), row by row: where it happens, who hears of it by which message, and
+the [scenarios](scenario.md) and tests that show it. Whoever is not named hears nothing. [Faults](faults.md) say how to cause it.
+"""
+    rows = tomllib.loads((ROOT / "tests" / "failures" / "catalogue.toml").read_text("utf-8"))
+    shown = []
+    for number, row in rows.items():
+        names = ", ".join(f"`{name}`" for name in row["scenarios"])
+        tests = "<br>".join(f"`{name.rpartition('::')[2]}`" for name in row["tests"])
+        shown.append((number, row["where"], row["failure"], row["seen"], names, tests))
+    return text + "\n" + table(("Row", "Where", "What fails", "Who sees what", "Scenarios", "Tests"), shown)
+
+
 WRITERS: Mapping[str, Callable[[], str]] = {
     "coverage.md": coverage,
     "response-codes.md": response_codes,
@@ -522,6 +538,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "states.md": states,
     "network.md": network,
     "faults.md": faults,
+    "failures.md": failures,
     "control-api.md": control_api,
     "reports.md": reports,
     "command-line.md": command_line,
