@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from emulator.cli.output import JsonFlag, print_fields, print_json, verb
-from emulator.conformance.cases import as_document, from_document, list_cases
-from emulator.conformance.compare import Verdict, compare_folders, html, junit, summary
+from emulator.cli.output import JsonFlag, print_fields, print_json, print_rows, verb
+from emulator.conformance.cases import Case, as_document, from_document, list_cases
+from emulator.conformance.compare import Verdict, compare_folders, is_wanted
 from emulator.conformance.keys import FolderKeys
-from emulator.conformance.produce import produce_all
+from emulator.conformance.produce import produce_all, reasons_in
+from emulator.conformance.reports import html, junit, summary
 from emulator.domain.errors import Malformed
 
 application = typer.Typer(help="Compare with published test messages: list cases, produce messages, compare.")
@@ -19,24 +20,43 @@ application = typer.Typer(help="Compare with published test messages: list cases
 Folder = Annotated[Path, typer.Option(exists=True, file_okay=False, show_default=False)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
 Maybe = Annotated[Path | None, typer.Option(exists=True, file_okay=False, show_default=False)]
+Only = Annotated[
+    list[str] | None, typer.Option(help="Only this use case or case, such as `ECS17b`; may be repeated.", show_default=False)
+]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report here.", show_default=False)]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page here.", show_default=False)]
 
 
 @application.callback(invoke_without_command=True)
 @verb
 def all_steps(
-    context: typer.Context, rtds: Maybe = None, templates: Maybe = None, keys: Maybe = None, json_output: JsonFlag = False
+    context: typer.Context,
+    rtds: Maybe = None,
+    templates: Maybe = None,
+    keys: Maybe = None,
+    out: Annotated[Path | None, typer.Option(help="Keep what is produced here.", show_default=False)] = None,
+    only: Only = None,
+    junit_report: Junit = None,
+    html_report: Html = None,
+    json_output: JsonFlag = False,
 ) -> None:
-    """Compare with published test messages: without a step, take all three."""
+    """Compare with published test messages: without a step, take all three.
+
+    One use case alone, with what differs: `dcc-emulator conformance --rtds DIR --templates DIR --only ECS17b`.
+    """
     if context.invoked_subcommand is not None:
         return
     if rtds is None or templates is None:
         raise typer.BadParameter("name the folders with --rtds and --templates, or a step")
     cases, without = list_cases(rtds, templates)
-    lookup = FolderKeys(keys or _keystore(rtds))
-    with tempfile.TemporaryDirectory() as folder:
-        failed = produce_all(cases, lookup, Path(folder))
-        verdicts = compare_folders(Path(folder), rtds, lookup)
-    _show(summary(verdicts, len(cases), without, failed), json_output)
+    wanted = _wanted(cases, only)
+    keystore = keys or _keystore(rtds)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = out or Path(temporary)
+        failed = produce_all(wanted, FolderKeys(keystore), folder, among=cases)
+        verdicts = compare_folders(folder, rtds, keystore, failed.reasons, only or ())
+    _write(verdicts, junit_report, html_report)
+    _show_all(summary(verdicts, len(wanted), [case for case in without if is_wanted(case, only or ())], failed), json_output)
 
 
 @application.command("cases")
@@ -51,12 +71,17 @@ def cases_step(rtds: Folder, templates: Folder, out: Out, json_output: JsonFlag 
 @application.command("produce")
 @verb
 def produce_step(
-    cases: Annotated[Path, typer.Option(exists=True, dir_okay=False)], keys: Folder, out: Out, json_output: JsonFlag = False
+    cases: Annotated[Path, typer.Option(exists=True, dir_okay=False)],
+    keys: Folder,
+    out: Out,
+    only: Only = None,
+    json_output: JsonFlag = False,
 ) -> None:
-    """Build the messages of the cases."""
+    """Build the messages of the cases, and let virtual devices answer them."""
     listed = from_document(_document(cases))
-    failed = produce_all(listed, FolderKeys(keys), out)
-    _show({"cases": len(listed), "not_produced": failed}, json_output)
+    wanted = _wanted(listed, only)
+    failed = produce_all(wanted, FolderKeys(keys), out, among=listed)
+    _show({"cases": len(wanted), "not_produced": failed.not_produced, "not_answered": failed.not_answered}, json_output)
 
 
 @application.command("compare")
@@ -65,16 +90,29 @@ def compare_step(
     produced: Folder,
     rtds: Folder,
     keys: Maybe = None,
-    junit_report: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report here.")] = None,
-    html_report: Annotated[Path | None, typer.Option("--html", help="Write a page here.")] = None,
+    only: Only = None,
+    junit_report: Junit = None,
+    html_report: Html = None,
     json_output: JsonFlag = False,
 ) -> None:
     """Compare produced messages with the published ones."""
-    verdicts = compare_folders(produced, rtds, FolderKeys(keys or _keystore(rtds)))
+    failed = reasons_in(produced)
+    verdicts = compare_folders(produced, rtds, keys or _keystore(rtds), failed.reasons, only or ())
+    _write(verdicts, junit_report, html_report)
+    _show_all(summary(verdicts, _cases_of(verdicts), [], failed), json_output)
+
+
+def _wanted(cases: list[Case], only: list[str] | None) -> list[Case]:
+    found = [case for case in cases if is_wanted(case.case, only or ())]
+    if only and not found:
+        raise Malformed(f"no case is called {' or '.join(only)}", where="--only", expected="a use case such as ECS17b")
+    return found
+
+
+def _write(verdicts: list[Verdict], junit_report: Path | None, html_report: Path | None) -> None:
     for path, report in ((junit_report, junit), (html_report, html)):
         if path is not None:
             path.write_text(report(verdicts))
-    _show(summary(verdicts, _cases_of(verdicts), [], {}), json_output)
 
 
 def _cases_of(verdicts: list[Verdict]) -> int:
@@ -95,6 +133,23 @@ def _document(path: Path) -> dict[str, object]:
     except ValueError as error:
         raise Malformed(f"the file is not JSON: {error}", where=str(path)) from None
     return found if isinstance(found, dict) else {}
+
+
+def _show_all(values: dict[str, object], as_json: bool) -> None:
+    """Counts, and what differs, one line each."""
+    if as_json:
+        print_json(values)
+        return
+    lists = ("without_request", "not_produced", "not_answered", "by_use_case", "different")
+    print_fields("", {name: value for name, value in values.items() if name not in lists})
+    for name in ("not_produced", "not_answered"):
+        found = values[name]
+        if isinstance(found, dict) and found:
+            print_rows(("case", "why"), found.items(), name.replace("_", " "))
+    different = values["different"]
+    if isinstance(different, list) and different:
+        columns = ("case", "kind", "verdict", "octet", "where")
+        print_rows(columns, [[each[column] for column in columns] for each in different], "different")
 
 
 def _show(values: dict[str, object], as_json: bool) -> None:

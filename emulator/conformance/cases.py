@@ -28,7 +28,13 @@ SET_TIME = "2015-01-01T00:00:00Z"
 """When the published messages were made (gbcs.md 7), where no Response of the set says a time."""
 
 _NAME = re.compile(r"(?P<case>.+?)_(?P<kind>PRECOMMAND|COMMAND|RESPONSE|ALERT)(?P<rest>.*?)(?:_GBCS)?", re.ASCII)
-_TYPES = dict(zip(range(0xA0, 0xA7), ("ESME", "GSME", "CHF", "GPF", "PPMID", "HCALCS", "ESME"), strict=True))
+_ALERT = re.compile(r"_8[0-9A-F]{3}(?=_|$)", re.ASCII)
+"""What the case of an alert has in its name beside that of the Command from which it follows: the alert code."""
+
+DEVICE_DIGITS: Mapping[int, DeviceType] = {
+    0xA0: DeviceType.ESME, 0xA1: DeviceType.GSME, 0xA2: DeviceType.CHF, 0xA3: DeviceType.GPF, 0xA4: DeviceType.PPMID,
+    0xA5: DeviceType.HCALCS, 0xA6: DeviceType.ESME,
+}  # fmt: skip
 """Last octet of the test devices (gbcs.md 11); others by the use case."""
 
 
@@ -46,11 +52,38 @@ class Case:
     user: str
     user_counter: int
     acb_counter: int
+    device_counter: int
+    """Counter of the device's own for the first alert, or for data encrypted for someone unknown to it; 0 where neither is."""
     current_utc: str
     wanted: list[str] = field(default_factory=list)
     """Which kinds of message are published for it."""
     home: dict[str, str] = field(default_factory=dict)
     """What else the home knows: type and certificate (hexadecimal) of the other device of a join."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether its name says that the device cannot do what is asked."""
+        return "ERROR" in self.case
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether its name says that the device has nothing of what is asked for."""
+        return "NOT_FOUND" in self.case
+
+    @property
+    def clock_unreliable(self) -> bool:
+        """Whether its name says that the device's clock is not to be relied on."""
+        return "UNRELIABLE" in self.case
+
+    def alert_case(self, alert_code: int) -> str:
+        """The name under which an alert that follows is published."""
+        family, variant, *rest = self.case.split("_")
+        return "_".join((family, variant, f"{alert_code:04X}", *rest))
+
+
+def command_case(case: str) -> str:
+    """The case of the Command from which the alert of a case follows; any other case itself."""
+    return _ALERT.sub("", case, count=1)
 
 
 def messages_in(folder: Path) -> dict[str, dict[str, Path]]:
@@ -97,17 +130,25 @@ def list_cases(messages: Path, requests: Path) -> tuple[list[Case], list[str]]:
         re.sub(r"_REQUEST(_DUIS)?$", "", path.stem): path for path in sorted(requests.rglob("*")) if path.suffix.upper() == ".XML"
     }
     published = messages_in(messages)
-    now = _time_of(published)
+    now = _time_of(published) or SET_TIME
     cases, without = [], []
     for name, kinds in published.items():
-        request = request_for(name, templates)
         if "COMMAND" not in kinds:
+            if "COMMAND" not in published.get(command_case(name), {}):
+                without.append(name)
             continue
-        case = None if request is None else _case(name, request, kinds, now)
-        if case is None:
+        request = request_for(name, templates)
+        if request is None:
             without.append(name)
-        else:
-            cases.append(case)
+            continue
+        alerts = [
+            path
+            for other, theirs in published.items()
+            if command_case(other) == name
+            for kind, path in theirs.items()
+            if kind.startswith("ALERT")
+        ]
+        cases.append(_case(name, request, kinds, alerts, now))
     return cases, without
 
 
@@ -133,10 +174,10 @@ def _time_of(published: Mapping[str, Mapping[str, Path]]) -> str:
             message = decode_message(octets_in(kinds["RESPONSE"]))
             if message.date_time:
                 said[times.as_text(times.read_cosem(message.date_time))] += 1
-    return said.most_common(1)[0][0] if said else SET_TIME
+    return said.most_common(1)[0][0] if said else ""
 
 
-def _case(name: str, path: Path, kinds: Mapping[str, Path], now: str) -> Case | None:
+def _case(name: str, path: Path, kinds: Mapping[str, Path], alerts: list[Path], now: str) -> Case:
     command = decode_message(octets_in(kinds["COMMAND"]))
     request = read_request(path)
     by_dcc = command.originator in (ACCESS_CONTROL_BROKER, TRANSITIONAL_COS)
@@ -148,8 +189,18 @@ def _case(name: str, path: Path, kinds: Mapping[str, Path], now: str) -> Case | 
         device_type=device_type, gbcs_version=version, esme_variant=variant,
         user=format_eui(behind.party if behind else request.request_id.originator if by_dcc else command.originator),
         user_counter=(behind.counter or 0) if behind else request.request_id.counter if by_dcc else command.counter,
-        acb_counter=command.counter if by_dcc else 0, current_utc=now, wanted=sorted(kinds), home=home,
+        acb_counter=command.counter if by_dcc else 0, device_counter=_device_counter(kinds, alerts),
+        current_utc=_time_of({name: kinds}) or now, wanted=sorted((*kinds, *["ALERT"] * bool(alerts))), home=home,
     )  # fmt: skip
+
+
+def _device_counter(kinds: Mapping[str, Path], alerts: list[Path]) -> int:
+    counters = [decode_message(octets_in(path)).counter for path in alerts]
+    if "RESPONSE" in kinds:
+        behind = decode_message(octets_in(kinds["RESPONSE"])).supplementary
+        if behind is not None and behind.originator_counter is not None:
+            counters.append(behind.originator_counter)
+    return min(counters, default=0)
 
 
 def _home(command: GbcsMessage) -> Iterator[tuple[str, str]]:
@@ -166,9 +217,9 @@ def _home(command: GbcsMessage) -> Iterator[tuple[str, str]]:
 
 def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str, str]) -> tuple[str, str, str]:
     """Type, GBCS version and variant: the first for which the table has a message of this code."""
-    kind = _TYPES.get(command.recipient & 0xFF)
+    kind = DEVICE_DIGITS.get(command.recipient & 0xFF)
     rows = rows_of(command.message_code)
-    types = [kind] if kind else [row_type.value for row in rows for row_type in sorted(row.device_types)]
+    types = [kind.value] if kind else [row_type.value for row in rows for row_type in sorted(row.device_types)]
     variants = ("B",) if "TWIN" in name else ("A", "C")
     for device_type in types or ["ESME"]:
         for version in ("4.2", "3.2"):

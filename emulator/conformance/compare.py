@@ -1,19 +1,20 @@
 """Compares produced messages with the published ones.
 
-A signature cannot be reproduced, so the published one is put in and the MAC over it made again; then every octet counts.
+A signature cannot be reproduced, so the published one is put in and the MAC over it made again; then every octet counts. What is
+not identical is looked at for its shape (:mod:`emulator.conformance.shapes`), and whether it verifies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
-from emulator.conformance.cases import messages_in, octets_in
+from emulator.conformance.cases import command_case, messages_in, octets_in
+from emulator.conformance.keys import FolderKeys
+from emulator.conformance.shapes import difference
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
 from emulator.gbcs.dissect import Node
-from emulator.gbcs.explain import KeyLookup, explain
+from emulator.gbcs.explain import BETWEEN_DEVICES, KeyLookup, explain
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import add_mac
 
@@ -26,110 +27,118 @@ class Verdict:
 
     case: str
     kind: str
+    """``PRECOMMAND``, ``COMMAND``, ``RESPONSE`` or ``ALERT``, with what the published name adds."""
+    use_case: str
     verdict: str
     octet: int | None = None
     """The first octet that differs, from 0."""
+    where: str = ""
+    """Where the shape differs, or why there is no message."""
+    verified: bool | None = None
+    """Whether signature, MAC and encryption of ours are right; None where the keys at hand cannot tell."""
     expected: Node | None = None
     produced: Node | None = None
     """Both decoded, where they differ."""
 
 
-def compare_folders(produced: Path, published: Path, keys: KeyLookup) -> list[Verdict]:
-    """A verdict per published message."""
-    ours = messages_in(produced)
-    return [
-        compare(case, kind, ours.get(case, {}).get(kind), path, keys)
-        for case, kinds in messages_in(published).items()
-        for kind, path in kinds.items()
-    ]
+def compare_folders(
+    produced: Path, published: Path, keystore: Path, reasons: Mapping[str, str] | None = None, only: Sequence[str] = ()
+) -> list[Verdict]:
+    """A verdict per published message; ``only`` names use cases or cases, ``reasons`` say per case why something is missing.
+
+    What was produced is checked with the keys that lie beside it, where they are not those of the key store.
+    Alerts that follow from the same Command are matched by what they say: their names do not.
+    """
+    ours, verdicts = messages_in(produced), []
+    keys, own = FolderKeys(keystore), FolderKeys(keystore, produced)
+    for case, kinds in messages_in(published).items():
+        if not is_wanted(case, only):
+            continue
+        made = ours.get(case, {})
+        alerts = [kind for kind in kinds if kind.startswith("ALERT")]
+        matched = _match({kind: kinds[kind] for kind in alerts}, [made[kind] for kind in made if kind.startswith("ALERT")], keys)
+        why = (reasons or {}).get(command_case(case), "")
+        for kind, path in kinds.items():
+            mine = matched.get(kind) if kind in alerts else made.get(kind)
+            verdicts.append(_safely(case, kind, mine, path, (keys, own), why))
+    return verdicts
 
 
-def compare(case: str, kind: str, made: Path | None, published: Path, keys: KeyLookup) -> Verdict:
+def is_wanted(case: str, only: Sequence[str]) -> bool:
+    """Whether a case is one of those named: by its use case or by the beginning of its name."""
+    return not only or any(case.split("_")[0] == name or case.startswith(name + "_") or case == name for name in only)
+
+
+Pair = tuple[KeyLookup, KeyLookup]
+"""The keys for published messages, and those for ours."""
+
+
+def compare(case: str, kind: str, made: Path | None, published: Path, pair: Pair, why: str = "") -> Verdict:
     """Compare one message; ``made`` is None where nothing was produced."""
+    keys, own_keys = pair
+    family, expected = case.split("_")[0], octets_in(published)
     if made is None:
-        return Verdict(case, kind, MISSING)
-    expected = octets_in(published)
-    theirs, mine = decode_message(expected), decode_message(octets_in(made))
-    again = _with_signature(mine, theirs, keys).encode()
-    if again == expected:
-        return Verdict(case, kind, IDENTICAL)
-    octet = next((n for n, (a, b) in enumerate(zip(again, expected, strict=False)) if a != b), min(len(again), len(expected)))
-    left, right = explain(expected), explain(again)
-    verdict = SAME_SHAPE if _shape(left) == _shape(right) else DIFFERENT
-    return Verdict(case, kind, verdict, octet, left, right)
+        return Verdict(case, kind, family, MISSING, where=why)
+    theirs, own = decode_message(expected), octets_in(made)
+    mine = decode_message(own)
+    verified = _verified(explain(own, own_keys))
+    again = _with_signature(mine, theirs, keys)
+    octets = again.encode()
+    if octets == expected:
+        return Verdict(case, kind, family, IDENTICAL, verified=verified)
+    at = next((n for n, (a, b) in enumerate(zip(octets, expected, strict=False)) if a != b), min(len(octets), len(expected)))
+    where = difference(mine, theirs, keys) or ""
+    verdict = DIFFERENT if where else SAME_SHAPE
+    return Verdict(case, kind, family, verdict, at, where, verified, explain(expected, keys), explain(own, own_keys))
+
+
+def _safely(case: str, kind: str, made: Path | None, published: Path, pair: Pair, why: str) -> Verdict:
+    try:
+        return compare(case, kind, made, published, pair, why)
+    except Malformed as problem:
+        return Verdict(case, kind, case.split("_")[0], DIFFERENT if made else MISSING, where=str(problem))
+
+
+def _match(published: Mapping[str, Path], made: list[Path], keys: KeyLookup) -> dict[str, Path]:
+    """Kind of each published alert → ours that is most like it, each of ours once."""
+    found: dict[str, Path] = {}
+    ranked = sorted(((_unlikeness(path, mine, keys), kind, n) for kind, path in published.items() for n, mine in enumerate(made)))
+    taken: set[int] = set()
+    for _, kind, number in ranked:
+        if kind not in found and number not in taken:
+            found[kind] = made[number]
+            taken.add(number)
+    return found
+
+
+def _unlikeness(published: Path, made: Path, keys: KeyLookup) -> tuple[bool, int]:
+    try:
+        theirs, mine = decode_message(octets_in(published)), decode_message(octets_in(made))
+    except Malformed:
+        return True, 0
+    unlike = sum(a != b for a, b in zip(mine.content, theirs.content, strict=False))
+    return difference(mine, theirs, keys) is not None, unlike + abs(len(mine.content) - len(theirs.content))
 
 
 def _with_signature(mine: GbcsMessage, theirs: GbcsMessage, keys: KeyLookup) -> GbcsMessage:
-    """Ours with the published signature octets, and the MAC over them."""
-    if bool(mine.signature) == bool(theirs.signature) or not mine.signature:
-        mine = replace(mine, signature=theirs.signature, mac=None) if mine.signature or not theirs.signature else mine
-    if theirs.mac is None or mine.mac is not None:
+    """Ours with the published signature octets, and the MAC over them where the keys at hand make one."""
+    if not (mine.signature and theirs.signature):
         return mine
-    first = ACCESS_CONTROL_BROKER if mine.cra is Cra.COMMAND else mine.originator
+    again = replace(mine, signature=theirs.signature, mac=None)
+    if mine.mac is None:
+        return again
+    by_broker = mine.cra is Cra.COMMAND and mine.message_code not in BETWEEN_DEVICES
+    first = ACCESS_CONTROL_BROKER if by_broker else mine.originator
     for own, other in ((first, mine.recipient), (mine.recipient, first)):
         private, public = keys.private_key(own, "KA"), keys.public_key(other, "KA")
         if private is not None and public is not None:
-            return add_mac(mine, private, public)
-    raise Malformed("there are not the keys to make the MAC again", where=f"{mine.message_code:04X}")
+            return add_mac(again, private, public)
+    return replace(again, mac=theirs.mac)
 
 
-def _shape(node: object) -> object:
-    """Names and nesting, without values."""
-    if isinstance(node, Mapping):
-        return node.get("name"), [_shape(field) for field in node.get("fields", [])]
-    return None
-
-
-def summary(verdicts: list[Verdict], cases: int, no_request: list[str], failed: Mapping[str, str]) -> dict[str, object]:
-    """The counts, and a list of what differs."""
-
-    def count(kind: str, *wanted: str) -> int:
-        return sum(1 for verdict in verdicts if verdict.kind.startswith(kind) and verdict.verdict in wanted)
-
-    def all_of(kind: str) -> int:
-        return sum(1 for verdict in verdicts if verdict.kind.startswith(kind))
-
-    return {
-        "cases": cases, "no_request": len(no_request), "not_produced": dict(failed),
-        "precommands": all_of("PRECOMMAND"), "identical_precommand": count("PRECOMMAND", IDENTICAL),
-        "commands": all_of("COMMAND"), "identical_command": count("COMMAND", IDENTICAL),
-        "responses": all_of("RESPONSE"), "response_same_shape": count("RESPONSE", IDENTICAL, SAME_SHAPE),
-        "alerts": all_of("ALERT"), "alert_same_shape": count("ALERT", IDENTICAL, SAME_SHAPE),
-        "different": [
-            {"case": each.case, "kind": each.kind, "verdict": each.verdict, "octet": each.octet}
-            for each in verdicts if each.verdict in (SAME_SHAPE, DIFFERENT)
-        ],
-    }  # fmt: skip
-
-
-def junit(verdicts: list[Verdict]) -> str:
-    """A JUnit report: one test case per message; what was not produced is skipped."""
-    lines = []
-    for each in verdicts:
-        name = quoteattr(f"{each.case}_{each.kind}")
-        inner = "<skipped/>" if each.verdict == MISSING else ""
-        if each.verdict in (SAME_SHAPE, DIFFERENT):
-            inner = f"<failure message={quoteattr(f'{each.verdict} at octet {each.octet}')}/>"
-        lines.append(f'<testcase classname="conformance" name={name}>{inner}</testcase>')
-    failures = sum(1 for each in verdicts if each.verdict in (SAME_SHAPE, DIFFERENT))
-    head = f'<testsuite name="conformance" tests="{len(verdicts)}" failures="{failures}">'
-    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *lines, "</testsuite>", ""])
-
-
-def html(verdicts: list[Verdict]) -> str:
-    """A page with one row per message, and both sides decoded where they differ."""
-    rows = []
-    for each in verdicts:
-        at = "" if each.octet is None else f"octet {each.octet}"
-        both = ""
-        if each.expected is not None and each.produced is not None:
-            both = "".join(f"<pre>{escape(_text(side))}</pre>" for side in (each.expected, each.produced))
-            both = f"<details><summary>decoded</summary>{both}</details>"
-        rows.append(f"<tr><td>{escape(each.case)}<td>{escape(each.kind)}<td>{each.verdict}<td>{at}<td>{both}")
-    head = "<tr><th>case<th>message<th>verdict<th>first difference<th>expected, produced"
-    return f"<!doctype html><meta charset=utf-8><title>Conformance</title><table border=1>{head}{''.join(rows)}</table>\n"
-
-
-def _text(node: Node, depth: int = 0) -> str:
-    line = "  " * depth + f"{node.get('name', node.get('summary', ''))} {node.get('value', '')}".rstrip()
-    return "\n".join([line, *(_text(field, depth + 1) for field in node.get("fields", []))])
+def _verified(told: Node) -> bool | None:
+    """Whether all checks that can be made are passed, and the content can be read; None where nothing could be checked."""
+    if any("unreadable" in field for field in told["fields"]):
+        return False
+    said = {check["verdict"] for check in told["checks"]}
+    return False if "invalid" in said else True if "valid" in said else None

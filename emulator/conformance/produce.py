@@ -1,19 +1,26 @@
-"""Builds the messages of a case from its request, its facts and the keys at hand: the Pre-Command and the Command."""
+"""Builds the messages of a case from its request, its facts and the keys at hand.
 
+Pre-Command and Command are made as the DSP makes them; the Command goes to a virtual device, which answers.
+"""
+
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from emulator.conformance.cases import Case, read_request
-from emulator.conformance.keys import FolderKeys
+from emulator.conformance.homes import Surroundings, VirtualHome, surroundings_of
+from emulator.conformance.keys import FolderKeys, HomeKeys
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, parse_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.dsp.commands import body_parameters
 from emulator.gbcs import times
 from emulator.gbcs.commands import build_command, finish_command
+from emulator.gbcs.message import Cra, decode_message
 from emulator.gbcs.protect import sign
-from emulator.gbcs.usecases import Originator, UseCase, use_case_for
+from emulator.gbcs.results import read_result
+from emulator.gbcs.usecases import Originator, UseCase, by_code, use_case_for
 
 
 def produce(case: Case, keys: FolderKeys) -> dict[str, bytes]:
@@ -54,16 +61,86 @@ def _choose(case: Case, variant: str, parameters: Mapping[str, object], role: Re
     return row
 
 
-def produce_all(cases: list[Case], keys: FolderKeys, folder: Path) -> dict[str, str]:
-    """Write ``CASE_KIND.hex`` files; the answer is case → reason for those that could not be made."""
-    failed = {}
+def answer(case: Case, command: bytes, keys: FolderKeys, around: Surroundings) -> dict[str, bytes]:
+    """File name without suffix → octets of what a virtual device answers and reports; :class:`Malformed` says why it does not."""
+    use_case = by_code(decode_message(command).message_code, DeviceType(case.device_type))
+    if use_case is None or not use_case.carried_out:
+        raise Malformed("emulated devices do not act on this Command yet: `carried_out` is false in the use-case table")
+    answers = VirtualHome(case, keys, around).take(command)
+    made: dict[str, bytes] = {}
+    for octets in answers.messages:
+        message = decode_message(octets)
+        if message.cra is Cra.RESPONSE:
+            made[f"{case.case}_RESPONSE"] = octets
+        else:
+            name = f"{case.alert_case(int(str(read_result(message)['alert_code'])))}_ALERT"
+            number = sum(1 for other in made if other.startswith(name)) + 1
+            made[name if number == 1 else f"{name}_{number}"] = octets
+    if f"{case.case}_RESPONSE" not in made:
+        raise NoAnswer("; ".join(answers.notes[-2:]) or "the device says nothing", made)
+    return made
+
+
+REASONS = "reasons.json"
+"""The file beside the messages that says why some are not there."""
+
+
+class NoAnswer(Malformed):
+    """A device gave no Response; ``made`` is what it sent all the same."""
+
+    def __init__(self, reason: str, made: dict[str, bytes]) -> None:
+        super().__init__(reason)
+        self.made = made
+
+
+@dataclass(slots=True)
+class Failed:
+    """Case → why something of it could not be made."""
+
+    not_produced: dict[str, str] = field(default_factory=dict)
+    not_answered: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """All of them."""
+        return self.not_produced | self.not_answered
+
+
+def produce_all(cases: list[Case], keys: FolderKeys, folder: Path, among: list[Case] | None = None) -> Failed:
+    """Make all of some cases; ``among`` are the cases of the set that they belong to, whose devices are their neighbours.
+
+    Write ``CASE_KIND.hex`` files, and in ``keystore`` the certificates' stand-ins of devices that sign with keys of ours."""
+    failed = Failed()
     folder.mkdir(parents=True, exist_ok=True)
+    around = surroundings_of(among or cases, keys)
+
+    def write(name: str, octets: bytes) -> None:
+        folder.joinpath(f"{name}.hex").write_text(octets.hex() + "\n")
+
     for case in cases:
         try:
             made = produce(case, keys)
         except Malformed as error:
-            failed[case.case] = str(error)
+            failed.not_produced[case.case] = str(error)
             continue
         for kind, octets in made.items():
-            folder.joinpath(f"{case.case}_{kind}.hex").write_text(octets.hex() + "\n")
+            write(f"{case.case}_{kind}", octets)
+        HomeKeys(keys).write_signing_key(parse_eui(case.device), folder / "keystore")
+        try:
+            answered = answer(case, made["COMMAND"], keys, around)
+        except Malformed as error:
+            failed.not_answered[case.case] = str(error)
+            answered = error.made if isinstance(error, NoAnswer) else {}
+        for name, octets in answered.items():
+            write(name, octets)
+    folder.joinpath(REASONS).write_text(json.dumps(asdict(failed), indent=1) + "\n")
     return failed
+
+
+def reasons_in(folder: Path) -> Failed:
+    """What :func:`produce_all` could not make, as it noted beside the messages; nothing where there is no note."""
+    path = folder / REASONS
+    try:
+        return Failed(**json.loads(path.read_text())) if path.exists() else Failed()
+    except (ValueError, TypeError):
+        raise Malformed("the file is not what `conformance produce` writes", where=str(path)) from None

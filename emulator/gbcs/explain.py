@@ -50,7 +50,7 @@ def explain(data: bytes, keys: KeyLookup | None = None) -> Node:
     """
     message = decode_message(data)
     checks = [_check_signature(message, keys), _check_mac(message, keys)]
-    secret, why_not = _reader_secret(message, keys)
+    secret, why_not = reader_secret(message, keys)
     key = None if secret is None else unsealing_key(message, secret)
     fields, start = _outer_fields(message)
     payload: Node = {"name": "content", "offset": start, "length": len(message.content)}
@@ -204,7 +204,8 @@ def _reader_keys(message: GbcsMessage, keys: KeyLookup | None) -> ReaderKeys | N
     return None if pair is None else ReaderKeys(*pair)
 
 
-def _reader_secret(message: GbcsMessage, keys: KeyLookup | None) -> tuple[bytes | None, str]:
+def reader_secret(message: GbcsMessage, keys: KeyLookup | None) -> tuple[bytes | None, str]:
+    """The secret under which encrypted parts are, or None and why there is none."""
     if message.cra is Cra.COMMAND:
         return None, "Commands are not encrypted"
     pair = _pair(keys, message.originator, _reader(message))

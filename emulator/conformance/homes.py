@@ -1,0 +1,207 @@
+"""A virtual home for a case: the device that is asked, its neighbours, and what must be so for the case to go as its name says.
+
+The devices are those of every world (:mod:`emulator.premises`). Only the surroundings are chosen here: who is trusted, which
+counters were used, which image is held, and for a case whose name says that something fails, that the device is out of order.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.conformance.cases import DEVICE_DIGITS, Case
+from emulator.conformance.keys import FolderKeys, HomeKeys
+from emulator.csp.network import open_rows
+from emulator.csp.regions import CspSettings
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, parse_eui
+from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, RemotePartyRole
+from emulator.estate.model import DeviceDefinition, Estate, Home, Party
+from emulator.gbcs import times
+from emulator.gbcs.commands import read_command
+from emulator.gbcs.message import GbcsMessage, decode_message
+from emulator.gbcs.usecases import Asn1Item
+from emulator.ota.image import build
+from emulator.premises.premises import Premises
+from emulator.premises.settings import HanSettings
+from emulator.premises.state import DeviceState, PremisesState
+from emulator.simulation.agenda import Agenda, Event
+from emulator.simulation.faults import FaultPlan
+
+DAY_MS = 86_400_000
+AGE_MS = 40 * DAY_MS
+"""How long a home has been there when the Command comes; ours."""
+
+MOST_EVENTS = 2_000
+"""Events after which nothing more is waited for; ours."""
+
+LONGEST_MS = 30 * 366 * DAY_MS
+"""How long dated changes are waited for; ours."""
+
+_FIRST_DEVICE = 0x00DB123456789000
+"""The test devices are this with their last octet (gbcs.md 11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Who is about in the homes of a set of cases."""
+
+    devices: Mapping[DeviceType, Eui64]
+    """The device of each type that the cases ask, or a test device."""
+    parties: Mapping[RemotePartyRole, Eui64]
+    """Who is trusted in each role, where the case itself names nobody."""
+
+
+def surroundings_of(cases: Iterable[Case], keys: FolderKeys) -> Surroundings:
+    """Devices and parties that the cases have in common: the most frequent of each type and role."""
+    listed = list(cases)
+    devices = {kind: Eui64(_FIRST_DEVICE | digit) for digit, kind in reversed(list(DEVICE_DIGITS.items()))}
+    asked = Counter((DeviceType(case.device_type), parse_eui(case.device)) for case in listed)
+    for (kind, eui), _ in reversed(asked.most_common()):
+        devices[kind] = eui
+    parties: dict[RemotePartyRole, Eui64] = {}
+    for eui, role in keys.parties():
+        parties.setdefault(role, eui)
+    users = Counter(parse_eui(case.user) for case in listed)
+    for eui, _ in reversed(users.most_common()):
+        named = keys.role(eui)
+        if named is not None:
+            parties[named] = eui
+    return Surroundings(devices, parties)
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came of a Command."""
+
+    messages: list[bytes] = field(default_factory=list)
+    """What the home sent, in order."""
+    notes: list[str] = field(default_factory=list)
+    """What the device noted, for people."""
+
+
+class VirtualHome:
+    """One home at the time of one case."""
+
+    def __init__(self, case: Case, keys: FolderKeys, around: Surroundings) -> None:
+        self.case = case
+        self.device = parse_eui(case.device)
+        self.answers = Answers()
+        self._now_ms = times.read_duis(case.current_utc)
+        self._agenda = Agenda()
+        self._faults = FaultPlan()
+        self._start_ms = self._now_ms - AGE_MS
+        han = HanSettings(check_supplier_signature=False, block_loss_permille=0)
+        state, own = PremisesState(), HomeKeys(keys)
+        estate = _estate(case, keys, around, self._start_ms)
+        rows = open_rows(state, estate, (CspSettings(), han), self._agenda, own, self._start_ms)
+        self._premises = Premises(estate, own, state, self._agenda, han, self._faults, self._note, rows)
+        for role, party in _trusted(case, keys, around).items():
+            if role not in (RemotePartyRole.SUPPLIER, RemotePartyRole.NETWORK_OPERATOR, RemotePartyRole.ACCESS_CONTROL_BROKER):
+                self._premises.set_credential(self.device, role, party, self._start_ms)
+
+    def take(self, command: bytes) -> Answers:
+        """Give the device the Command at the time of the case, and wait for all that comes of it."""
+        message = decode_message(command)
+        self._arrange(message)
+        self._run_to(self._now_ms - 1, MOST_EVENTS)
+        there = self._premises.state.devices[self.device]
+        there.alert_counter = max(0, self.case.device_counter - 1)
+        there.clock_reliable = not self.case.clock_unreliable
+        self.answers = Answers()
+        self._take(Event(self._now_ms, -1, "device.command", (self.device, command)))
+        self._run_to(self._now_ms + LONGEST_MS, MOST_EVENTS)
+        return self.answers
+
+    def _arrange(self, message: GbcsMessage) -> None:
+        """What must be so for the Command to succeed, or to fail where the case is one that does."""
+        view = read_command(message)
+        if view is None:
+            return
+        there = self._premises.state.devices[self.device]
+        item = view.use_case.request[0]
+        shape = item.shape if isinstance(item, Asn1Item) else ""
+        if self.case.fails:
+            if shape == "unjoin":
+                there.joined_to.clear()
+            self._faults.add("device.read_fails", self.device)
+        elif shape == "activate_firmware":
+            self._hold_image(there, view.values["hash"])
+        elif shape == "unjoin":
+            other = view.values["other_device"]
+            assert isinstance(other, int)
+            there.joined_to[other] = DEVICE_DIGITS.get(other & 0xFF, DeviceType.IHD)
+
+    def _hold_image(self, there: DeviceState, wanted: object) -> None:
+        """The image of a case is not published: one of ours comes to the device, and stands for it under its hash."""
+        version = int(there.definition.firmware_version, 16) + 1
+        octets = build(
+            bytes(64), manufacturer_code=int(there.definition.manufacturer, 16), image_type=1, file_version=version,
+            private_key=HomeKeys(FolderKeys()).private_key(self.device, "DS"),
+        )  # fmt: skip
+        key = self._premises.images.hold(octets)
+        self._premises.send_image(Eui64(there.hub), self.device, key, self._start_ms)
+        for sent in self._premises.state.rows.images.values():
+            assert isinstance(wanted, bytes)
+            sent.manufacturer_image_hash = wanted
+
+    def _run_to(self, end_ms: int, budget: int) -> None:
+        while budget and (event := self._agenda.pop_due(end_ms)) is not None:
+            self._take(event)
+            budget -= 1
+
+    def _take(self, event: Event) -> None:
+        if event.topic == "csp.upstream":
+            octets = event.args[1]
+            assert isinstance(octets, bytes)
+            self.answers.messages.append(octets)
+        elif event.topic.startswith(Premises.TOPICS):
+            self._premises.handle(event)
+
+    def _note(self, kind: str, device: int | None, summary: str, data: Mapping[str, Any]) -> None:
+        if device == self.device:
+            self.answers.notes.append(summary)
+
+
+def _trusted(case: Case, keys: FolderKeys, around: Surroundings) -> dict[RemotePartyRole, Eui64]:
+    """Whom the device trusts: the party of the case in its own role, else whoever is about."""
+    user, originator = parse_eui(case.user), parse_eui(case.originator)
+    role = keys.role(user)
+    known = {role: user} if role is not None and user == originator else {}
+    return {**around.parties, **known}
+
+
+def _estate(case: Case, keys: FolderKeys, around: Surroundings, start_ms: int) -> Estate:
+    trusted = _trusted(case, keys, around)
+    euis = {**around.devices, DeviceType(case.device_type): parse_eui(case.device)}
+    devices = tuple(_definition(kind, euis, case, trusted) for kind in euis)
+    home = Home("case", CspRegion.CENTRAL, euis[DeviceType.CHF], devices)
+    broker = Party(ACCESS_CONTROL_BROKER, "accessControlBroker", "dcc", (), RemotePartyRole.ACCESS_CONTROL_BROKER)
+    return Estate("conformance", 1, start_ms, (broker,), (home,), (), ())
+
+
+_WITHOUT_SUPPLIER = frozenset((DeviceType.CHF, DeviceType.PPMID))
+
+
+_JOINED = {
+    DeviceType.PPMID: (DeviceType.ESME, DeviceType.GSME),
+    DeviceType.HCALCS: (DeviceType.ESME,),
+    DeviceType.GPF: (DeviceType.GSME,),
+}
+"""Who is joined with whom, as in the default estate."""
+
+
+def _definition(
+    kind: DeviceType, euis: Mapping[DeviceType, Eui64], case: Case, trusted: Mapping[RemotePartyRole, Eui64]
+) -> DeviceDefinition:
+    eui = euis[kind]
+    meter = kind in (DeviceType.ESME, DeviceType.GSME)
+    asked = eui == parse_eui(case.device)
+    return DeviceDefinition(
+        eui=eui, device_type=kind, hub=euis[DeviceType.CHF], manufacturer="11E5", model="00020101", hardware_version=1,
+        firmware_version="0123ABCE", smets_version="", gbcs_version=case.gbcs_version, status=DeviceStatus.COMMISSIONED,
+        esme_variant=case.esme_variant if kind is DeviceType.ESME and asked else "A" if kind is DeviceType.ESME else "",
+        import_mpxn="1200000000001" if kind is DeviceType.ESME else "7400000001" if kind is not DeviceType.CHF else "",
+        joined_to=tuple(euis[other] for other in _JOINED.get(kind, ())),
+        supplier=None if kind in _WITHOUT_SUPPLIER else trusted.get(RemotePartyRole.SUPPLIER),
+        network_operator=trusted.get(RemotePartyRole.NETWORK_OPERATOR) if meter else None,
+    )  # fmt: skip

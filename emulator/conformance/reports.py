@@ -1,0 +1,114 @@
+"""Reports of a comparison: counts, JUnit and a page."""
+
+from collections.abc import Sequence
+from html import escape
+from xml.sax.saxutils import quoteattr
+
+from emulator.conformance.compare import DIFFERENT, IDENTICAL, MISSING, SAME_SHAPE, Verdict
+from emulator.conformance.produce import Failed
+from emulator.gbcs.dissect import Node
+
+_LIKE = (IDENTICAL, SAME_SHAPE)
+
+
+def summary(verdicts: Sequence[Verdict], cases: int, no_request: Sequence[str], failed: Failed) -> dict[str, object]:
+    """The counts, per kind of message and per use case, and a list of what differs."""
+
+    def of(kind: str) -> list[Verdict]:
+        return [each for each in verdicts if each.kind.startswith(kind)]
+
+    pre, commands, responses, alerts = (of(kind) for kind in ("PRECOMMAND", "COMMAND", "RESPONSE", "ALERT"))
+    return {
+        "cases": cases, "no_request": len(no_request),
+        "precommands": len(pre), "identical_precommand": _count(pre, IDENTICAL),
+        "commands": len(commands), "identical_command": _count(commands, IDENTICAL),
+        "responses": len(responses), "response_identical": _count(responses, IDENTICAL),
+        "response_same_shape": _count(responses, *_LIKE), "response_verified": _verified(responses),
+        "alerts": len(alerts), "alert_same_shape": _count(alerts, *_LIKE), "alert_verified": _verified(alerts),
+        "use_cases_identical_precommand": _whole(pre, IDENTICAL), "use_cases_identical_command": _whole(commands, IDENTICAL),
+        "use_cases_response_same_shape": _whole(responses, *_LIKE), "use_cases": len({each.use_case for each in verdicts}),
+        "without_request": list(no_request), "not_produced": failed.not_produced, "not_answered": failed.not_answered,
+        "by_use_case": by_use_case(verdicts),
+        "different": [
+            {"case": each.case, "kind": each.kind, "verdict": each.verdict, "octet": each.octet, "where": each.where}
+            for each in verdicts if each.verdict in (SAME_SHAPE, DIFFERENT) and _counts_as_different(each)
+        ],
+    }  # fmt: skip
+
+
+def by_use_case(verdicts: Sequence[Verdict]) -> dict[str, dict[str, str]]:
+    """Use case → kind of message → how many are as they should be, such as ``2/3``."""
+    told: dict[str, dict[str, str]] = {}
+    for family in dict.fromkeys(each.use_case for each in verdicts):
+        row = told.setdefault(family, {})
+        for kind, wanted in (("precommand", (IDENTICAL,)), ("command", (IDENTICAL,)), ("response", _LIKE), ("alert", _LIKE)):
+            found = [each for each in verdicts if each.use_case == family and each.kind.lower().startswith(kind)]
+            if found:
+                row[kind] = f"{_count(found, *wanted)}/{len(found)}"
+    return told
+
+
+def junit(verdicts: Sequence[Verdict]) -> str:
+    """A JUnit report: one test case per message; what was not produced is skipped."""
+    lines = []
+    for each in verdicts:
+        name = quoteattr(f"{each.case}_{each.kind}")
+        inner = f"<skipped message={quoteattr(each.where or each.verdict)}/>" if each.verdict == MISSING else ""
+        if _counts_as_different(each):
+            inner = f"<failure message={quoteattr(_says(each))}/>"
+        lines.append(f'<testcase classname="conformance.{escape(each.use_case)}" name={name}>{inner}</testcase>')
+    failures = sum(1 for each in verdicts if _counts_as_different(each))
+    skipped = _count(verdicts, MISSING)
+    head = f'<testsuite name="conformance" tests="{len(verdicts)}" failures="{failures}" skipped="{skipped}">'
+    return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *lines, "</testsuite>", ""])
+
+
+def html(verdicts: Sequence[Verdict]) -> str:
+    """A page with one row per message, and both sides decoded where they differ."""
+    rows = []
+    for each in verdicts:
+        at = "" if each.octet is None else f"octet {each.octet}"
+        verified = {True: "verifies", False: "does not verify", None: ""}[each.verified]
+        both = ""
+        if each.expected is not None and each.produced is not None:
+            sides = (("published", each.expected), ("produced", each.produced))
+            both = "".join(f"<td><b>{name}</b><pre>{escape(as_text(side))}</pre>" for name, side in sides)
+            both = f"<details><summary>decoded</summary><table><tr>{both}</table></details>"
+        cells = (escape(each.case), escape(each.kind), each.verdict, at, verified, escape(each.where) + both)
+        rows.append("<tr><td>" + "<td>".join(cells))
+    head = "<tr><th>case<th>message<th>verdict<th>first difference<th>keys<th>where"
+    page = "<!doctype html><html lang=en><meta charset=utf-8><title>Conformance</title>"
+    return f"{page}<table border=1>{head}{''.join(rows)}</table></html>\n"
+
+
+def as_text(node: Node, depth: int = 0) -> str:
+    """A decoded message as indented lines."""
+    meaning = f" ({node['meaning']})" if node.get("meaning") else ""
+    line = "  " * depth + f"{node.get('name', node.get('summary', ''))} {node.get('value', '')}".rstrip() + meaning
+    return "\n".join([line, *(as_text(field, depth + 1) for field in node.get("fields", []))])
+
+
+def _counts_as_different(each: Verdict) -> bool:
+    """Pre-Commands and Commands have to be identical; what devices say has to have the shape, and to verify."""
+    if each.verdict == SAME_SHAPE and each.kind.startswith(("RESPONSE", "ALERT")):
+        return each.verified is False
+    return each.verdict in (SAME_SHAPE, DIFFERENT)
+
+
+def _says(each: Verdict) -> str:
+    at = "" if each.octet is None else f" at octet {each.octet}"
+    return f"{each.verdict}{at}" + (f": {each.where}" if each.where else "")
+
+
+def _count(verdicts: Sequence[Verdict], *wanted: str) -> int:
+    return sum(1 for each in verdicts if each.verdict in wanted)
+
+
+def _verified(verdicts: Sequence[Verdict]) -> int:
+    return sum(1 for each in verdicts if each.verified)
+
+
+def _whole(verdicts: Sequence[Verdict], *wanted: str) -> int:
+    """Use cases all of whose messages are as they should be."""
+    families = {each.use_case for each in verdicts}
+    return len(families - {each.use_case for each in verdicts if each.verdict not in wanted})
