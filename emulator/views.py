@@ -10,7 +10,7 @@ from emulator.dsp import deadlines, job_states
 from emulator.dsp.anomaly import Quarantined
 from emulator.dsp.jobs import is_open, job_of
 from emulator.dsp.releases import FEATURES, Feature, is_on
-from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Transaction, TransactionState
+from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Schedule, Transaction, TransactionState
 from emulator.engine import Engine
 from emulator.reports.registry import REPORTS, report_named
 from emulator.reports.report import Gathering
@@ -188,6 +188,14 @@ class Views:
             and wanted in (None, str(transaction.request.request_id).lower())
         ]
         return Page(len(found), [self._transaction(each) for each in _newest(found, offset, limit)])
+
+    def schedules(self, *, device: int | None = None, user: int | None = None) -> list[dict[str, Any]]:
+        """DSP schedules by number, of a device or user where one is named."""
+        return [
+            self._schedule(each)
+            for each in self._engine.state.dsp.schedules.values()
+            if device in (None, each.device) and user in (None, each.user)
+        ]
 
     def registrations(self, mpxn: str | None = None) -> list[dict[str, Any]]:
         """Who is, was and will be registered: for an MPxN, or for those that the estate itself or a change at run time names."""
@@ -397,6 +405,21 @@ class Views:
             "state": transaction.state.value,
             "due_ms": transaction.due_ms,
             "waiting_for": self._waits_of_transaction(transaction),
+        }
+
+    def _schedule(self, schedule: Schedule) -> dict[str, Any]:
+        asked = schedule.details.value
+        return {
+            "schedule": schedule.number,
+            "variant": asked("DSPScheduledServiceReferenceVariant"),
+            "frequency": asked("ScheduleFrequency"),
+            "device": format_eui(schedule.device),
+            "user": format_eui(schedule.user),
+            "request_id": schedule.request_id,
+            "created_ms": schedule.created_ms,
+            "next_ms": schedule.next_ms,
+            "last_date": asked("ScheduleEndDate"),
+            "runs": schedule.runs,
         }
 
     def _waits_of_transaction(self, transaction: Transaction) -> Waits:

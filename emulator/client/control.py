@@ -171,6 +171,10 @@ class ControlClient:
         """Requests to devices; ``device``, ``request_id``, ``state``, ``limit``."""
         return _list(await self._json("GET", self._path("transactions"), query=query), "transactions")
 
+    async def schedules(self, **query: Any) -> list[Json]:
+        """Reads that the DSP repeats; ``device``, ``user``."""
+        return _list(await self._json("GET", self._path("schedules"), query=query), "schedules")
+
     async def faults(self) -> list[Json]:
         """Planned faults."""
         return _list(await self._json("GET", self._path("faults")), "faults")

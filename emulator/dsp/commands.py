@@ -190,6 +190,17 @@ def send_held(context: Context, key: int) -> None:
     if transaction is None or transaction.state is not TransactionState.HELD:
         return
     release(context, transaction)
+    send_due(context, transaction)
+
+
+def unsendable(context: Context, case: Case) -> Refusal | None:
+    """Why the request could not be sent, as things stand; nothing is changed."""
+    built = _build(context, case)
+    return built if isinstance(built, Refusal) else _not_carried_out(context, case, built.use_case)
+
+
+def send_due(context: Context, transaction: Transaction) -> None:
+    """Send a request whose time has come: it passes the gate again, and fails where that lets it no longer."""
     request = transaction.request
     case = Case(WebService.SEND_COMMAND, request, context.now_ms, service_reference_variants()[request.service_reference_variant])
     refusal = pass_gate(context, case, DUE_CHECKS)

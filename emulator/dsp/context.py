@@ -135,11 +135,19 @@ class Context:
         return 1 if repeated is None else 1 + int(repeated["copies"])
 
     def respond(
-        self, user: int, device: int, request: RequestId, srv: tuple[str, str], code: str, payload: Element | None
+        self,
+        user: int,
+        device: int,
+        request: RequestId,
+        srv: tuple[str, str],
+        code: str,
+        payload: Element | None,
+        shown: str | None,
     ) -> None:
-        """Queue the asynchronous result of a request. ResponseID is ``device:user:counter of the request`` (duis.md 1.3)."""
+        """Queue the asynchronous result of a request. ResponseID is ``device:user:counter of the request`` (duis.md 1.3);
+        ``shown`` is the RequestID that it carries, None for none."""
         response_id = f"{format_eui(device)}:{format_eui(user)}:{request.counter}" if payload is not None else None
-        self.deliver(user, device, str(request), ServiceResponse(code, self.now_ms, str(request), response_id, *srv, payload))
+        self.deliver(user, device, shown, ServiceResponse(code, self.now_ms, shown, response_id, *srv, payload))
 
     def device_alert(self, user: int, device: int, counter: int, alert_code: int, gbcs: bytes) -> None:
         """Queue a Device Alert. ResponseID is ``device:user:counter of the device`` (duis.md 1.10, medium)."""

@@ -17,6 +17,7 @@ from emulator.dsp import (
     jobs,
     lifecycle,
     notification,
+    schedules,
     transactions,
     upstream,
 )
@@ -33,6 +34,9 @@ Outcome = Element | Refusal | None
 Service = Callable[[Context, Case], Outcome]
 
 NON_DEVICE_SERVICES: Mapping[str, Service] = {
+    "5.1": schedules.create,
+    "5.2": schedules.read,
+    "5.3": schedules.delete,
     "8.2": inventory.read_inventory,
     "8.3": lifecycle.decommission,
     "8.4": notification.update_inventory,
@@ -265,6 +269,7 @@ _HANDLERS: Mapping[str, Callable[..., None]] = {
     "dsp.timeout": transactions.timed_out,
     "dsp.execution_overdue": transactions.execution_overdue,
     "dsp.due": commands.send_held,
+    "dsp.schedule_due": schedules.run_due,
     "dsp.device_log_window": lifecycle.device_log_window_ended,
 }
 """Agenda topic → what happens; arguments are those of the event."""

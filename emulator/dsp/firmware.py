@@ -152,7 +152,7 @@ def _listed(context: Context, case: Case, image: OtaImage, version: str) -> list
 
 def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -> _Sorted:
     """Put each device into the accepted ones or the list that tells why not (ota.md 5.2; first reason wins)."""
-    outcome, own = _Sorted(), [role for role in eligible_roles(context, case) if role is not UserRole.RSA]
+    outcome, own = _Sorted(), [role for role in eligible_roles(context, case.sender, case.row) if role is not UserRole.RSA]
     for text in texts:
         eui = parse_eui(text)
         device = context.state.inventory.get(eui)
@@ -182,7 +182,7 @@ def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -
 
 def _authorisation(context: Context, case: Case, outcome: _Sorted, own: Sequence[UserRole], wanted: _Wanted) -> Authorisation:
     """For devices that the sender has only as an agent: what the grants of their suppliers let it do (access.md section 4)."""
-    if UserRole.RSA not in eligible_roles(context, case):
+    if UserRole.RSA not in eligible_roles(context, case.sender, case.row):
         return Authorisation()
     known = (context.state.inventory.get(eui) for eui in outcome.listed)
     devices = [

@@ -128,11 +128,13 @@ def _request_id_used(context: Context, case: Case) -> Finding:
 
 def _counter_not_greater(context: Context, case: Case) -> Finding:
     # A Signed Pre-Command repeats the counter of its Transform, so it is not held against itself.
-    if not context.settings.strict_counter or case.signed:
+    request_id, strict = case.request.request_id, context.settings.strict_counter
+    if case.signed or (request_id.target == ACCESS_CONTROL_BROKER and not strict):
         return None
-    request_id = case.request.request_id
     highest = raise_counter(context, (request_id.originator, request_id.target), request_id.counter)
-    return None if request_id.counter > highest else f"counter {request_id.counter} is not above {highest}"
+    if not strict or request_id.counter > highest:
+        return None
+    return f"counter {request_id.counter} is not above {highest}"
 
 
 def _web_service(context: Context, case: Case) -> Finding:
@@ -188,11 +190,11 @@ def _user_status(context: Context, case: Case) -> Finding:
     return None if case.sender.active else f"user {case.sender.name} is suspended"
 
 
-def eligible_roles(context: Context, case: Case) -> list[UserRole]:
-    """Roles of the sender that may send the variant, by the matrix and the policy for agents; that of an Other User, who needs
-    no registration, comes last."""
-    eligible = case.row.roles + extra_roles(context, case.row.srv)
-    roles = [role for role in case.sender.roles if role in eligible]
+def eligible_roles(context: Context, user: User, row: ServiceReferenceVariant) -> list[UserRole]:
+    """Roles of a user that may send the variant, by the matrix and the policy for agents; that of an Other User, who needs no
+    registration, comes last."""
+    eligible = row.roles + extra_roles(context, row.srv)
+    roles = [role for role in user.roles if role in eligible]
     if UserRole.OU in roles:
         roles.remove(UserRole.OU)
         roles.append(UserRole.OU)
@@ -200,7 +202,7 @@ def eligible_roles(context: Context, case: Case) -> list[UserRole]:
 
 
 def _role_not_eligible(context: Context, case: Case) -> Finding:
-    case.eligible = eligible = eligible_roles(context, case)
+    case.eligible = eligible = eligible_roles(context, case.sender, case.row)
     if not eligible:
         held = ", ".join(case.sender.roles) or "none"
         wanted = ", ".join(case.row.roles) or "no role"
@@ -322,6 +324,15 @@ DUE_CHECKS = tuple(
 )
 """What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
 
+SCHEDULE_CHECKS: tuple[tuple[str, Check], ...] = (
+    ("schedule_role", _role_not_eligible),
+    ("schedule_device_unknown", _device_unknown),
+    ("schedule_device_type", _device_type),
+    ("schedule_not_responsible", _not_responsible),
+    ("schedule_device_status", _device_status),
+)
+"""What 5.1 asks of the request that is to be scheduled: the same checks, under names that have codes of that service."""
+
 
 def _told(verdict: Verdict) -> dict[str, object]:
     return {
@@ -333,7 +344,7 @@ def _told(verdict: Verdict) -> dict[str, object]:
 
 
 # Most checks of most requests pass, and then there is nothing to say that is not the same every time.
-_PASSED = {name: Verdict(name, True, "") for name, _ in CHECKS}
+_PASSED = {name: Verdict(name, True, "") for name, _ in (*CHECKS, *SCHEDULE_CHECKS)}
 _TOLD = {name: _told(verdict) for name, verdict in _PASSED.items()}
 
 
@@ -359,10 +370,13 @@ def looked_at(context: Context, case: Case) -> dict[str, object]:
     return known
 
 
-def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...] = CHECKS) -> Refusal | None:
+def pass_gate(
+    context: Context, case: Case, checks: tuple[tuple[str, Check], ...] = CHECKS, reference: str = ""
+) -> Refusal | None:
     """Run the checks in order; None when all pass, else the refusal of the first that does not.
 
-    The verdicts stay in the case and go to the journal under kind ``gate``.
+    The verdicts stay in the case and go to the journal under kind ``gate``. Codes are those of the service ``reference``, by
+    default the request's own.
     """
     refusal: Refusal | None = None
     for name, check in checks:
@@ -374,7 +388,7 @@ def pass_gate(context: Context, case: Case, checks: tuple[tuple[str, Check], ...
             case.verdicts.append(_PASSED[name])
             continue
         case.verdicts.append(Verdict(name, False, finding, looked_at(context, case)))
-        reference = case.variant.service_reference if case.variant else ""
+        reference = reference or (case.variant.service_reference if case.variant else "")
         refusal = Refusal(context.codes.code(name, reference), finding, where=name)
         break
     request_id = str(case.request.request_id)

@@ -18,6 +18,7 @@ from emulator.dsp.inventory import (
 )
 from emulator.dsp.jobs import cancel_jobs, hub_gone, supplier_changed
 from emulator.dsp.registration import METERS, other_parties, registered, responsible, responsible_suppliers
+from emulator.dsp.schedules import remove_of_lost_suppliers, remove_schedules
 from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction
 from emulator.dsp.transactions import drop_held, names
 from emulator.duis.messages import Element, element
@@ -248,6 +249,7 @@ def registration_changed(context: Context, mpxn: str) -> None:
     for meter in context.lookup.with_mpxn(mpxn):
         for device in context.lookup.on_hub(meter.hub) or [meter]:
             supplier_changed(context, device)
+            remove_of_lost_suppliers(context, device)
 
 
 def registrations_changed(context: Context, after_ms: int) -> None:
@@ -273,7 +275,9 @@ def decommission(context: Context, case: Case) -> Refusal | None:
 
     if entry is None:
         return refuse("device_unknown", f"{case.request.body.value('DeviceID')} is not in the inventory")
-    if not any(responsible(context, case.sender, role, entry, case.at_ms) for role in eligible_roles(context, case)):
+    if not any(
+        responsible(context, case.sender, role, entry, case.at_ms) for role in eligible_roles(context, case.sender, case.row)
+    ):
         return refuse("not_responsible", f"{case.sender.name} is not registered for {format_eui(entry.eui)}")
     if entry.status not in IN_SERVICE:
         return refuse("decommission_status", f"a device that is {entry.status or 'of Type 2'} cannot be decommissioned", "8.3")
@@ -282,6 +286,7 @@ def decommission(context: Context, case: Case) -> Refusal | None:
     if is_hub and any(each.device_type in METERS and each.status in IN_SERVICE for each in in_home):
         return refuse("decommission_hub_has_meters", "meters of the hub are in service", "8.3")
     drop_held(context, entry, "held_request_dropped_decommissioned")
+    remove_schedules(context, entry, "schedule_removed_decommissioned")
     cancel_jobs(context, entry.eui, "decommissioned")
     if is_hub:
         hub_gone(context, entry)

@@ -11,7 +11,7 @@ from typing import Any
 
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceType
-from emulator.dsp.state import DspState, InventoryEntry, Job, Transaction, TransactionState, User
+from emulator.dsp.state import DspState, InventoryEntry, Job, Schedule, Transaction, TransactionState, User
 from emulator.estate.model import CplEntry
 
 Index = dict[Any, set[int]]
@@ -30,6 +30,7 @@ class Lookup:
         self._at_uprn: Index = {}
         self._at_address: Index = {}
         self._held: Index = {}
+        self._schedules: Index = {}
         self._jobs: dict[int, tuple[int, ...]] = {}
         """Oldest first. Tuples, because fifty thousand new sets would keep the garbage collector busy for half an answer."""
         self._users: dict[str, list[User]] = {}
@@ -46,6 +47,8 @@ class Lookup:
         for transaction in state.transactions.values():
             if transaction.state is TransactionState.HELD:
                 self.add_held(transaction)
+        for schedule in state.schedules.values():
+            _put(self._schedules, schedule.device, schedule.number)
         for job in state.jobs.values():
             self.add_job(job)
         for product in state.cpl.values():
@@ -144,6 +147,20 @@ class Lookup:
     def drop_held(self, transaction: Transaction) -> None:
         """A request is held no longer."""
         _take(self._held, transaction.device, transaction.key)
+
+    def schedules_of(self, device: int) -> list[Schedule]:
+        """Schedules of a device, whosoever they are, oldest first."""
+        return [self._state.schedules[number] for number in sorted(self._schedules.get(device, ()))]
+
+    def add_schedule(self, schedule: Schedule) -> None:
+        """There is a new schedule."""
+        self._state.schedules[schedule.number] = schedule
+        _put(self._schedules, schedule.device, schedule.number)
+
+    def drop_schedule(self, schedule: Schedule) -> None:
+        """A schedule is no more."""
+        del self._state.schedules[schedule.number]
+        _take(self._schedules, schedule.device, schedule.number)
 
     def jobs_of(self, device: int) -> list[Job]:
         """Firmware jobs of a device, newest first."""

@@ -12,6 +12,7 @@ from emulator.dsp.gate import Case
 from emulator.dsp.inventory import cpl_entry, date_of, note, recorded, tell_status
 from emulator.dsp.jobs import cancel_jobs, hub_gone
 from emulator.dsp.registration import METERS, registered, responsible
+from emulator.dsp.schedules import remove_schedules
 from emulator.dsp.state import InventoryEntry
 from emulator.dsp.transactions import drop_held
 from emulator.duis.messages import Element, element
@@ -180,6 +181,8 @@ def _update_status(context: Context, case: Case, entry: InventoryEntry, choice: 
     if wanted is DeviceStatus.COMMISSIONED:
         entry.date_commissioned = date_of(case.at_ms)
     elif wanted is DeviceStatus.WITHDRAWN:
+        for device in context.lookup.on_hub(entry.eui):
+            remove_schedules(context, device, "schedule_removed_withdrawn")
         drop_held(context, entry, "held_request_dropped_decommissioned")
         hub_gone(context, entry)
     return None
@@ -213,6 +216,7 @@ def _delete(context: Context, case: Case, entry: InventoryEntry, choice: Element
         return _refuse(context, case, "inventory_delete", detail)
     request_id = str(case.request.request_id)
     cancel_jobs(context, entry.eui, "deleted from the inventory")
+    remove_schedules(context, entry, "schedule_removed_decommissioned")
     context.lookup.drop_device(entry)
     gpf = context.state.inventory.get(entry.associated_gpf or Eui64(0))
     if gpf is not None:

@@ -60,6 +60,21 @@ class DspSettings:
     """How far ahead a date may lie."""
     future_dated_grace_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
     """How long after its date the outcome of a command that the device holds is waited for."""
+    schedules_per_device: int = setting(99, "duis.md 1.9: 5.2 can tell of 99", "low", minimum=1)
+    """How many schedules a device may have, whosoever they are."""
+    schedule_past_start: str = setting("refuse", "duis.md 3.4 names a check of the dates", "low", choices=("refuse", "accept"))
+    """Whether a schedule may name a day that is over as its first; its runs count from that day all the same."""
+    schedule_start_time_ms: int = setting(0, "EMU: the schema lets it be left out", "low")
+    """When a schedule without ScheduleExecutionStartTime runs, in milliseconds after midnight UTC."""
+    scheduled_request_id: str = setting(
+        "none", "duis.md 1.9 and section 9 item 7: not settled", "low", choices=("none", "created", "run")
+    )
+    """RequestID of the Response of a scheduled run: none, that of the 5.1, or one of the run's own. CommandFailure has to name
+    one and names the 5.1's where this says none."""
+    schedules_on_change_of_supplier: str = setting("remove", "N6: its cause is low", "low", choices=("remove", "keep"))
+    """What becomes of the schedules of who is no longer responsible; those that are kept fail at each run (N11)."""
+    schedules_on_suspension: str = setting("remove", "N17: its cause is low", "low", choices=("remove", "keep"))
+    """What becomes of the schedules of a device that is suspended; those that are kept fail until it is restored (N11)."""
     pre_command_validity_ms: int = setting(DAY_MS, "EMU", "low")
     """How long after Transform a Pre-Command may come back signed."""
     hand_over_jobs: int = setting(500, "EMU", "low", minimum=1)

@@ -116,11 +116,39 @@ class Transaction:
     """When a held request is sent or a dated command is executed."""
     transformed: Element | None = None
     """Body of the Transform request that a Signed Pre-Command answers to; None for everything else."""
+    schedule: int = 0
+    """DSPScheduleID of the schedule whose run it is; 0 for everything else."""
+    scheduled_by: str = ""
+    """RequestID of the 5.1 that made that schedule."""
 
     @property
     def asked(self) -> Element:
         """The body that says what was asked for; a Signed Pre-Command says it in GBCS only."""
         return self.request.body if self.transformed is None else self.transformed
+
+
+@dataclass(slots=True)
+class Schedule:
+    """One DSP schedule (5.1; duis.md 1.9)."""
+
+    number: int
+    """DSPScheduleID."""
+    user: Eui64
+    """Who made it: it is read and deleted by the same User ID."""
+    device: Eui64
+    request_id: str
+    """Of the 5.1."""
+    details: Element
+    """The body of the 5.1, as 5.2 gives it back."""
+    created_ms: int
+    run: int
+    """Which day of the schedule is next, from 0 for its first."""
+    next_ms: int
+    """When that is."""
+    deadline: int = -1
+    """Order number of that in the agenda."""
+    runs: int = 0
+    """How often it has run."""
 
 
 @dataclass(slots=True)
@@ -224,7 +252,7 @@ class DspState:
     request_ids: dict[tuple[int, int, int, str], None] = field(default_factory=dict)
     """(originator, target, counter, stage) of authenticated requests, oldest first; bounded by ``keep_request_ids``."""
     highest_counter: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Per originator and target, for ``strict_counter``; bounded by ``keep_counters``."""
+    """Per originator and target, for ``strict_counter`` and scheduled runs; bounded by ``keep_counters``."""
     pre_commands: dict[tuple[int, int, int], PreCommand] = field(default_factory=dict)
     """Oldest first; bounded by their validity and ``keep_pre_commands``."""
     transactions: dict[int, Transaction] = field(default_factory=dict)
@@ -234,6 +262,10 @@ class DspState:
     """(device, message code, recipient of the Response, counter) → key of the transaction that sent the Command."""
     dated: dict[Eui64, int] = field(default_factory=dict)
     """Device → transaction of the command that it will execute at its date; a device holds one at a time."""
+    schedules: dict[int, Schedule] = field(default_factory=dict)
+    next_schedule: int = 1
+    schedule_counter: int = 0
+    """The last counter that was given to a scheduled run."""
     firmware_requests: dict[int, FirmwareRequest] = field(default_factory=dict)
     completed_requests: dict[int, None] = field(default_factory=dict)
     """Keys of firmware requests without open jobs, in that order; bounded by ``keep_jobs``."""

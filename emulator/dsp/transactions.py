@@ -4,6 +4,8 @@ Source: reference duis/duis.md 1.6 and 1.8. Every function that an event calls t
 forgotten.
 """
 
+import base64
+
 from emulator.domain.identifiers import format_eui
 from emulator.dsp.context import Context
 from emulator.dsp.gate import CANCELLATION_YEAR_MS, Case
@@ -159,18 +161,41 @@ def answer(context: Context, transaction: Transaction, code: str, payload: Eleme
     """Push a result of the request to the user."""
     request = transaction.request
     references = (request.service_reference, request.service_reference_variant)
-    context.respond(transaction.user, transaction.device, request.request_id, references, code, payload)
+    shown = shown_request_id(context, transaction)
+    context.respond(transaction.user, transaction.device, request.request_id, references, code, payload, shown)
+
+
+def shown_request_id(context: Context, transaction: Transaction) -> str | None:
+    """The RequestID under which the user hears of a request: its own, for a scheduled run by ``scheduled_request_id``."""
+    if not transaction.schedule or context.settings.scheduled_request_id == "run":
+        return str(transaction.request.request_id)
+    return transaction.scheduled_by if context.settings.scheduled_request_id == "created" else None
+
+
+def answer_with(context: Context, transaction: Transaction, octets: bytes) -> None:
+    """Push the Response of the device; that of a scheduled run names its schedule (duis.md 1.9, certain)."""
+    payload = element("GBCSPayload", base64.b64encode(octets).decode())
+    if transaction.schedule:
+        payload = element("DSPScheduledMessage", payload, element("DSPScheduleID", str(transaction.schedule)))
+    answer(context, transaction, context.codes.code("done"), payload)
 
 
 def fail(context: Context, transaction: Transaction, code: str, purpose: str) -> None:
-    """Tell the user of a failure: a Response with this code, and a CommandFailure alert (duis.md 1.6, ota.md 5.3)."""
-    answer(context, transaction, code, None)
-    if transaction.due_ms is not None or context.settings.command_failure_on_demand:
+    """Tell the user of a failure: a Response with this code, and a CommandFailure alert (duis.md 1.6, ota.md 5.3); of a scheduled
+    run the alert alone (duis.md 1.9, medium)."""
+    if not transaction.schedule:
+        answer(context, transaction, code, None)
+    if transaction.schedule or transaction.due_ms is not None or context.settings.command_failure_on_demand:
         command_failure(context, transaction, purpose)
 
 
 def command_failure(context: Context, transaction: Transaction, purpose: str) -> None:
     """CommandFailure to who asked (duis.md section 4)."""
-    request_id = str(transaction.request.request_id)
-    body = element("CommandFailure", element("CommandRequestID", request_id), element("DeviceID", format_eui(transaction.device)))
+    request_id = shown_request_id(context, transaction) or transaction.scheduled_by
+    body = element(
+        "CommandFailure",
+        element("CommandRequestID", request_id),
+        element("DSPScheduleID", str(transaction.schedule)) if transaction.schedule else None,
+        element("DeviceID", format_eui(transaction.device)),
+    )
     context.dcc_alert([transaction.user], purpose, body, device=transaction.device, request_id=request_id)

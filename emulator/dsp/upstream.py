@@ -15,7 +15,7 @@ from emulator.dsp.inventory import REPORTED, recorded
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
 from emulator.dsp.state import InventoryEntry, Job, Transaction, TransactionState
-from emulator.dsp.transactions import answer, await_execution, close, end_dated, names, takes_date
+from emulator.dsp.transactions import answer, answer_with, await_execution, close, end_dated, names, takes_date
 from emulator.dsp.versions import version_activated, version_read
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import element
@@ -111,7 +111,7 @@ def _response(context: Context, device: InventoryEntry, message: GbcsMessage, oc
         device=device.eui,
         data={"gbcs": octets.hex()},
     )
-    answer(context, transaction, context.codes.code("done"), element("GBCSPayload", base64.b64encode(octets).decode()))
+    answer_with(context, transaction, octets)
     outcome = _OUTCOMES.get(transaction.request.service_reference_variant)
     if outcome is not None:
         outcome(context, transaction, device, result)

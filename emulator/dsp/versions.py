@@ -11,6 +11,7 @@ from emulator.dsp.grants import devices_digest
 from emulator.dsp.inventory import cpl_entry, set_status, tell_status
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
+from emulator.dsp.schedules import remove_on_suspension
 from emulator.dsp.state import InventoryEntry
 from emulator.duis.messages import element
 from emulator.estate.model import CplEntry
@@ -117,6 +118,7 @@ def suspend_or_restore(context: Context, entry: InventoryEntry) -> None:
         entry.status_before_suspension = entry.status
         set_status(context, entry, DeviceStatus.SUSPENDED)
         tell_status(context, _suppliers(context, entry), "device_suspended", entry, element("DeviceSuspended"))
+        remove_on_suspension(context, entry)
     elif entry.status is DeviceStatus.SUSPENDED and usable:
         set_status(context, entry, entry.status_before_suspension or DeviceStatus.COMMISSIONED)
         entry.status_before_suspension = None

@@ -28,6 +28,7 @@ from emulator.service.control_models import (
     Power,
     RegistrationCsv,
     RegistrationsQuery,
+    SchedulesQuery,
     TransactionsQuery,
     UserStatus,
 )
@@ -75,6 +76,7 @@ def estate_routes() -> list[Route]:
             *("GET", f"{WORLD}/transactions", _transactions, "Requests to devices and how far they are", "firmware"),
             query=TransactionsQuery,
         ),
+        Route("GET", f"{WORLD}/schedules", _schedules, "Reads that the DSP repeats", "firmware", query=SchedulesQuery),
     ]
 
 
@@ -273,6 +275,11 @@ async def _jobs(call: Call) -> Answer:
 
 async def _cancel_job(call: Call) -> Answer:
     return await call.carry_out("job.cancel", device=format_eui(_device_of(call)))
+
+
+async def _schedules(call: Call) -> Answer:
+    found = call.hosted.world.views.schedules(**call.given(SchedulesQuery).model_dump())
+    return {"count": len(found), "schedules": found}
 
 
 async def _transactions(call: Call) -> Answer:

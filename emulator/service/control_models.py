@@ -354,6 +354,13 @@ class TransactionsQuery(OffsetPage):
     state: str | None = None
 
 
+class SchedulesQuery(Model):
+    """Which DSP schedules."""
+
+    device: Eui | None = None
+    user: Eui | None = None
+
+
 class JournalParameters(Page):
     """Which journal entries."""
 

@@ -29,12 +29,18 @@ def short(message: Message) -> str:
     return f"{message.service_reference_variant} {dated or message.code}"
 
 
+def valid(message: Message) -> bool:
+    """By the schema; it says what is wrong."""
+    refusal = schemas().validate(parse_document(encode_message(message)))
+    assert refusal is None, (refusal, message)
+    return True
+
+
 def told(deliveries: Iterable[Delivery]) -> dict[str, list[str]]:
     """By the name of the user, what it got, in order. Users that got nothing are left out."""
     found: dict[str, list[str]] = {}
     for delivery in deliveries:
-        refusal = schemas().validate(parse_document(encode_message(delivery.message)))
-        assert refusal is None, (refusal, delivery.message)
+        assert valid(delivery.message)
         found.setdefault(NAMES[Eui64(delivery.recipient)], []).append(short(delivery.message))
     return found
 

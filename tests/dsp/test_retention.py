@@ -3,10 +3,11 @@
 import pytest
 
 from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.oldest import drop_oldest
 from emulator.duis.messages import element
-from tests.dsp.bench_world import DAY_MS, HOUR_MS, Bench, bench_with, device, responses
+from tests.dsp.bench_world import DAY_MS, HOUR_MS, SUPPLIER, Bench, bench_with, device, responses
 
 ESME = device(0, "A0")
 
@@ -31,8 +32,10 @@ def test_request_ids_beyond_the_limit_are_forgotten() -> None:
 
 def test_counters_are_kept_only_where_they_count_and_are_bounded() -> None:
     usual = Bench()
-    usual.submit("11.2", to=ESME)
+    usual.submit("8.2", element("ReadInventory", element("DeviceID", format_eui(ESME))))
     assert not usual.world.engine.state.dsp.highest_counter
+    usual.submit("11.2", to=ESME)
+    assert list(usual.world.engine.state.dsp.highest_counter) == [(SUPPLIER, ESME)], "a scheduled run has to go above it"
     strict = bench_with(strict_counter=True, keep_counters=2)
     for target in (ESME, device(0, "A1"), device(0, "A2")):
         assert strict.submit("11.2", to=target, counter=10).code == "I99"

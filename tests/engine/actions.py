@@ -111,8 +111,34 @@ def distribution(name: str, kinds: tuple[str, ...]) -> st.SearchStrategy[Element
     return st.sampled_from(kinds).flatmap(proper) | wild
 
 
+WHICH_SCHEDULES = leaf("DSPScheduleID", st.sampled_from(["1", "2", "0"])) | leaf("DeviceID", eui_texts())
+
+
+def schedule() -> st.SearchStrategy[Element]:
+    """A read that the DSP is to repeat, most of them possible."""
+    offsets, times = st.sampled_from(["-1", "0", "-400"]), st.sampled_from(["00:00:00Z", "24:00:00", "01:30:00+01:00"])
+    days = ["2026-01-05", "2026-01-06", "2026-01-31Z", "2015-01-02", "9999-12-31", "soon"]
+    period = tuple(
+        leaf(f"{end}{what}", how) for end in ("Start", "End") for what, how in (("DateOffset", offsets), ("Time", times))
+    )
+    return parent(
+        "CreateSchedule",
+        leaf("ScheduleFrequency", st.sampled_from(["Daily", "Daily", "Weekly", "Monthly", "Yearly", "Hourly"])),
+        leaf("ScheduleStartDate", st.sampled_from(days)),
+        _optional(leaf("ScheduleEndDate", st.sampled_from(["2026-01-07", "2026-01-31", "2027-01-01"]))),
+        _optional(leaf("ScheduleExecutionStartTime", times)),
+        leaf("DSPScheduledServiceReference", st.sampled_from(["4.16", "4.16", "4.6"])),
+        leaf("DSPScheduledServiceReferenceVariant", st.sampled_from(["4.16", "4.16", "4.6.1"])),
+        leaf("DeviceID", eui_texts()),
+        leaf("DSPReadActivePowerImport", st.just("")) | parent("DSPRetrieveImportDailyReadLog", *period),
+    )
+
+
 BODIES: dict[str, st.SearchStrategy[Element]] = {
     "4.1.1": parent("ReadInstantaneousImportRegisters", DATE),
+    "5.1": schedule(),
+    "5.2": parent("ReadSchedule", WHICH_SCHEDULES),
+    "5.3": parent("DeleteSchedule", WHICH_SCHEDULES),
     "6.2.4": parent("ReadDeviceConfigurationIdentityExcMPxN"),
     "8.1.1": parent("CommissionDeviceSynchroniseClock", leaf("CurrentDateTime", DATES), leaf("TolerancePeriod", NUMBERS)),
     "8.2": st.one_of(

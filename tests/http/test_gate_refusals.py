@@ -8,7 +8,9 @@ import pytest
 from emulator.client.requests import (
     activate_firmware,
     decommission_device,
+    delete_schedule,
     device_prenotification,
+    hub_installed,
     read_firmware_version,
     read_import_registers,
     read_inventory,
@@ -147,9 +149,17 @@ async def test_local_delivery(side: Side, variant: int, service: str) -> None:
 
 
 async def test_a_service_that_is_not_emulated(side: Side) -> None:
-    refused = await side.refused(read_schedule(SUPPLIER, device=ESME))
+    refused = await side.refused(hub_installed(SUPPLIER, CHF, "1200000000001"))
     assert refused.code == "E100"
-    assert "service_not_emulated: 5.2 is not emulated" in refused.words
+    assert "service_not_emulated: 8.14.1 is not emulated" in refused.words
+
+
+async def test_schedules_that_are_not_there(side: Side) -> None:
+    assert await side.refused(read_schedule(SUPPLIER, schedule_id=7)) == Refused(
+        "E050201", "schedule_unknown: there is no schedule 7"
+    )
+    assert (await side.ask(delete_schedule(SUPPLIER, device=ESME))).code == "W050301"
+    assert await side.control.schedules(device=format_eui(ESME), user=format_eui(SUPPLIER)) == []
 
 
 # RequestIDs

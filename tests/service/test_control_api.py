@@ -220,6 +220,7 @@ async def test_jobs_and_transactions(api: Api, clients: Clients) -> None:
     found = await api.ok("GET", "/transactions", request_id=(answer.request_id or "").upper(), device=DEVICE, state="sent")
     assert (found["count"], found["transactions"][0]["variant"]) == (1, "11.2")
     assert (await api.ok("GET", "/transactions", state="answered"))["count"] == 0
+    assert await api.ok("GET", "/schedules", device=DEVICE) == {"count": 0, "schedules": []}
     status, problem = await api("DELETE", f"/jobs/{DEVICE}")
     assert (status, "no open firmware job" in problem["error"]) == (400, True)
 
