@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -13,11 +14,15 @@ from rich.text import Text
 from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
 from emulator.cli.remote import Addresses
 from emulator.domain.errors import Malformed
+from emulator.scenarios.evidence import bundle, read_bundle
 from emulator.scenarios.library import find, library
-from emulator.scenarios.model import Scenario
+from emulator.scenarios.model import Planned, Scenario
+from emulator.scenarios.names import suggest
+from emulator.scenarios.proofs import Proof, Standing, counts, prove, requirements
 from emulator.scenarios.reading import read_scenario
 from emulator.scenarios.report import Outcome, Report, StepResult
 from emulator.scenarios.runner import Address, in_process_server, run_scenario
+from emulator.scenarios.verdicts import html, junit
 from emulator.service.config import Logging
 from emulator.service.logs import configure_logs
 from emulator.simulation.durations import format_duration
@@ -92,18 +97,35 @@ def run_scenarios(
         str, typer.Option("--token", envvar="DCC_CONTROL__TOKEN", help="Token of its control service.", show_default=False)
     ] = "",
     listen: Annotated[str, typer.Option("--listen", help="Address on which users take messages.")] = "127.0.0.1",
+    junit_file: Annotated[Path | None, typer.Option("--junit", help="Write verdicts as JUnit XML.", show_default=False)] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write verdicts as one HTML page.", show_default=False)] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option("--evidence", help="Write a bundle per scenario into this folder; see `replay`.", show_default=False),
+    ] = None,
     json_output: JsonFlag = False,
 ) -> None:
-    """Run scenarios and judge them.
+    """Run scenarios and judge them. With `--json` the requirements that they show are proved as well (`scenario prove`).
 
     Ends with 1 when something is not as a file says, with 2 when a file is wrong, with 3 when the server does not answer.
     """
     configure_logs(Logging(level="error", format="json"))
     wanted = [read_scenario(path, seed=seed) for path in _paths(scenarios, everything=everything)]
-    reports = asyncio.run(_run(wanted, _server(server, duis, token, listen), quiet=json_output))
+    work = _run(wanted, _server(server, duis, token, listen), quiet=json_output, proving=json_output, keep=evidence is not None)
+    reports, proofs = asyncio.run(work)
+    if junit_file is not None:
+        junit_file.write_text(junit(reports), "utf-8")
+    if html_file is not None:
+        html_file.write_text(html(reports, proofs), "utf-8")
+    if evidence is not None:
+        evidence.mkdir(parents=True, exist_ok=True)
+        for scenario, report in zip(wanted, reports, strict=True):
+            (evidence / f"{report.id}-{report.seed}.zip").write_bytes(bundle(scenario, report))
     passed = sum(report.passed for report in reports)
     if json_output:
-        print_json({"passed": passed, "total": len(reports), "scenarios": [report.as_json() for report in reports]})
+        verdicts = [report.as_json() for report in reports]
+        print_json({"passed": passed, "total": len(reports), **counts(proofs), "scenarios": verdicts,
+                    "requirements": [proof.as_json() for proof in proofs]})  # fmt: skip
     elif len(reports) > 1:
         console().print(
             Text(f"{passed} of {len(reports)} scenarios passed", style="bold" if passed == len(reports) else "bold red")
@@ -128,16 +150,140 @@ async def _server(server: str, duis: str, token: str, listen: str) -> AsyncItera
             yield address
 
 
-async def _run(scenarios: list[Scenario], server: AbstractAsyncContextManager[Address], *, quiet: bool) -> list[Report]:
-    reports = []
+async def _run(
+    scenarios: list[Scenario], server: AbstractAsyncContextManager[Address], *, quiet: bool, proving: bool, keep: bool
+) -> tuple[list[Report], list[Proof]]:
+    reports, proofs = [], []
     async with server as address:
         for scenario in scenarios:
             with _progress(scenario, console(), quiet=quiet) as observer:
-                report = await run_scenario(scenario, address, observer)
+                report = await run_scenario(scenario, address, observer, keep=keep)
             reports.append(report)
             if not quiet:
                 _print(report, scenario)
-    return reports
+        if proving:
+            ran = {scenario.about.id: report for scenario, report in zip(scenarios, reports, strict=True) if _shipped(scenario)}
+            shown = [id_ for id_, row in requirements().items() if row.scenario in ran]
+            proofs = await prove(shown, lambda scenario: run_scenario(scenario, address), ran)
+    return reports, proofs
+
+
+def _shipped(scenario: Scenario) -> bool:
+    return library().get(scenario.about.id) == scenario.path
+
+
+@application.command("replay")
+@verb
+def replay(
+    bundles: Annotated[list[Path], typer.Argument(help="Evidence bundles that `run --evidence` wrote.", show_default=False)],
+    json_output: JsonFlag = False,
+) -> None:
+    """Run evidence bundles again and compare: the same scenario, seed and emulator give the same requests and messages.
+
+    Ends with 1 when one differs, with 2 for a file that is no bundle or was changed.
+    """
+    configure_logs(Logging(level="error", format="json"))
+    rows = [asyncio.run(_replay(path)) for path in bundles]
+    if json_output:
+        print_json({"bundles": rows})
+    else:
+        print_rows(("File", "Scenario", "Sealed by", "Digest", "Same"),
+                   [(row["file"], row["scenario"], row["emulator"], row["digest"][:16], "yes" if row["same"] else "no")
+                    for row in rows])  # fmt: skip
+    if not all(row["same"] for row in rows):
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+async def _replay(path: Path) -> dict[str, Any]:
+    with TemporaryDirectory() as folder:
+        evidence = read_bundle(path, Path(folder))
+        async with in_process_server() as address:
+            report = await run_scenario(evidence.scenario, address)
+    return {
+        "file": str(path),
+        "scenario": report.id,
+        "emulator": evidence.manifest["emulator"],
+        "digest": evidence.digest,
+        "now": report.digest,
+        "same": report.digest == evidence.digest,
+    }
+
+
+@application.command("explain")
+@verb
+def explain(
+    scenario: Annotated[str, typer.Argument(help="Id of a shipped scenario, or a TOML file.", show_default=False)],
+    json_output: JsonFlag = False,
+) -> None:
+    """Say what a scenario does, step by step, and what it shows."""
+    for path in _paths([scenario], everything=False):
+        read = read_scenario(path)
+        proved = {id_: row for id_, row in requirements().items() if row.scenario == read.about.id and _shipped(read)}
+        if json_output:
+            print_json({**_described(read), "plan": [_planned(planned, read) for planned in read.steps],
+                        "proves": {id_: row.shows for id_, row in proved.items()}})  # fmt: skip
+            continue
+        console().print(Text(f"{read.about.id} {read.about.title}", style="bold"))
+        console().print(Text(" ".join(read.about.shows.split())))
+        rows = [_planned(planned, read) for planned in read.steps]
+        print_rows(
+            ("Step", "Kind", "What", "Shows"),
+            [(row["number"] or "fault", row["do"], row["title"], " ".join(row["requirements"]) or None) for row in rows],
+        )
+        for id_, row in proved.items():
+            console().print(Text(f"{id_}: {row.shows} (step {row.expectation!r} fails with {row.switch.words()})"))
+
+
+def _planned(planned: Planned, scenario: Scenario) -> dict[str, Any]:
+    step = planned.step
+    return {"number": planned.number, "do": step.do, "title": step.title(scenario.names), "requirements": list(step.requirements)}
+
+
+@application.command("prove")
+@verb
+def prove_requirements(
+    wanted: Annotated[
+        list[str] | None,
+        typer.Argument(help="Ids of requirements (Q7-05), or of scenarios whose requirements are meant; all when not given.",
+                       show_default=False),
+    ] = None,
+    json_output: JsonFlag = False,
+) -> None:  # fmt: skip
+    """Prove that scenarios show what they say: take each behaviour away and see that the expectation for it fails.
+
+    Ends with 1 when a requirement that names a scenario is not covered.
+    """
+    configure_logs(Logging(level="error", format="json"))
+    ids = _requirement_ids(wanted or [])
+    proofs = asyncio.run(_prove(ids))
+    if json_output:
+        print_json({**counts(proofs), "requirements": [proof.as_json() for proof in proofs]})
+    else:
+        print_rows(
+            ("Id", "Priority", "Scenario", "Expectation", "Switch", "Standing"),
+            [(proof.id, proof.requirement.priority, proof.requirement.scenario or None, proof.requirement.expectation or None,
+              proof.requirement.switch.words() or None, proof.standing.value) for proof in proofs],
+        )  # fmt: skip
+    if any(proof.requirement.scenario and proof.standing is not Standing.COVERED for proof in proofs):
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+async def _prove(ids: list[str]) -> list[Proof]:
+    async with in_process_server() as address:
+        return await prove(ids, lambda scenario: run_scenario(scenario, address))
+
+
+def _requirement_ids(wanted: list[str]) -> list[str]:
+    rows = requirements()
+    if not wanted:
+        return list(rows)
+    found = []
+    for text in wanted:
+        named = [id_ for id_, row in rows.items() if text in (id_, row.scenario)]
+        if not named:
+            raise Malformed(f"{text!r} is no requirement and no scenario that shows one", expected=suggest(text, rows))
+        found += named
+    return list(dict.fromkeys(found))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -73,6 +73,10 @@ class Report:
     """SHA-256 over every request, answer and message. The same file and seed give the same one."""
     messages: int = 0
     requests: int = 0
+    exchanges: Sequence[tuple[bytes, int, bytes]] = ()
+    """Requests with status and answer, in the order of sending, where they were to be kept."""
+    pushes: Sequence[bytes] = ()
+    """Messages in an order of simulated time, where they were to be kept."""
 
     @property
     def passed(self) -> bool:

@@ -64,8 +64,8 @@ async def in_process_server() -> AsyncIterator[Address]:
         yield Address(server.url(), server.url("duis"))
 
 
-async def run_scenario(scenario: Scenario, server: Address, observer: Observer = lambda _: None) -> Report:
-    """Run it from its first step to its last.
+async def run_scenario(scenario: Scenario, server: Address, observer: Observer = lambda _: None, *, keep: bool = False) -> Report:
+    """Run it from its first step to its last; ``keep`` the transcript in the report.
 
     A step that finds something wrong does not end the run, so that every expectation is judged. Raise :class:`Malformed` for a
     step that cannot be carried out as it is written and for a server that makes no world, :class:`ClientError` when the server
@@ -83,10 +83,11 @@ async def run_scenario(scenario: Scenario, server: Address, observer: Observer =
         await _play(scenario, stage, report, observer)
     report.simulated_ms = stage.now_ms - scenario.start_ms
     report.requests, report.messages = len(stage.exchanges), len(stage.messages)
-    report.digest = transcript_digest(
-        ((each.request, each.status, each.answer) for each in stage.exchanges),
-        (message.push.document for message in sorted(stage.messages, key=lambda message: message.order)),
-    )
+    exchanges = [(each.request, each.status, each.answer) for each in stage.exchanges]
+    pushes = [message.push.document for message in sorted(stage.messages, key=lambda message: message.order)]
+    report.digest = transcript_digest(exchanges, pushes)
+    if keep:
+        report.exchanges, report.pushes = exchanges, pushes
     report.wall_ms = round((time.monotonic() - began_s) * 1000)
     return report
 

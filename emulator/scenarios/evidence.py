@@ -1,0 +1,139 @@
+"""An evidence bundle: all that a run rests on and all that came of it, in one ZIP file that anybody can run again and compare.
+
+Inside: the scenario file and the estate that it made, seed, versions, the transcript, the verdict, and ``manifest.json`` with the
+SHA-256 of each. No wall time is inside, so that the same run gives the same octets.
+"""
+
+import hashlib
+import io
+import json
+import tomllib
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import emulator
+from emulator.domain.errors import Malformed
+from emulator.duis.datetimes import format_datetime
+from emulator.scenarios.model import Scenario
+from emulator.scenarios.reading import parse_scenario
+from emulator.scenarios.report import Report
+
+MANIFEST, SCENARIO, ESTATE, VERDICT, TRANSCRIPT = (
+    *("manifest.json", "scenario.toml", "estate.toml"),
+    *("verdict.json", "transcript.jsonl"),
+)
+FORMAT = 1
+MAX_BUNDLE_BYTES = 1 << 30
+"""Largest bundle read, unpacked; ours."""
+MAX_NAME = 200
+"""Longest text taken for the name of a file."""
+FILES = "files/"
+"""Where the files lie that the scenario names."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of every entry: the octets must not depend on the day."""
+
+
+def bundle(scenario: Scenario, report: Report) -> bytes:
+    """The ZIP file of one run, whose ``report`` holds its transcript."""
+    verdict = {name: value for name, value in report.as_json().items() if name != "wall_ms"}
+    files = {
+        SCENARIO: scenario.path.read_bytes(),
+        **{FILES + name: content for name, content in _named_files(scenario.path)},
+        ESTATE: scenario.estate_toml.encode(),
+        VERDICT: _json(verdict),
+        TRANSCRIPT: b"".join(_json(entry, indent=None) for entry in _transcript(report)),
+    }
+    manifest = {
+        "format": FORMAT,
+        "scenario": scenario.about.id,
+        "seed": report.seed,
+        "start": format_datetime(scenario.start_ms),
+        "emulator": emulator.__version__,
+        "digest": report.digest,
+        "passed": report.passed,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {MANIFEST: _json(manifest), **files}.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content)
+    return packed.getvalue()
+
+
+def _named_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The files beside a scenario that it names: registrations, estates, images."""
+    for text in sorted(set(_texts(tomllib.loads(path.read_text("utf-8"))))):
+        named = path.parent / text
+        inside = not Path(text).is_absolute() and named.resolve().is_relative_to(path.parent.resolve())
+        if inside and len(text) < MAX_NAME and "\n" not in text and named.is_file():
+            yield text, named.read_bytes()
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+
+
+def _transcript(report: Report) -> list[dict[str, Any]]:
+    exchanges = [
+        {"request": request.decode("utf-8", "replace"), "status": status, "answer": answer.decode("utf-8", "replace")}
+        for request, status, answer in report.exchanges
+    ]
+    return [*exchanges, *({"message": push.decode("utf-8", "replace")} for push in report.pushes)]
+
+
+def _json(value: object, *, indent: int | None = 2) -> bytes:
+    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A bundle as it was read."""
+
+    manifest: Mapping[str, Any]
+    scenario: Scenario
+
+    @property
+    def digest(self) -> str:
+        """The digest of the run that it holds."""
+        return str(self.manifest["digest"])
+
+
+def read_bundle(path: Path, folder: Path) -> Evidence:
+    """Read a bundle and check every hash in it; :class:`Malformed` for anything that is not one, or was changed.
+
+    The files that its scenario names are unpacked into ``folder``.
+    """
+    where = str(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BUNDLE_BYTES:
+                raise Malformed("it is too large", where=where, expected=f"at most {MAX_BUNDLE_BYTES} octets unpacked")
+            files = {name: archive.read(name) for name in archive.namelist()}
+        manifest = json.loads(files[MANIFEST])
+        hashes, seed = dict(manifest["files"]), int(manifest["seed"])
+        str(manifest["digest"]), str(manifest["emulator"])
+    except OSError as error:
+        raise Malformed(f"it cannot be read: {error.strerror}", where=where, expected="an evidence bundle") from None
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise Malformed(
+            f"it is no evidence bundle: {error}", where=where, expected="what `scenario run --evidence` writes"
+        ) from None
+    for name in {SCENARIO, ESTATE, VERDICT, TRANSCRIPT, *hashes, *files} - {MANIFEST}:
+        if name not in files or hashlib.sha256(files[name]).hexdigest() != hashes.get(name):
+            raise Malformed(f"{name} is not what was sealed", where=where, expected="the SHA-256 in manifest.json")
+    for name in files:
+        target = folder / name.removeprefix(FILES)
+        if name.startswith(FILES) and target.resolve().is_relative_to(folder.resolve()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(files[name])
+    scenario = parse_scenario(files[SCENARIO].decode("utf-8", "replace"), folder / SCENARIO, seed=seed)
+    return Evidence(manifest, replace(scenario, estate_toml=files[ESTATE].decode("utf-8", "replace")))
