@@ -1,27 +1,33 @@
 """Which cases a set of test messages holds, with the facts that a request cannot carry.
 
 A fact is what the DCC or the home knows: who is asked and what kind of device it is, its GBCS version, the counters of the DCC's
-parties, the time, and for a join the other device. Nothing else of an expected message is noted.
+parties, the time, for a join the other device, and for a log to be restored what was in it. Nothing else of an expected message
+is noted.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from lxml import etree
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, format_eui
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType
 from emulator.dsp.commands import body_parameters
 from emulator.duis.decode import decode_request
 from emulator.duis.messages import Request
 from emulator.gbcs import times
+from emulator.gbcs.dlms import Attribute, decode_access_request
 from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.shapes import decode_shape
-from emulator.gbcs.usecases import Asn1Item, rows_of, use_case_for
+from emulator.gbcs.usecases import Asn1Item, DlmsItem, rows_of, use_case_for
+
+RESTORE_PAN = Attribute.parse("104 0-0:30.3.0.255 5")
+"""The method by which a hub takes over the log of the one that it replaces (usecase_spec.json CCS03)."""
 
 KINDS = ("PRECOMMAND", "COMMAND", "RESPONSE", "ALERT")
 SET_TIME = "2015-01-01T00:00:00Z"
@@ -57,8 +63,9 @@ class Case:
     current_utc: str
     wanted: list[str] = field(default_factory=list)
     """Which kinds of message are published for it."""
-    home: dict[str, str] = field(default_factory=dict)
-    """What else the home knows: type and certificate (hexadecimal) of the other device of a join."""
+    home: dict[str, object] = field(default_factory=dict)
+    """What else the home knows, as :func:`emulator.gbcs.commands.command_content` has it, octets in hexadecimal: of a join
+    ``other_device_type`` and ``other_device_certificate``; of a log to be restored ``devices``, for a hub with ``han_id``."""
 
     @property
     def fails(self) -> bool:
@@ -115,13 +122,24 @@ def read_request(path: Path) -> Request:
 
 
 def request_for(case: str, templates: Mapping[str, Path]) -> Path | None:
-    """The request of a case: of its own name, else of its successful sibling."""
+    """The request of a case: of its own name, else of its successful sibling.
+
+    A name is made of words. Where several successful cases of the variant could be meant, it is the one that begins with the most
+    words of this case, and of these the plainest: the one with the shortest name.
+    """
+    if case in templates:
+        return templates[case]
     sibling = re.sub(r"(ERROR|NOT_FOUND).*$", "SUCCESS", case)
-    found = next((templates[name] for name in (case, sibling) if name in templates), None)
-    if found is None and sibling != case:
-        start = "_".join(case.split("_")[:2]) + "_"
-        found = next((path for name, path in sorted(templates.items()) if name.startswith(start) and "SUCCESS" in name), None)
-    return found
+    if sibling == case or sibling in templates:
+        return templates.get(sibling)
+    words = case.split("_")
+
+    def likeness(name: str) -> tuple[int, int, str]:
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(words, name.split("_"), strict=False)))
+        return -shared, len(name), name
+
+    likely = [name for name in templates if name.split("_")[:2] == words[:2] and "SUCCESS" in name]
+    return templates[min(likely, key=likeness)] if likely else None
 
 
 def list_cases(messages: Path, requests: Path) -> tuple[list[Case], list[str]]:
@@ -203,19 +221,36 @@ def _device_counter(kinds: Mapping[str, Path], alerts: list[Path]) -> int:
     return min(counters, default=0)
 
 
-def _home(command: GbcsMessage) -> Iterator[tuple[str, str]]:
+def _home(command: GbcsMessage) -> Iterator[tuple[str, object]]:
     row = next(iter(rows_of(command.message_code)), None)
     item = row.request[0] if row is not None and row.request else None
-    if isinstance(item, Asn1Item) and item.shape == "join":
-        said = decode_shape("join", command.content)
-        kinds = {0: "GSME", 1: "ESME", 2: "CHF", 3: "GPF", 4: "HCALCS", 5: "PPMID"}
-        yield "other_device_type", kinds.get(int(str(said["other_device_type"])), "IHD")
-        certificate = said["certificate"]
-        if isinstance(certificate, bytes):
-            yield "other_device_certificate", certificate.hex()
+    if isinstance(item, DlmsItem) and item.attribute == RESTORE_PAN:
+        (access,) = decode_access_request(command.content).items
+        han_id, devices = access.data.items
+        yield "han_id", han_id.octets.hex()
+        yield (
+            "devices",
+            [
+                {"device": format_eui(Eui64(int.from_bytes(device.octets))), "link_key_hash": link_key_hash.octets.hex()}
+                for device, link_key_hash in (each.items for each in devices.items)
+            ],
+        )
+    if not isinstance(item, Asn1Item) or item.shape not in ("join", "restore_log"):
+        return
+    said = decode_shape(item.shape, command.content)
+    if item.shape == "restore_log":
+        logged = said["devices"]
+        assert isinstance(logged, list)
+        yield "devices", [{**entry, "device": format_eui(entry["device"])} for entry in logged]
+        return
+    kinds = {0: "GSME", 1: "ESME", 2: "CHF", 3: "GPF", 4: "HCALCS", 5: "PPMID"}
+    yield "other_device_type", kinds.get(int(str(said["other_device_type"])), "IHD")
+    certificate = said["certificate"]
+    if isinstance(certificate, bytes):
+        yield "other_device_certificate", certificate.hex()
 
 
-def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str, str]) -> tuple[str, str, str]:
+def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str, object]) -> tuple[str, str, str]:
     """Type, GBCS version and variant: the first for which the table has a message of this code."""
     kind = DEVICE_DIGITS.get(command.recipient & 0xFF)
     rows = rows_of(command.message_code)

@@ -17,6 +17,7 @@ from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.dsp.commands import body_parameters
 from emulator.gbcs import times
 from emulator.gbcs.commands import build_command, finish_command
+from emulator.gbcs.functions import octets_of
 from emulator.gbcs.message import Cra, decode_message
 from emulator.gbcs.protect import sign
 from emulator.gbcs.results import read_result
@@ -28,7 +29,7 @@ def produce(case: Case, keys: FolderKeys) -> dict[str, bytes]:
     request = read_request(Path(case.request))
     parameters: dict[str, object] = {**body_parameters(request.body), "esme_variant": case.esme_variant, **case.home}
     if "other_device_certificate" in case.home:
-        parameters["other_device_certificate"] = bytes.fromhex(case.home["other_device_certificate"])
+        parameters["other_device_certificate"] = octets_of(case.home["other_device_certificate"])
     use_case = _choose(case, request.service_reference_variant, parameters, keys.role(parse_eui(case.user)))
     now_ms = times.read_duis(case.current_utc)
     message = build_command(

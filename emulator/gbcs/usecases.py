@@ -221,10 +221,10 @@ def use_case_for(
     for route in _table().routes.get((variant, device_type), ()):
         if route.applies(facts, version):
             chosen = route.use_case
-            unknown = user_role is not None and chosen.known_parties and user_role not in chosen.known_parties
-            if unknown or (chosen.known_parties and UNKNOWN_PARTY in (parameters or {})):
-                return replace(chosen, originator=Originator.ACB)
-            return chosen
+            if chosen.originator is not Originator.USER or not chosen.known_parties:
+                return chosen
+            unknown = user_role is not None and user_role not in chosen.known_parties
+            return replace(chosen, originator=Originator.ACB) if unknown or UNKNOWN_PARTY in (parameters or {}) else chosen
     return None
 
 

@@ -135,10 +135,10 @@ def chosen(vector: Vector, parameters: dict[str, object]) -> UseCase:
     raise AssertionError(f"no row for {vector.name}")
 
 
-def rebuild(pack: Pack, vector: Vector) -> bytes:
+def rebuild(pack: Pack, vector: Vector, parameters: dict[str, object] | None = None) -> bytes:
     """The Command (or Pre-Command) that we make of the same inputs."""
     message = vector.message
-    parameters = facts(pack, vector)
+    parameters = facts(pack, vector) if parameters is None else parameters
     use_case = chosen(vector, parameters)
     behind = message.supplementary
     skeleton = build_command(
@@ -162,6 +162,43 @@ def rebuild(pack: Pack, vector: Vector) -> bytes:
     )
 
 
+def as_the_command_says(vector: Vector, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The request altered to ask for what the published Command says: certificates, dates, alerts."""
+    message, case = vector.message, vector.name.split("_")[0]
+    altered = dict(parameters)
+    if case.startswith("CS02"):
+        return altered | certificates(decode_shape("update_credentials", message.content), altered)
+    if message.supplementary is not None and message.supplementary.certificate is not None:
+        altered["KAPublicSecurityCredentials"] = message.supplementary.certificate
+    if case == "GCS09":
+        altered["RestrictionDateTime"] = "2016-11-22T02:46:56Z"
+    if case == "GCS15c":
+        altered["ReadLogPeriod"] = {"StartDateTime": "2015-01-01T00:00:01Z", "EndDateTime": "2016-01-01T00:00:01Z"}
+    if case == "GCS61":
+        altered["ReadLogPeriod"] = {"StartDateTime": "2014-12-22T00:00:00Z", "EndDateTime": "2016-12-21T00:00:00Z"}
+    if case == "ECS25a":
+        choices = {"x810D": "Enable", "x810E": "Disable", "x81C4": "Disable", "x81C5": "Disable"}
+        altered["ElectricitySupplierAlerts"] = {"SupplierESMECommon": choices}
+    return altered
+
+
+def certificates(said: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a request for new credentials that say what ``said`` does."""
+    names = {("0780", None): "DigitalSigningCertificate", ("0308", None): "KeyAgreementCertificate"}
+    replaced = {
+        names.get((each["target"]["usage"].hex(), each["target"]["cell"]), "KeyAgreementTopUpCertificate"): each["certificate"]
+        for each in said["replacements"]
+    }
+    (holder,) = (name for name in parameters if name.endswith("ReplacementCertificates"))
+    inner = "SupplierOrNetworkOperatorCertificates"
+    altered: dict[str, Any] = {
+        holder: {inner: replaced} if inner in parameters[holder] else replaced,
+        "CertificationPathCertificates": {"Certificate": said["path"]},
+        "ApplyTimeBasedCPVChecks": "true" if said["time_checks_off"] is None else "false",
+    }
+    return altered
+
+
 def comparable(vector: Vector) -> bool:
     case = vector.name.removesuffix(f"_{vector.kind}")
     return case not in OTHER_FAILURE and not any(case.startswith(f"{name}_") for name in OTHER_REQUEST)
@@ -179,6 +216,19 @@ def test_the_other_cases_do_differ(pack: Pack) -> None:
     others = [vector for vector in ours(pack, "COMMAND") if not comparable(vector)]
     same = {vector.name for vector in others if rebuild(pack, vector) == vector.octets}
     assert same <= {"ECS21b_4.14_KRP_ERROR_COMMAND", "GCS15c_4.4.3_ERROR_COMMAND"}
+
+
+def test_they_would_equal_if_the_request_asked_for_the_same(pack: Pack) -> None:
+    """What differs is the published request, not what we make of it."""
+    others = [
+        vector
+        for kind in ("COMMAND", "PRECOMMAND")
+        for vector in ours(pack, kind)
+        if any(vector.name.startswith(f"{name}_") for name in OTHER_REQUEST) and rebuild(pack, vector) != vector.octets
+    ]
+    assert len(others) > 20
+    asked = {vector.name: rebuild(pack, vector, as_the_command_says(vector, facts(pack, vector))) for vector in others}
+    assert [vector.name for vector in others if asked[vector.name] != vector.octets] == []
 
 
 def test_rows_without_a_vector_say_so(pack: Pack) -> None:

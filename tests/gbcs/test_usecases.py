@@ -67,6 +67,13 @@ def test_a_party_that_the_device_does_not_know_goes_through_the_acb() -> None:
     assert message.supplementary.certificate == b"\x30" * 20
 
 
+def test_what_the_acb_does_for_itself_stays_its_own() -> None:
+    body = {"RemotePartyRole": "NetworkOperator"}
+    row = use_case_for("6.21", DeviceType.ESME, body, user_role=RemotePartyRole.SUPPLIER)
+    assert row is not None
+    assert row.originator is Originator.ACB_ALONE
+
+
 @pytest.mark.parametrize(
     ("version", "code"), [("", 0xF9), ("4.3", 0xF9), ("4.0", 0xF9), ("3.2", 0x3F), ("v3.2", 0x3F), ("nonsense", 0xF9)]
 )
