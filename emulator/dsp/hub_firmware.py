@@ -24,8 +24,6 @@ def hub_firmware_activated(context: Context, hub: int, version: str, gbcs_versio
             entry.firmware_version, entry.gbcs_version = version, gbcs_version
     data = {"firmware_version": version, "gbcs_version": gbcs_version}
     context.journal("inventory", f"{format_eui(device.eui)}: firmware {version}", device=device.eui, data=data)
-    body = element(
-        "CommsHubFirmwareActivation", element("DeviceID", format_eui(device.eui)), element("FirmwareVersion", version)
-    )
+    body = element("CommsHubFirmwareActivation", element("DeviceID", format_eui(device.eui)), element("FirmwareVersion", version))
     users = responsible_suppliers(context, device, context.now_ms)
     context.dcc_alert(users, "hub_firmware_activated", body, device=device.eui)

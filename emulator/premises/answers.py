@@ -82,3 +82,6 @@ ZclHandlers = Mapping[tuple[int, int, int], ZclHandler]
 
 ZclDated = Callable[[Context, DeviceState, DatedChange, int], None]
 """Makes a change at its date, from the ZCL payload that was kept."""
+
+DlmsDated = Callable[[Context, DeviceState, DatedChange, int], None]
+"""Makes what was set active, now or at its date, where that is more than attributes of the same object."""

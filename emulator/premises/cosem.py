@@ -15,7 +15,7 @@ from emulator.gbcs.protected import PROTECTION_CLASS, protected_result, read_pro
 from emulator.gbcs.times import read_cosem as read_time
 from emulator.gbcs.usecases import Format
 from emulator.premises import dated, objects
-from emulator.premises.actions import DLMS
+from emulator.premises.actions import DLMS, DLMS_DATED
 from emulator.premises.answers import HARDWARE_FAULT, OBJECT_UNDEFINED, OTHER_REASON, SUCCESS, Answer, DlmsCall
 from emulator.premises.context import Context
 from emulator.premises.readers import reader_secret
@@ -82,7 +82,8 @@ def _set(context: Context, device: DeviceState, message: GbcsMessage, item: Acce
     """Store a value; an activation time makes its passive attributes active, now or at its date."""
     attribute = item.attribute
     store(device, attribute, item.data)
-    if attribute.index != ACTIVATION_TIMES.get(attribute.class_id, (0, ()))[0]:
+    own = str(attribute) in DLMS_DATED
+    if not own and attribute.index != ACTIVATION_TIMES.get(attribute.class_id, (0, ()))[0]:
         return
     instruction = attribute.class_id.to_bytes(2, "big") + attribute.obis + bytes((attribute.index,))
     at_ms = read_time(item.data.octets)
@@ -92,9 +93,14 @@ def _set(context: Context, device: DeviceState, message: GbcsMessage, item: Acce
 
 
 def activate(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
-    """Make the passive attributes of an object active; those never set stay as they are."""
+    """Make what an activation time stands for active: passive attributes of its object, those never set staying as they are, or
+    what ``DLMS_DATED`` says."""
     class_id = int.from_bytes(change.instruction[:2], "big")
     named = Attribute(class_id, change.instruction[2:8], change.instruction[8])
+    run = DLMS_DATED.get(str(named))
+    if run is not None:
+        run(context, device, change, now_ms)
+        return
     for passive, active in ACTIVATION_TIMES[class_id][1]:
         value = stored(device, str(replace(named, index=passive)))
         if value is not None:

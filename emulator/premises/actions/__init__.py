@@ -1,16 +1,20 @@
 """What sets, methods and ZCL commands do beyond storing: handlers by subject, one module each.
 
-A module holds ``DLMS`` (:data:`emulator.premises.answers.DlmsHandlers`), ``ZCL`` (:data:`~emulator.premises.answers.ZclHandlers`)
-and ``ZCL_DATED`` (what is made at a date, by cluster, frame control and command), as far as it needs them.
+A module holds, as far as it needs them, ``DLMS`` (:data:`emulator.premises.answers.DlmsHandlers`), ``DLMS_DATED`` (what becomes
+active, by the attribute that is its activation time), ``ZCL`` (:data:`~emulator.premises.answers.ZclHandlers`) and ``ZCL_DATED``
+(what is made at a date, by cluster, frame control and command).
 """
 
 from collections.abc import Mapping
 
-from emulator.premises.actions import clock, hub_log
-from emulator.premises.answers import DlmsHandlers, ZclDated, ZclHandlers
+from emulator.premises.actions import clock, hub_log, prepayment, tariffs
+from emulator.premises.answers import DlmsDated, DlmsHandlers, ZclDated, ZclHandlers
 
 DLMS: DlmsHandlers = {**clock.DLMS, **hub_log.DLMS}
 """Every set or action that does more than store."""
+
+DLMS_DATED: Mapping[str, DlmsDated] = {**tariffs.DLMS_DATED, **prepayment.DLMS_DATED}
+"""Every activation time that moves more than attributes of its own object."""
 
 ZCL: ZclHandlers = {}
 """Every ZCL command that devices know beside reading attributes."""

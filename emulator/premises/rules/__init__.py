@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emulator.premises.readings import Rule
-from emulator.premises.rules import identity
+from emulator.premises.rules import identity, tariffs
 
-RULES: Mapping[str, Rule] = {**identity.RULES}
+RULES: Mapping[str, Rule] = {**identity.RULES, **tariffs.RULES}
 """Every rule that a row of ``data/objects`` may name."""
