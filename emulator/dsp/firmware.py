@@ -17,7 +17,7 @@ from emulator.dsp.context import Context
 from emulator.dsp.deadlines import watch
 from emulator.dsp.gate import Case, eligible_roles
 from emulator.dsp.jobs import add_job, in_progress, job_of, portions
-from emulator.dsp.registration import other_parties, responsible, responsible_suppliers
+from emulator.dsp.registration import other_suppliers, responsible
 from emulator.dsp.releases import RELEASED_TYPES, Feature, is_on, missing_for_service
 from emulator.dsp.state import FirmwareRequest, InventoryEntry
 from emulator.dsp.upgrade_paths import permits
@@ -301,8 +301,7 @@ def _tell_other_suppliers(context: Context, case: Case, devices: Sequence[Invent
     """FirmwareUpgradeRequested to every other responsible supplier of shared devices (ota.md A3 and C2, low-medium)."""
     shared: dict[tuple[Eui64, DeviceType], list[str]] = {}
     for device in devices:
-        suppliers = responsible_suppliers(context, device, context.now_ms)
-        for supplier in other_parties(context, suppliers, case.sender.eui):
+        for supplier in other_suppliers(context, device, case.sender.eui, context.now_ms):
             shared.setdefault((supplier, device.device_type), []).append(format_eui(device.eui))
     for (supplier, device_type), euis in sorted(shared.items()):
         for some in portions(euis, context.settings.devices_per_alert):

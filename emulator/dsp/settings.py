@@ -77,7 +77,7 @@ class DspSettings:
     """What becomes of the schedules of a device that is suspended; those that are kept fail until it is restored (N11)."""
     pre_command_validity_ms: int = setting(DAY_MS, "EMU", "low")
     """How long after Transform a Pre-Command may come back signed."""
-    hand_over_jobs: int = setting(500, "EMU", "low", minimum=1)
+    hand_over_jobs: int = setting(100, "EMU", "low", minimum=1)
     """Firmware jobs given to the csp in one step, so that a large request does not hold up everybody else."""
     distribution_failure_collect_ms: int = setting(MINUTE_MS, "EMU", "low")
     """Failures of one request within this time are told in one FirmwareDistributionFailure."""

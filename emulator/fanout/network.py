@@ -46,6 +46,8 @@ class Network:
         self.day_s = day_s
         self.declared = Declarations.empty(compiled)
         self._target = 0
+        self._arrived = True
+        """Whether all pools came to the tick that was asked for."""
         rules = [[] if spec.rule is None else rule_table(spec.rule, self.declared) for spec in specs]
         self.pools = [self._pool(number, spec, rules[number]) for number, spec in enumerate(specs)]
         self._over_pools(lambda pool: pool.call(calls.POPULATE, 0, pool.hubs) if pool.rule else 0)
@@ -292,7 +294,8 @@ class Network:
         """
         self._target = max(self._target, to)
         limit = FOR_EVER if budget is None else budget
-        return all(self._over_pools(lambda pool: pool.run(self._target, limit)))
+        self._arrived = all(self._over_pools(lambda pool: pool.run(self._target, limit)))
+        return self._arrived
 
     def take_outcomes(self) -> list[Outcome]:
         """What happened to those listened to up to now, in order of time, then pool."""
@@ -399,8 +402,8 @@ class Network:
 
     def _settle(self) -> None:
         """Finish the way to the tick that was asked for, before anything else happens."""
-        while not self.advance(self._target):
-            pass
+        while not self._arrived:
+            self.advance(self._target)
 
     def _place(self, entity: int) -> tuple[RunningPool, int]:
         """The pool and row of a device, or of a hub."""

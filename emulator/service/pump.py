@@ -23,8 +23,7 @@ from emulator.simulation.clock import MAX_INSTANT_MS, ClockMode
 _log = structlog.get_logger("pump")
 
 SLICE_S = 0.005
-"""Wall time that one slice should take; the number of events in it follows."""
-MAX_BUDGET = 4_096
+"""Wall time after which a slice ends, once the event is over that is being handled."""
 MAX_FAULTS_IN_PLACE = 100
 """Errors of the engine without progress after which the world counts as broken."""
 QUIET_POLL_S = 0.05
@@ -79,7 +78,6 @@ class Pump:
         self._forced_ms: int | None = None
         self._forced_done: asyncio.Future[None] | None = None
         self._forcing = asyncio.Lock()
-        self._budget = 64
         self._faults_in_place = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -243,7 +241,9 @@ class Pump:
         """Move towards ``goal_ms`` for a few milliseconds of wall time; True when it was reached."""
         loop = asyncio.get_running_loop()
         started_s = loop.time()
-        reached, fault = run_time(self.engine, goal_ms, self._budget)
+        reached, fault = run_time(self.engine, goal_ms, 1)
+        while not reached and not fault and loop.time() - started_s < SLICE_S:
+            reached, fault = run_time(self.engine, goal_ms, 1)
         effects = self.engine.take_effects()
         now_ms = self.engine.now_ms
         wall_ms = self._wall_ms()
@@ -255,11 +255,6 @@ class Pump:
             self._faulted(fault)
         else:
             self._faults_in_place = 0
-        took_s = loop.time() - started_s
-        if took_s > 2 * SLICE_S:
-            self._budget = max(1, self._budget // 2)
-        elif took_s < SLICE_S / 2 and not reached:
-            self._budget = min(MAX_BUDGET, self._budget * 2)
         self._end_forced()
         return reached
 

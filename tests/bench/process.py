@@ -38,8 +38,11 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[Served]:
-    """An emulator on free loopback ports, durable in ``folder``, at the instant of its estate; stopped at the end."""
+def served(folder: Path, *, patience_s: float = PATIENCE_S, **more: str) -> Iterator[Served]:
+    """An emulator on free loopback ports, durable in ``folder``, at the instant of its estate; stopped at the end.
+
+    ``more`` are further settings, with ``__`` for the dot in their names.
+    """
     ready = folder / "ready.json"
     settings = {
         "duis.port": "0",
@@ -49,13 +52,14 @@ def served(folder: Path) -> Iterator[Served]:
         "storage.folder": str(folder / "data"),
         "clock.start": "estate",
         "log.level": "warning",
+        **{name.replace("__", "."): value for name, value in more.items()},
     }
     flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "emulator.service", *flags], stdout=subprocess.DEVNULL)
     try:
         while not ready.exists():
-            if process.poll() is not None or time.perf_counter() - started > PATIENCE_S:
+            if process.poll() is not None or time.perf_counter() - started > patience_s:
                 raise RuntimeError("the emulator did not become ready")
             time.sleep(0.002)
         elapsed = time.perf_counter() - started
@@ -63,7 +67,7 @@ def served(folder: Path) -> Iterator[Served]:
         yield Served(found["duis"], found["control"], elapsed)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE_S)
+        process.wait(patience_s)
 
 
 @measurement("start.ready_s", "s", runs=5)

@@ -23,7 +23,7 @@ def test_jobs_are_handed_over_in_steps() -> None:
     while not engine.advance(bench.now_ms, 1):
         handed.append(sum(job.state == "WITH_CSP" for job in state.jobs.values()))
     bench.collect()
-    assert list(dict.fromkeys(handed))[:2] == [500, 1_000], "the network looks at what it was given in between"
+    assert list(dict.fromkeys(handed))[:2] == [100, 200], "the network looks at what it was given in between"
     assert {job.state for job in state.jobs.values()} == {"WITH_CSP"}
     assert engine.premises.images.held(next(iter(state.firmware_requests.values())).image_key)
 
