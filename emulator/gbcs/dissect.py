@@ -24,7 +24,7 @@ from emulator.gbcs.dlms import (
     decode_notification,
 )
 from emulator.gbcs.message import Cra, GbcsMessage
-from emulator.gbcs.octets import Reader, encode_length
+from emulator.gbcs.octets import encode_length
 from emulator.gbcs.protect import unseal
 from emulator.gbcs.protected import is_protected_result
 
@@ -173,6 +173,9 @@ class _Dissector:
             code |= {"name": "alert code", "meaning": alert_name(code["value"])} if isinstance(code.get("value"), int) else {}
             for name, field in zip(("time",), value["fields"][1:], strict=False):
                 field["name"] = name
+            rest = notification.value.items[2:]
+            if is_protected_result(Data(Tag.STRUCTURE, rest)):
+                value["fields"][3]["plaintext"] = self.plaintext(rest[1].octets)
         return [*fields, value]
 
     def data(self, name: str, data: Data, offset: int | None) -> Node:
@@ -252,13 +255,11 @@ class _Dissector:
         try:
             return [self.data("alert content", decode_data(extra), offset)]
         except Malformed:
-            reader = Reader(extra)
-        try:
-            component = gbz.read_component(reader)
-            reader.finish("the component")
+            pass
+        component = gbz.alert_component(extra)
+        if component is not None:
             return [self.component(component, offset, len(extra))]
-        except Malformed:
-            return [_node("alert content", offset, len(extra), extra.hex())]
+        return [_node("alert content", offset, len(extra), extra.hex())]
 
 
 def _dlms_head(name: str, invoke: int, offset: int, length: int) -> tuple[list[Node], int]:

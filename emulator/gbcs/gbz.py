@@ -249,3 +249,14 @@ def decode_alert(content: bytes) -> GbzAlert:
     if count != (1 if reader.left else 0):
         raise reader.malformed(f"{count} components with {reader.left} octets of content", "1 with content, 0 without", start)
     return GbzAlert(code, time, reader.take(reader.left, "alert content"))
+
+
+def alert_component(extra: bytes) -> Component | None:
+    """The component that follows code and time of an alert (GCS53), or None where something else does."""
+    reader = Reader(extra)
+    try:
+        component = read_component(reader)
+        reader.finish("the component")
+    except Malformed:
+        return None
+    return component

@@ -11,14 +11,15 @@ from emulator.gbcs.gbz import (
     DEFAULT_RESPONSE,
     FAILURE,
     READ_ATTRIBUTES_RESPONSE,
+    alert_component,
     decode_alert,
     decode_components,
     decode_records,
 )
 from emulator.gbcs.message import Cra, GbcsMessage
-from emulator.gbcs.octets import Reader
+from emulator.gbcs.octets import Reader, encode_length
 from emulator.gbcs.protect import PrivateKey, PublicKey, shared_secret, unseal
-from emulator.gbcs.protected import read_protected_result, unsealing_key
+from emulator.gbcs.protected import is_protected_result, read_protected_result, unsealing_key
 from emulator.gbcs.shapes import decode_shape
 from emulator.gbcs.templates import apply, show
 from emulator.gbcs.usecases import DlmsItem, Format, GbzItem, UseCase, rows_of
@@ -143,14 +144,30 @@ def _read_dlms_alert(message: GbcsMessage, use_case: UseCase | None, keys: Reade
     if len(elements) < 2:
         raise Malformed("the alert has no code and time", expected="a structure of two or more")
     values["alert_code"], values["time_ms"] = elements[0].number, times.read_cosem(elements[1].octets)
-    for template, element in zip(use_case.alert_result if use_case else (), elements[2:], strict=False):
+    rest = elements[2:]
+    if is_protected_result(Data(Tag.STRUCTURE, rest)):
+        if keys is None:
+            values["encrypted"] = True
+            return
+        rest = read_protected_result(Data(Tag.STRUCTURE, rest), _key(message, keys), message.originator)
+    for template, element in zip(use_case.alert_result if use_case else (), rest, strict=False):
         apply(template, element, values)
 
 
 def _read_gbz_alert(message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]) -> None:
     alert = decode_alert(message.content)
     values["alert_code"], values["time_ms"] = alert.alert_code, times.read_utc_time(alert.time)
-    reader = Reader(alert.extra)
+    extra = alert.extra
+    component = alert_component(extra)
+    if component is not None:
+        if component.encrypted and keys is None:
+            values["encrypted"] = True
+            return
+        extra = component.payload
+        if component.encrypted and keys is not None:
+            extra = unseal(extra, _key(message, keys), message.originator)
+        extra = bytes((Tag.OCTET_STRING,)) + encode_length(len(extra)) + extra
+    reader = Reader(extra)
     for template in use_case.alert_result if use_case else ():
         apply(template, _alert_content(reader), values)
 

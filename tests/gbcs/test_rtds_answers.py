@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from emulator.gbcs import times
+from emulator.gbcs import dlms, gbz, times
 from emulator.gbcs.alerts import alert_content, build_alert
 from emulator.gbcs.commands import read_command
 from emulator.gbcs.dlms import AccessResponse, AccessResult, Operation, decode_access_response, decode_data, invoke_id
@@ -116,6 +116,14 @@ def test_whether_a_header_has_a_date_time_is_as_the_row_says(pack: Pack) -> None
             assert (vector.message.date_time is not None) == (row.date_time_status is not None), vector.name
 
 
+def sealed_values(message: GbcsMessage) -> dict[str, object]:
+    """Of an encrypted alert a device gives what it sealed as a whole."""
+    if message.content[:1] != b"\x0f":
+        return {"component": gbz.decode_alert(message.content).extra}
+    _, _, parameters, sealed = dlms.decode_notification(message.content).value.items
+    return {"parameters": parameters, "sealed": sealed.octets}
+
+
 def values_of(use_case: UseCase, vector: Vector) -> dict[str, object]:
     """What a device would give to build this Alert, taken from what it says; octets as octets."""
     said = dict(read_result(vector.message))
@@ -124,7 +132,7 @@ def values_of(use_case: UseCase, vector: Vector) -> dict[str, object]:
     if "firmware_version" in said:
         said["version"] = bytes.fromhex(str(said["firmware_version"]))
         said["code"] = next(said[name] for name in use_case.success_codes)
-    return said
+    return sealed_values(vector.message) if said["encrypted"] else said
 
 
 def test_alerts_equal_the_published_ones(pack: Pack) -> None:
