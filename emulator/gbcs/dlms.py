@@ -232,8 +232,8 @@ def _read_description(reader: Reader, depth: int) -> TypeDescription:
     tag = _read_tag(reader, depth)
     if tag is Tag.ARRAY:
         count = reader.number(2, "element count")
-        if not 0 < count <= reader.left:
-            raise reader.malformed(f"a compact array element has {count} elements", f"1 to {reader.left}")
+        if not count:  # what there is of them is bounded by the contents, which an empty array has none of
+            raise reader.malformed("an array inside a compact array has no elements", "1 or more")
         return TypeDescription(tag, count, (_read_description(reader, depth + 1),))
     if tag is Tag.STRUCTURE:
         count = reader.octet("member count")

@@ -1,8 +1,9 @@
 """Templates that give names to decoded values, as the rows of the use-case table write them.
 
 ``"firmware_version:hex"`` names a value and says how to show it; ``"-"`` skips one. A list names the elements of a structure in
-order; a list that begins with ``"*devices"`` names an array, and the rest of it each element. Missing elements at the end are
-left out (a single-element meter answers without those of the second element).
+order; a list that begins with ``"*devices"`` names an array, and the rest of it each element; one that begins with ``"|"`` holds
+lists of which the one with as many names as there are elements counts. Missing elements at the end are left out (a single-element
+meter answers without those of the second element).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,9 @@ def apply(template: Template, data: Data, into: dict[str, object]) -> None:
     if template and isinstance(template[0], str) and template[0].startswith("*"):
         into[template[0][1:]] = [_element(template[1:], item) for item in _elements(data)]
         return
+    if template and template[0] == "|":
+        count = len(_elements(data))
+        template = next((part for part in template[1:] if isinstance(part, tuple) and len(part) == count), ())
     for part, item in zip(template, _elements(data), strict=False):
         apply(part, item, into)
 

@@ -15,7 +15,7 @@ from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_mac, verify_signature
 from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Asn1Item, Format, UseCase, by_code
-from emulator.premises import activation, cosem, dated, faulty, joins, zcl
+from emulator.premises import activation, billing, cosem, dated, faulty, joins, zcl
 from emulator.premises.actions.clock import synchronise
 from emulator.premises.answers import Answer
 from emulator.premises.context import Context
@@ -108,6 +108,7 @@ def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_ca
     except Malformed as error:
         context.note(device, f"cannot execute {use_case.name}: {error}", gbcs=message.encode().hex())
         return
+    billing.remember(device, now_ms)
     if answer is not None:
         send_response(context, device, message, use_case, answer.content, now_ms, answer.originator_counter)
 
@@ -115,6 +116,7 @@ def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_ca
 def change_due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
     """The date of a change has come."""
     dated.due(context, device, number, now_ms, APPLIERS)
+    billing.remember(device, now_ms)
 
 
 APPLIERS: Mapping[str, dated.Apply] = {Format.DLMS: cosem.activate, Format.GBZ: zcl.apply_dated}

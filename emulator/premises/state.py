@@ -105,6 +105,24 @@ class DatedChange:
 
 
 @dataclass(slots=True)
+class MeterMemory:
+    """What a meter remembers of what was done to it; its load shape gives all else."""
+
+    history: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """By attribute: from when it had which value (hexadecimal), in order of time; for the attributes on which readings depend."""
+    block_resets: list[int] = field(default_factory=list)
+    """When the counters of the tariff's blocks were started anew."""
+    resets: dict[str, int] = field(default_factory=dict)
+    """When a highest demand or a counter was last reset, by ``"class obis"``."""
+    sampled_from_ms: int = 0
+    """Since when the gas network data is recorded; 0 is never."""
+    sample_s: int = 0
+    """How long one sample of it takes."""
+    samples: int = 0
+    """How many are taken."""
+
+
+@dataclass(slots=True)
 class DeviceState:
     """A device of a home. What it runs and holds, its power and its place on the HAN are in the columns."""
 
@@ -133,6 +151,8 @@ class DeviceState:
     """The wake-up for which something waits; 0 when nothing does."""
     events: list[tuple[int, int]] = field(default_factory=list)
     """Event log, newest last: device time in milliseconds and event code."""
+    meter: MeterMemory | None = None
+    """None until something was done to a meter that its readings depend on."""
 
     @property
     def eui(self) -> int:

@@ -7,10 +7,10 @@ active, by the attribute that is its activation time), ``ZCL`` (:data:`~emulator
 
 from collections.abc import Mapping
 
-from emulator.premises.actions import clock, hub_log, prepayment, tariffs
+from emulator.premises.actions import clock, hub_log, prepayment, registers, tariffs
 from emulator.premises.answers import DlmsDated, DlmsHandlers, ZclDated, ZclHandlers
 
-DLMS: DlmsHandlers = {**clock.DLMS, **hub_log.DLMS}
+DLMS: DlmsHandlers = {**clock.DLMS, **hub_log.DLMS, **registers.DLMS}
 """Every set or action that does more than store."""
 
 DLMS_DATED: Mapping[str, DlmsDated] = {**tariffs.DLMS_DATED, **prepayment.DLMS_DATED}

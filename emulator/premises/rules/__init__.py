@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emulator.premises.readings import Rule
-from emulator.premises.rules import identity, tariffs
+from emulator.premises.rules import identity, logs, registers, tariffs, voltages
 
-RULES: Mapping[str, Rule] = {**identity.RULES, **tariffs.RULES}
+RULES: Mapping[str, Rule] = {**identity.RULES, **registers.RULES, **logs.RULES, **voltages.RULES, **tariffs.RULES}
 """Every rule that a row of ``data/objects`` may name."""

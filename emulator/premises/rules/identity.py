@@ -1,4 +1,4 @@
-"""Rules of what a device is and what it registers: names, versions, clock, log of the hub, totals."""
+"""Rules of what a device is: names, versions, clock, log of the hub."""
 
 from collections.abc import Mapping
 
@@ -11,29 +11,8 @@ from emulator.premises.faulty import version_named
 from emulator.premises.readings import Reading, Rule
 from emulator.simulation.draws import draw_below
 
-HOUR_MS = 3_600_000
 CLOCK_RELIABLE, CLOCK_UNRELIABLE = 0, 2
 """Clock status: the answers to ECS70 and GCS28 are 0 on success; 2 is doubtful in COSEM and the failing code of GCS28."""
-
-
-def _grown(reading: Reading, purpose: str, least: int, spread: int, per_hour: int) -> int:
-    """A register that began at a seeded reading and grows by a seeded rate: up to ``per_hour`` units an hour."""
-    context, eui = reading.context, reading.device.eui
-    begun = least + draw_below(spread, context.seed, eui, 0, f"{purpose} begin")
-    rate = per_hour // 4 + draw_below(per_hour, context.seed, eui, 0, f"{purpose} rate")
-    return begun + max(0, reading.now_ms - context.start_ms) * rate // HOUR_MS
-
-
-def _import_registers(reading: Reading) -> Data:
-    def unit(enum: int) -> Data:
-        return dlms.structure(dlms.number(Tag.INT8, 0), dlms.number(Tag.ENUM, enum))
-
-    active = dlms.number(Tag.UINT32, _grown(reading, "active import", 1_000_000, 20_000_000, 800) & 0xFFFFFFFF)
-    reactive = dlms.number(Tag.UINT32, _grown(reading, "reactive import", 100_000, 2_000_000, 80) & 0xFFFFFFFF)
-    items = [active, unit(30), reactive, unit(32)]
-    if "B" in reading.device.definition.esme_variant:  # twin element meters have a fifth value
-        items.append(dlms.number(Tag.UINT32, _grown(reading, "second import", 500_000, 9_000_000, 400) & 0xFFFFFFFF))
-    return dlms.structure(*items)
 
 
 def _active_devices(reading: Reading) -> Data:
@@ -69,7 +48,5 @@ RULES: Mapping[str, Rule] = {
     "esme_variant": lambda reading: _text(reading.device.definition.esme_variant or "A", 1),
     "clock": lambda reading: cosem(reading.now_ms + reading.device.clock_offset_ms),
     "clock_status": lambda reading: CLOCK_RELIABLE if reading.device.clock_reliable else CLOCK_UNRELIABLE,
-    "import_registers": _import_registers,
-    "gas_consumption": lambda reading: _grown(reading, "gas", 200_000, 9_000_000, 400),
     "active_devices": _active_devices,
 }

@@ -1,0 +1,116 @@
+"""What a meter writes into its billing logs, and when: on the dates of its billing calendar, and when mode or tariff change."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from emulator.domain.errors import Malformed
+from emulator.domain.vocabulary import DeviceType
+from emulator.gbcs.dlms import decode_data
+from emulator.premises.context import Context
+from emulator.premises.load_shape import DAY_MS
+from emulator.premises.metering import fitted_ms, note_changes, value_at
+from emulator.premises.state import DeviceState
+from emulator.premises.switching import GOVERNING, date_fits, of_day_ms
+
+DEPTH = 12
+"""Entries that billing logs keep (usecase_spec.json ECS20b, ECS20c, GCS15b, GCS15c)."""
+
+CALENDAR = "22 0-0:15.0.0.255 4"
+"""Times and dates at which a bill is drawn up (ECS30a)."""
+
+MODES = ("111 0-0:19.0.0.255 2", "0705 0000")
+"""Payment mode, of an electricity and of a gas meter."""
+
+TARIFFS = (
+    *(f"20 0-0:13.0.{element}.255 {index}" for element in (0, 1) for index in (3, 4, 5)),
+    *(f"113 0-0:19.20.{charge}.255 5" for charge in (0, 4, 5)),
+)
+"""Switching tables and prices: each change of one is a change of tariff."""
+
+BALANCES: Mapping[str, tuple[str, str]] = {
+    "meter": ("112 0-0:19.10.0.255 2", "0705 0001"),
+    "emergency_credit": ("112 0-0:19.10.1.255 2", "0705 0002"),
+    "accumulated_debt": ("112 0-0:19.10.2.255 2", "0705 0005"),
+    "time_debt_1": ("113 0-0:19.20.1.255 2", "0705 0211"),
+    "time_debt_2": ("113 0-0:19.20.2.255 2", "0705 0221"),
+    "payment_debt": ("113 0-0:19.20.3.255 2", "0705 0231"),
+}
+"""Credit and debt, and where an electricity and a gas meter keep them."""
+
+VOLTAGE_LIMITS: Mapping[str, str] = {"32": "71 0-0:17.0.3.255 4", "36": "71 0-0:17.0.4.255 4"}
+"""Limits of the average voltage, by value group D of what counts the periods beyond them."""
+
+VOLTAGE_PERIODS = tuple(f"7 1-0:{phase}.24.0.255 4" for phase in (32, 52, 72))
+"""Over how long the voltages of the phases are averaged."""
+
+WATCHED = tuple(dict.fromkeys((
+    *GOVERNING, CALENDAR, *MODES, *TARIFFS, *(attribute for pair in BALANCES.values() for attribute in pair),
+    *VOLTAGE_LIMITS.values(), *VOLTAGE_PERIODS,
+)))  # fmt: skip
+"""Attributes of which registers and logs need to know what they were."""
+
+
+def remember(device: DeviceState, now_ms: int) -> None:
+    """Note what a Command, or the date of one, has changed of the watched attributes."""
+    if device.device_type in (DeviceType.ESME, DeviceType.GSME):
+        note_changes(device, WATCHED, now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """Credit and debt, in the unit in which the meter keeps them."""
+
+    meter: int = 0
+    emergency_credit: int = 0
+    accumulated_debt: int = 0
+    time_debt_1: int = 0
+    time_debt_2: int = 0
+    payment_debt: int = 0
+
+
+def balances_at(device: DeviceState, at_ms: int) -> Balances:
+    """Credit and debt at an instant; 0 before they were ever changed."""
+    gas = device.device_type is DeviceType.GSME
+    return Balances(**{name: _number(value_at(device, pair[gas], at_ms), gas=gas) for name, pair in BALANCES.items()})
+
+
+def _number(value: str | None, *, gas: bool) -> int:
+    if value is None:
+        return 0
+    octets = bytes.fromhex(value)
+    return int.from_bytes(octets, "big", signed=True) if gas else decode_data(octets).number
+
+
+def changes(device: DeviceState, attributes: Iterable[str], now_ms: int) -> list[int]:
+    """When one of these attributes was changed, oldest first, as many as a log keeps."""
+    history = device.meter.history if device.meter else {}
+    found = {from_ms for attribute in attributes for from_ms, _ in history.get(attribute, []) if from_ms <= now_ms}
+    return sorted(found)[-DEPTH:]
+
+
+def calendar_dates(context: Context, device: DeviceState, now_ms: int) -> list[int]:
+    """The instants at which a bill was drawn up, oldest first, as many as a log keeps.
+
+    A meter whose calendar was never set draws one up at the beginning of each month (ours).
+    """
+    found: list[int] = []
+    for day in range(now_ms // DAY_MS, fitted_ms(context, device) // DAY_MS, -1):
+        due = {day * DAY_MS + of_day for of_day in _due(device, day)}
+        found = [*sorted(at_ms for at_ms in due if at_ms <= now_ms), *found]
+        if len(found) >= DEPTH:
+            break
+    return found[-DEPTH:]
+
+
+def _due(device: DeviceState, day: int) -> list[int]:
+    """At which milliseconds of a day the calendar that holds at its end draws up a bill."""
+    when = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
+    value = value_at(device, CALENDAR, (day + 1) * DAY_MS - 1)
+    if value is None:
+        return [0] if when.day == 1 else []
+    try:
+        rows = decode_data(bytes.fromhex(value)).items
+        return [of_day_ms(row.items[0].octets) for row in rows if date_fits(row.items[1].octets, when)]
+    except (Malformed, IndexError, ValueError):
+        return []

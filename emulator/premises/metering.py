@@ -1,0 +1,249 @@
+"""What a meter has registered: its load shape, counted since it was fitted and allotted by its tariff.
+
+Everything here is worked out from the seed, the time and what was done to the meter
+(:class:`~emulator.premises.state.MeterMemory`).
+Registers of time of use and of blocks always sum up to the total, since each piece of the curve is counted by one of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+
+from emulator.domain.vocabulary import DeviceType
+from emulator.premises.context import Context
+from emulator.premises.load_shape import (
+    DAY_MS,
+    EXPORT,
+    GAS,
+    IMPORT,
+    SECOND,
+    Stream,
+    counted,
+    reactive_permille,
+)
+from emulator.premises.state import DeviceState, MeterMemory
+from emulator.premises.switching import (
+    GOVERNING,
+    PRIMARY,
+    SECONDARY,
+    Tables,
+    daily_reset_ms,
+    scripts_of,
+    thresholds,
+)
+from emulator.simulation.draws import draw_below
+
+TOU_REGISTERS, SECOND_REGISTERS, COLUMNS, BLOCKS = 48, 4, 8, 4
+"""Registers of the first and of the second element, columns and rows of the block matrix (usecase_spec.json ECS17d, ECS20c)."""
+
+_BLOCK_SCRIPTS, _SECOND_SCRIPTS = 100, 200
+_LEAST_AGE_DAYS, _AGE_SPREAD_DAYS = 800, 400
+"""How long before the world's start a meter was fitted; ours, longer than its longest log."""
+
+
+def note_changes(device: DeviceState, attributes: Sequence[str], now_ms: int) -> None:
+    """Note which of these attributes have changed, and when."""
+    for attribute in attributes:
+        value = device.attributes.get(attribute)
+        if value is None:
+            continue
+        history = memory_of(device).history.setdefault(attribute, [])
+        if not history or history[-1][1] != value:
+            history.append((now_ms, value))
+
+
+def memory_of(device: DeviceState) -> MeterMemory:
+    """What the meter remembers, to be written to."""
+    if device.meter is None:
+        device.meter = MeterMemory()
+    return device.meter
+
+
+def value_at(device: DeviceState, attribute: str, at_ms: int) -> str | None:
+    """What a watched attribute was set to at an instant, or None while it was not set."""
+    history = device.meter.history.get(attribute, []) if device.meter else []
+    return next((value for from_ms, value in reversed(history) if from_ms <= at_ms), None)
+
+
+def fitted_ms(context: Context, device: DeviceState) -> int:
+    """When the meter began to count: a midnight some years before the world began."""
+    days = _LEAST_AGE_DAYS + draw_below(_AGE_SPREAD_DAYS, context.seed, device.eui, 0, "fitted")
+    return (context.start_ms // DAY_MS - days) * DAY_MS
+
+
+def streams_of(device: DeviceState) -> Sequence[Stream]:
+    """What the meter measures: gas, or import by its elements, and export where the premises have an export MPAN."""
+    if device.device_type is DeviceType.GSME:
+        return (GAS,)
+    export = (EXPORT,) if device.definition.export_mpan else ()
+    return (*imports_of(device), *export)
+
+
+def imports_of(device: DeviceState) -> Sequence[Stream]:
+    """Import, by element."""
+    return (IMPORT, SECOND) if is_twin(device) else (IMPORT,)
+
+
+def is_twin(device: DeviceState) -> bool:
+    """Whether the meter has a second element."""
+    return device.definition.esme_variant.startswith("B")
+
+
+def total(context: Context, device: DeviceState, stream: Stream, at_ms: int) -> int:
+    """A register's reading at an instant: Wh, or thousandths of a cubic metre; 0 for what the meter does not measure."""
+    if stream not in streams_of(device):
+        return 0
+    begun = fitted_ms(context, device)
+    if at_ms <= begun:
+        return 0
+    return counted(context.seed, device.eui, stream, at_ms) - counted(context.seed, device.eui, stream, begun)
+
+
+def used(context: Context, device: DeviceState, stream: Stream, from_ms: int, to_ms: int) -> int:
+    """What was counted between two instants."""
+    return total(context, device, stream, to_ms) - total(context, device, stream, from_ms)
+
+
+def month_start(at_ms: int) -> int:
+    """When the month of an instant began."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    return (at_ms // DAY_MS - at.day + 1) * DAY_MS
+
+
+def reactive(context: Context, device: DeviceState, stream: Stream, at_ms: int) -> int:
+    """The reactive register beside an active one, in varh."""
+    return total(context, device, stream, at_ms) * reactive_permille(context.seed, device.eui, stream) // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """What the tariff's registers read."""
+
+    tou: tuple[int, ...]
+    """By time of use; of a second element, its own."""
+    blocks: tuple[tuple[int, ...], ...]
+    """Rows of the block matrix, by column."""
+    counters: tuple[tuple[int, ...], ...]
+    """The same since the blocks were last started anew."""
+
+
+def registers(context: Context, device: DeviceState, at_ms: int) -> Registers:
+    """The registers of the first element, or of a gas meter, at an instant."""
+    allotment = _Allotment()
+    for start, end, tables in _spans(context, device, at_ms):
+        for piece_start, piece_end, restarted in _between_resets(device, tables, start, end):
+            if restarted:
+                allotment.restart()
+            amounts = _by_script(context, device, streams_of(device)[0], tables, PRIMARY, piece_start, piece_end)
+            for script, amount in amounts.items():
+                allotment.count(script, amount, tables)
+    return allotment.registers()
+
+
+def second_registers(context: Context, device: DeviceState, at_ms: int) -> tuple[int, ...]:
+    """The registers of the second element."""
+    sums = [0] * SECOND_REGISTERS
+    for start, end, tables in _spans(context, device, at_ms):
+        for script, amount in _by_script(context, device, SECOND, tables, SECONDARY, start, end).items():
+            place = script - _SECOND_SCRIPTS - 1
+            sums[place if 0 <= place < SECOND_REGISTERS else 0] += amount
+    return tuple(sums)
+
+
+class _Allotment:
+    """Counts amounts by script."""
+
+    __slots__ = ("_blocks", "_counters", "_tou")
+
+    def __init__(self) -> None:
+        self._tou = [0] * TOU_REGISTERS
+        self._blocks = [[0] * COLUMNS for _ in range(BLOCKS)]
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the blocks' counters anew."""
+        self._counters = [[0] * COLUMNS for _ in range(BLOCKS)]
+
+    def count(self, script: int, amount: int, tables: Tables) -> None:
+        """Scripts that name no register of this meter count in the first."""
+        column = script - _BLOCK_SCRIPTS - 1
+        if not 0 <= column < COLUMNS:
+            self._tou[script - 1 if 1 <= script <= TOU_REGISTERS else 0] += amount
+            return
+        before = sum(row[column] for row in self._counters)
+        limits = thresholds(tables, column + 1)
+        for block in range(BLOCKS):
+            limit = limits[block] if block < len(limits) else None
+            room = amount if limit is None else min(amount, max(0, limit - before))
+            self._blocks[block][column] += room
+            self._counters[block][column] += room
+            amount, before = amount - room, before + room
+
+    def registers(self) -> Registers:
+        return Registers(tuple(self._tou), tuple(map(tuple, self._blocks)), tuple(map(tuple, self._counters)))
+
+
+def _spans(context: Context, device: DeviceState, at_ms: int) -> Iterator[tuple[int, int, Tables]]:
+    """The times between changes of the tariff, from the fitting to an instant."""
+    begun = fitted_ms(context, device)
+    history = device.meter.history if device.meter else {}
+    changes = {from_ms for attribute in GOVERNING for from_ms, _ in history.get(attribute, []) if begun < from_ms < at_ms}
+    borders = [begun, *sorted(changes), max(begun, at_ms)]
+    for start, end in pairwise(borders):
+        yield start, end, tables_at(device, start)
+
+
+def tables_at(device: DeviceState, at_ms: int) -> Tables:
+    """The switching tables and thresholds in force at an instant."""
+    values = ((attribute, value_at(device, attribute, at_ms)) for attribute in GOVERNING)
+    return tuple((attribute, value) for attribute, value in values if value is not None)
+
+
+def _between_resets(device: DeviceState, tables: Tables, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """The pieces of a span between resets of the blocks' counters, and whether each begins with one."""
+    resets = {at_ms for at_ms in (device.meter.block_resets if device.meter else ()) if start <= at_ms < end}
+    daily = daily_reset_ms(tables)
+    if daily is not None:
+        resets.update(range(start + (daily - start) % DAY_MS, end, DAY_MS))
+    borders = [*sorted(resets | {start}), end]
+    for first, last in pairwise(borders):
+        yield first, last, first in resets
+
+
+def _by_script(
+    context: Context, device: DeviceState, stream: Stream, tables: Tables, element: int, start: int, end: int
+) -> dict[int, int]:
+    """What was counted under each script between two instants."""
+    if not scripts_of(tables, element, start // DAY_MS) and not any(name.startswith("20 ") for name, _ in tables):
+        return {1: used(context, device, stream, start, end)}
+    sums: dict[int, int] = {}
+    at_ms = start
+    while at_ms < end:
+        day, next_day = at_ms // DAY_MS, (at_ms // DAY_MS + 1) * DAY_MS
+        if at_ms == day * DAY_MS and next_day <= end:
+            pieces: Sequence[tuple[int, int]] = _day_by_script(context.seed, device.eui, stream, tables, element, day)
+        else:
+            pieces = list(_part_by_script(context.seed, device.eui, stream, tables, element, at_ms, min(end, next_day)))
+        for script, amount in pieces:
+            sums[script] = sums.get(script, 0) + amount
+        at_ms = next_day
+    return sums
+
+
+@lru_cache(maxsize=8192)
+def _day_by_script(seed: int, eui: int, stream: Stream, tables: Tables, element: int, day: int) -> tuple[tuple[int, int], ...]:
+    return tuple(_part_by_script(seed, eui, stream, tables, element, day * DAY_MS, (day + 1) * DAY_MS))
+
+
+def _part_by_script(
+    seed: int, eui: int, stream: Stream, tables: Tables, element: int, start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Scripts and what was counted under each, for a part of one day."""
+    midnight = start // DAY_MS * DAY_MS
+    actions = scripts_of(tables, element, start // DAY_MS) or ((0, 1),)
+    for (of_day, script), (until, _) in zip(actions, [*actions[1:], (DAY_MS, 0)], strict=True):
+        first, last = max(start, midnight + of_day), min(end, midnight + until)
+        if first < last:
+            yield script, counted(seed, eui, stream, last) - counted(seed, eui, stream, first)

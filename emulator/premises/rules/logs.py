@@ -1,0 +1,194 @@
+"""Rules of logs that fill by themselves: half-hours, days, billing. All are worked out from the load shape.
+
+An entry bears the time at which its period ended; a read gives those between its two dates, both counted. Shapes and depths:
+test messages and usecase_spec.json ECS20b to ECS22c, ECS66.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from emulator.domain.errors import Malformed
+from emulator.gbcs import dlms, times
+from emulator.gbcs.dlms import CompactArray, Data, Tag, TypeDescription
+from emulator.premises import billing, metering
+from emulator.premises.load_shape import DAY_MS, EXPORT, HALF_HOUR_MS, IMPORT
+from emulator.premises.readings import Reading, Rule
+from emulator.premises.rules.registers import uint32
+
+PROFILE_DEPTH, SHORT_PROFILE_DEPTH, DAILY_DEPTH, CONSUMPTION_DEPTH = 19056, 4464, 31, 731
+"""Entries that logs keep (usecase_spec.json ECS22b, ECS22a and c, ECS21a to c, ECS66)."""
+
+_UINT32, _INT32 = TypeDescription(Tag.UINT32), TypeDescription(Tag.INT32)
+
+
+def period_of(reading: Reading) -> tuple[int, int]:
+    """From when to when entries are wanted, in milliseconds; as far as the clock has come where the read does not say."""
+    start: int | None = None
+    end: int | None = None
+    if reading.period is not None:
+        start, end = (times.read_cosem(limit) for limit in reading.period)
+    elif reading.selector == 1 and reading.selection is not None:
+        if len(reading.selection.items) != 4:
+            raise Malformed("the range has not four parts", where="selective read", expected="column, from, to, columns")
+        start, end = (times.read_utc_time(limit.number) for limit in reading.selection.items[1:3])
+    return start or 0, min(reading.now_ms, reading.now_ms if end is None else end)
+
+
+def ends(reading: Reading, step_ms: int, depth: int) -> range:
+    """The ends of the wanted periods of a log that keeps ``depth`` of them."""
+    start, end = period_of(reading)
+    newest = reading.now_ms // step_ms * step_ms
+    oldest = max(newest - (depth - 1) * step_ms, metering.fitted_ms(reading.context, reading.device) + step_ms)
+    first = -(-max(start, oldest) // step_ms) * step_ms
+    return range(first, end + 1, step_ms)
+
+
+def entries(description: tuple[TypeDescription, ...], rows: Iterable[tuple[Data, ...]]) -> Data:
+    """The buffer of a log: a compact array of structures."""
+    shape = TypeDescription(Tag.STRUCTURE, members=description)
+    return Data(Tag.COMPACT_ARRAY, CompactArray(shape, tuple(dlms.structure(*row) for row in rows)))
+
+
+def timestamp(at_ms: int) -> Data:
+    """Seconds since 2000."""
+    return dlms.number(Tag.UINT32, times.utc_time(at_ms))
+
+
+Value = Callable[[Reading, int], tuple[int, ...]]
+"""The values of an entry by its time."""
+
+
+def _plain(values: Value, columns: int, step_ms: int, depth: int, reading: Reading) -> Data:
+    """A log of numbers."""
+    rows = ((timestamp(end), *map(uint32, values(reading, end))) for end in ends(reading, step_ms, depth))
+    return entries((_UINT32,) * (1 + columns), rows)
+
+
+def _active_import(reading: Reading) -> Data:
+    columns = len(metering.imports_of(reading.device))
+    return _plain(_import_of_half_hour, columns, HALF_HOUR_MS, PROFILE_DEPTH, reading)
+
+
+def _import_of_half_hour(reading: Reading, end_ms: int) -> tuple[int, ...]:
+    context, device = reading.context, reading.device
+    start = end_ms - HALF_HOUR_MS
+    return tuple(metering.used(context, device, stream, start, end_ms) for stream in metering.imports_of(device))
+
+
+def _reactive_import(reading: Reading, end_ms: int) -> tuple[int, ...]:
+    return (_reactive_used(reading, end_ms, exported=False),)
+
+
+def _export(reading: Reading, end_ms: int) -> tuple[int, ...]:
+    active = metering.used(reading.context, reading.device, EXPORT, end_ms - HALF_HOUR_MS, end_ms)
+    return active, _reactive_used(reading, end_ms, exported=True)
+
+
+def _reactive_used(reading: Reading, end_ms: int, *, exported: bool) -> int:
+    stream = EXPORT if exported else IMPORT
+    after, before = (metering.reactive(reading.context, reading.device, stream, at) for at in (end_ms, end_ms - HALF_HOUR_MS))
+    return after - before
+
+
+def _import_of_day(reading: Reading, end_ms: int) -> tuple[int, ...]:
+    context, device = reading.context, reading.device
+    return (sum(metering.used(context, device, stream, end_ms - DAY_MS, end_ms) for stream in metering.imports_of(device)),)
+
+
+def _export_register(reading: Reading, at_ms: int) -> tuple[int, ...]:
+    return (metering.total(reading.context, reading.device, EXPORT, at_ms),)
+
+
+def register_description(*, twin: bool, balances: bool = False) -> tuple[TypeDescription, ...]:
+    """Columns of a log of registers: time, totals, time of use, four blocks, and the six balances where it has them."""
+
+    def many(count: int) -> TypeDescription:
+        return TypeDescription(Tag.ARRAY, count, (_UINT32,))
+
+    totals, seconds = (2, (many(metering.SECOND_REGISTERS),)) if twin else (1, ())
+    blocks = (many(metering.COLUMNS),) * metering.BLOCKS
+    tail = (_INT32,) * 6 if balances else ()
+    return _UINT32, *(_UINT32,) * totals, many(metering.TOU_REGISTERS), *seconds, *blocks, *tail
+
+
+def register_row(reading: Reading, at_ms: int) -> tuple[Data, ...]:
+    """The registers at an instant, in the order of :func:`register_description`."""
+
+    def many(values: Iterable[int]) -> Data:
+        return dlms.array(*map(uint32, values))
+
+    context, device = reading.context, reading.device
+    values = metering.registers(context, device, at_ms)
+    totals = (uint32(metering.total(context, device, stream, at_ms)) for stream in metering.imports_of(device))
+    seconds = (many(metering.second_registers(context, device, at_ms)),) if metering.is_twin(device) else ()
+    return timestamp(at_ms), *totals, many(values.tou), *seconds, *map(many, values.blocks)
+
+
+def _daily_registers(reading: Reading) -> Data:
+    rows = (register_row(reading, end) for end in ends(reading, DAY_MS, DAILY_DEPTH))
+    return entries(register_description(twin=metering.is_twin(reading.device)), rows)
+
+
+def _daily_balances(reading: Reading) -> Data:
+    rows = (balance_row(reading, end) for end in ends(reading, DAY_MS, DAILY_DEPTH))
+    return entries((_UINT32, *(_INT32,) * 6), rows)
+
+
+def balance_row(reading: Reading, at_ms: int) -> tuple[Data, ...]:
+    """Time and balances at an instant."""
+    return timestamp(at_ms), *_balances(reading, at_ms)
+
+
+def _balances(reading: Reading, at_ms: int) -> tuple[Data, ...]:
+    """In the order of the logs: emergency credit, meter balance, debts (usecase_spec.json ECS20b, ECS21b)."""
+    held = billing.balances_at(reading.device, at_ms)
+    values = (held.emergency_credit, held.meter, held.payment_debt, held.time_debt_1, held.time_debt_2, held.accumulated_debt)
+    return tuple(dlms.number(Tag.INT32, value) for value in values)
+
+
+def _wanted(reading: Reading, instants: Iterable[int]) -> list[int]:
+    """Those of a log's newest instants that a read wants."""
+    start, end = period_of(reading)
+    return [at_ms for at_ms in instants if start <= at_ms <= end]
+
+
+def _billed(reading: Reading) -> list[int]:
+    return _wanted(reading, billing.calendar_dates(reading.context, reading.device, reading.now_ms))
+
+
+def _billed_registers(reading: Reading) -> Data:
+    rows = (register_row(reading, at_ms) for at_ms in _billed(reading))
+    return entries(register_description(twin=metering.is_twin(reading.device)), rows)
+
+
+def _billed_balances(reading: Reading) -> Data:
+    rows = (balance_row(reading, at_ms) for at_ms in _billed(reading))
+    return entries((_UINT32, *(_INT32,) * 6), rows)
+
+
+def _changed(reading: Reading) -> Data:
+    changes = billing.changes(reading.device, (*billing.MODES, *billing.TARIFFS), reading.now_ms)
+    rows = ((*register_row(reading, at_ms), *_balances(reading, at_ms)) for at_ms in _wanted(reading, changes))
+    return entries(register_description(twin=metering.is_twin(reading.device), balances=True), rows)
+
+
+def _prepayment_balances(reading: Reading) -> Data:
+    """ECS19 has an order of its own."""
+    held = billing.balances_at(reading.device, reading.now_ms)
+    values = (held.meter, held.emergency_credit, held.accumulated_debt, held.time_debt_1, held.time_debt_2, held.payment_debt)
+    return dlms.structure(*(dlms.number(Tag.INT32, value) for value in values))
+
+
+RULES: Mapping[str, Rule] = {
+    "log_active_import": _active_import,
+    "log_reactive_import": partial(_plain, _reactive_import, 1, HALF_HOUR_MS, SHORT_PROFILE_DEPTH),
+    "log_export": partial(_plain, _export, 2, HALF_HOUR_MS, SHORT_PROFILE_DEPTH),
+    "log_daily_registers": _daily_registers,
+    "log_daily_balances": _daily_balances,
+    "log_daily_export": partial(_plain, _export_register, 1, DAY_MS, DAILY_DEPTH),
+    "log_daily_consumption": partial(_plain, _import_of_day, 1, DAY_MS, CONSUMPTION_DEPTH),
+    "log_billed_registers": _billed_registers,
+    "log_billed_balances": _billed_balances,
+    "log_changes": _changed,
+    "prepayment_balances": _prepayment_balances,
+}

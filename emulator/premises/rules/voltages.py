@@ -1,0 +1,73 @@
+"""Rules of voltages: the averages of each phase, and how many of them were beyond their limits (ECS23, ECS23b)."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from emulator.gbcs.dlms import Data, Tag, TypeDescription, decode_data
+from emulator.premises.billing import VOLTAGE_LIMITS
+from emulator.premises.load_shape import average_voltage
+from emulator.premises.metering import fitted_ms, value_at
+from emulator.premises.readings import Reading, Rule
+from emulator.premises.rules.logs import entries, period_of, timestamp
+from emulator.premises.rules.registers import last_reset_ms, uint32
+
+DEPTH = 4320
+"""Averages that a log keeps (usecase_spec.json ECS23)."""
+
+PERIOD_S, LOW_V, HIGH_V = 1_800, 216, 253
+"""Until they are set: over how long voltages are averaged (ours), and limits (the values of the test messages ECS29a)."""
+
+_UINT32 = TypeDescription(Tag.UINT32)
+
+
+def _phase(reading: Reading) -> int:
+    """Value group C names it: 32, 52 or 72."""
+    return int(reading.attribute.split(":")[1].split(".")[0])
+
+
+def _set_at(reading: Reading, attribute: str, at_ms: int, otherwise: int) -> int:
+    value = value_at(reading.device, attribute, at_ms)
+    return otherwise if value is None else decode_data(bytes.fromhex(value)).number
+
+
+def _spans(reading: Reading, attribute: str, from_ms: int) -> Iterator[tuple[int, int]]:
+    """The times between changes of an attribute, until now."""
+    history = reading.device.meter.history.get(attribute, []) if reading.device.meter else []
+    changes = sorted(at_ms for at_ms, _ in history if from_ms < at_ms < reading.now_ms)
+    yield from pairwise((from_ms, *changes, max(from_ms, reading.now_ms)))
+
+
+def _averages(reading: Reading, from_ms: int) -> Iterator[tuple[int, int]]:
+    """Ends of averaging periods after an instant, and the averages in V, by the periods that were set at their times."""
+    phase, seed, eui = _phase(reading), reading.context.seed, reading.device.eui
+    attribute = f"7 1-0:{phase}.24.0.255 4"
+    for start, end in _spans(reading, attribute, from_ms):
+        step_ms = max(1, _set_at(reading, attribute, start, PERIOD_S)) * 1000
+        for period in range(-(-start // step_ms), end // step_ms):
+            yield (period + 1) * step_ms, average_voltage(seed, eui, phase, step_ms, period)
+
+
+def _log(reading: Reading) -> Data:
+    start, end = period_of(reading)
+    step_ms = max(1, _set_at(reading, f"7 1-0:{_phase(reading)}.24.0.255 4", reading.now_ms, PERIOD_S)) * 1000
+    oldest = max(fitted_ms(reading.context, reading.device), reading.now_ms - (DEPTH + 1) * step_ms)
+    kept = list(_averages(reading, oldest))[-DEPTH:]
+    rows = ((timestamp(at_ms), uint32(volts)) for at_ms, volts in kept if start <= at_ms <= end)
+    return entries((_UINT32, _UINT32), rows)
+
+
+def _counter(reading: Reading) -> int:
+    """How many averages were beyond the limit that was set at their time, since the last reset."""
+    kind = reading.attribute.split(".")[1]
+    attribute, low = VOLTAGE_LIMITS[kind], kind == "32"
+    count = 0
+    for at_ms, volts in _averages(reading, last_reset_ms(reading, reading.attribute.rpartition(" ")[0])):
+        limit = _set_at(reading, attribute, at_ms, LOW_V if low else HIGH_V)
+        count += volts < limit if low else volts > limit
+    return count
+
+
+RULES: Mapping[str, Rule] = {
+    "log_voltage": _log,
+    "voltage_counter": _counter,
+}
