@@ -4,7 +4,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceStatus, RemotePartyRole
 from emulator.estate.model import DeviceDefinition, Estate, Home
-from emulator.premises import han
+from emulator.premises import han, type_two
 from emulator.premises.context import Context
 from emulator.premises.hub import UNKNOWN_DEVICE, UNKNOWN_HUB
 from emulator.premises.state import DeviceState, HubState, LogEntry
@@ -57,6 +57,7 @@ def place(context: Context, definition: DeviceDefinition, broker: int, *, alt_ha
     home.devices.append(definition.eui)
     if not in_hub and (joined or definition.status is DeviceStatus.WHITELISTED):
         home.device_log.append(LogEntry(definition.eui, 0, joined))
+    type_two.begin_to_ask(context, device)
     return device
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.model import DeviceDefinition, Estate, Home
-from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, outcomes, power
+from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, outcomes, power, type_two
 from emulator.premises.chances import PlannedChances
 from emulator.premises.context import Context, DeviceKeys, Journal
 from emulator.premises.describe import describe
@@ -234,6 +234,11 @@ class Premises:
             self._context.agenda.schedule(at_ms, "device.command", sleeper.eui, message)
         sleeper.waiting.clear()
 
+    def _asks(self, event: Event) -> None:
+        there = self._device(event)
+        if there is not None:
+            type_two.ask(self._context, there, event.at_ms)
+
     def _command(self, event: Event) -> None:
         there, message = self._device(event), event.args[1]
         assert isinstance(message, bytes)
@@ -278,6 +283,7 @@ _HANDLERS: Mapping[str, Callable[[Premises, Event], None]] = {
     "device.command": Premises._command,
     "device.due": lambda premises, event: premises._step(event, activation.due),
     "device.change": lambda premises, event: premises._step(event, device.change_due),
+    "device.asks": Premises._asks,
     "columns.due": Premises._go_on,
 }
 """What happens at each topic. Arguments: EUIs of hub or device first, then the message or the number that names the step."""
