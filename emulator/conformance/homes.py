@@ -123,7 +123,7 @@ class VirtualHome:
         if self.case.fails:
             if shape == "unjoin":
                 there.joined_to.clear()
-            self._faults.add("device.read_fails", self.device)
+            self._faults.add("device.read_fails" if shape else "device.breaks_off", self.device)
         elif shape == "activate_firmware":
             self._hold_image(there, view.values["hash"])
         elif shape == "unjoin":

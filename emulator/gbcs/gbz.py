@@ -17,6 +17,9 @@ READ_ATTRIBUTES, READ_ATTRIBUTES_RESPONSE, DEFAULT_RESPONSE = 0x00, 0x01, 0x0B
 SUCCESS, FAILURE, NOT_FOUND, HARDWARE_FAILURE = 0x00, 0x01, 0x8B, 0xC0
 """ZCL statuses in use."""
 
+NOT_REACHED = 0xFF
+"""What a Default Response names as the command where the device did not come to it (test messages GCS01b, GCS14)."""
+
 _LAST, _ENCRYPTED, _FROM_TIME = 0x01, 0x02, 0x10
 SERVER_TO_CLIENT, NO_DEFAULT_RESPONSE = 0x08, 0x10
 """Bits of the frame control."""
@@ -217,7 +220,7 @@ def read_response(request: Component, payload: bytes, frame_counter: int | None 
 
 
 def default_response(request: Component, status: int, command: int | None = None) -> Component:
-    """The Default Response to ``request``, direction inverted; ``command`` FF says that it was not reached."""
+    """The Default Response to ``request``, direction inverted; ``command`` may be :data:`NOT_REACHED`."""
     control = 0 if request.frame_control & SERVER_TO_CLIENT else SERVER_TO_CLIENT
     payload = bytes((request.command if command is None else command, status))
     return Component(request.cluster, control, request.sequence, DEFAULT_RESPONSE, payload)

@@ -14,7 +14,7 @@ from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protected import PROTECTION_CLASS, protected_result, read_protected_request, sealing_key
 from emulator.gbcs.times import read_cosem as read_time
 from emulator.gbcs.usecases import Format
-from emulator.premises import dated, objects
+from emulator.premises import dated, faulty, objects
 from emulator.premises.actions import DLMS, DLMS_DATED
 from emulator.premises.answers import HARDWARE_FAULT, OBJECT_UNDEFINED, OTHER_REASON, SUCCESS, Answer, DlmsCall
 from emulator.premises.context import Context
@@ -37,9 +37,12 @@ def execute(context: Context, device: DeviceState, view: CommandView, now_ms: in
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
     own_counter = _own_counter(device, message, view.accesses)
     results = []
-    for item in view.accesses:
-        if broken and item.operation is not Operation.SET:
+    stop = faulty.breaks_off_at(context, device, len(view.accesses), now_ms)
+    for number, item in enumerate(view.accesses):
+        if number == stop or (broken and item.operation is not Operation.SET):
             results.append(_failed(item, HARDWARE_FAULT))
+        elif number > stop:
+            results.append(_failed(item, OTHER_REASON))
         else:
             results.append(_run(context, device, view, item, own_counter, now_ms))
     return Answer(AccessResponse(invoke_id(message.counter), tuple(results)).encode(), own_counter)

@@ -134,9 +134,9 @@ def _execute_asn1(context: Context, device: DeviceState, view: CommandView, now_
 
 def _no_parameters(context: Context, device: DeviceState, message: GbcsMessage, payload: Payload, now_ms: int) -> bytes:
     """CS07 and CS08 both carry NULL; the use case tells them apart."""
-    if message.message_code == joins.READ_JOINED:
-        return joins.read_joined(device)
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
+    if message.message_code == joins.READ_JOINED:
+        return joins.read_joined(device, broken=broken)
     version = bytes(4) if broken else faulty.version_named(context, device, now_ms).to_bytes(4, "big")
     return encode_shape("firmware_version", {"firmware_version": version, "read_code": int(broken)})
 

@@ -49,6 +49,12 @@ def drift(context: Context, device: DeviceState, now_ms: int) -> None:
         device.clock_offset_ms = _number(found, "offset_ms")
 
 
+def breaks_off_at(context: Context, device: DeviceState, parts: int, now_ms: int) -> int:
+    """The part of a command, from 0, at which the device fails; ``parts`` where it does not."""
+    found = context.faults.find("device.breaks_off", device.eui, now_ms)
+    return parts if found is None else max(0, parts - 1 - _number(found, "rest"))
+
+
 def delay_ms(context: Context, device: DeviceState, now_ms: int) -> int:
     """How much later than it could the device takes a command."""
     found = context.faults.find("device.slow", device.eui, now_ms)

@@ -17,6 +17,9 @@ SUCCESS, WRONG_METHOD, BAD_CERTIFICATE = 0, 2, 11
 """Codes of CS03 that the test messages show: 2 a GSME told to join a PPMID by method B, 11 method C without certificate. The
 other codes up to 13 are not established and not used."""
 
+UNREADABLE = 1
+"""Code of CS07 for a log that cannot be read (test message CS07)."""
+
 NOT_JOINED = 1
 """Code of CS04 for a device that is not in the log (test message CS04AC)."""
 
@@ -69,8 +72,10 @@ def unjoin(context: Context, device: DeviceState, message: GbcsMessage, payload:
     return _code(NOT_JOINED if gone is None else SUCCESS)
 
 
-def read_joined(device: DeviceState) -> bytes:
-    """CS07: the log."""
+def read_joined(device: DeviceState, *, broken: bool) -> bytes:
+    """CS07: the log; a device that cannot read it answers a code alone (test message CS07)."""
+    if broken:
+        return encode_shape("joined_devices", {"code": UNREADABLE, "devices": None})
     devices = [{"device": eui, "device_type": type_code(kind)} for eui, kind in device.joined_to.items()]
     return encode_shape("joined_devices", {"code": SUCCESS, "devices": devices or None})
 

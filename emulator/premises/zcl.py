@@ -11,7 +11,7 @@ from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protect import seal
 from emulator.gbcs.protected import sealing_key
 from emulator.gbcs.usecases import GbzItem, UseCase
-from emulator.premises import objects
+from emulator.premises import faulty, objects
 from emulator.premises.actions import ZCL, ZCL_DATED
 from emulator.premises.answers import Answer, ZclAnswer, ZclCall
 from emulator.premises.context import Context
@@ -28,8 +28,14 @@ def execute(context: Context, device: DeviceState, view: CommandView, now_ms: in
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
     own_counter = _own_counter(device, message) if view.use_case.sensitive else None
     answers: list[Component] = []
-    for request in view.components:
-        answers += _run(context, device, view, request, broken, now_ms)
+    stop = faulty.breaks_off_at(context, device, len(view.components), now_ms)
+    for number, request in enumerate(view.components):
+        if number > stop:
+            answers.append(gbz.default_response(request, gbz.FAILURE, command=gbz.NOT_REACHED))
+        elif number == stop:
+            answers.append(_failed(context, device, request, now_ms))
+        else:
+            answers += _run(context, device, view, request, broken, now_ms)
     if any(_encrypted(view.use_case, answer.cluster) for answer in answers if answer.command != gbz.DEFAULT_RESPONSE):
         answers = _sealed(context, device, view, answers, own_counter)
     return Answer(gbz.encode_components(answers), own_counter)
@@ -59,6 +65,15 @@ def _run(
         Component(request.cluster, reply.frame_control, request.sequence, reply.command, reply.payload)
         for reply in answer.replies
     ]
+
+
+def _failed(context: Context, device: DeviceState, request: Component, now_ms: int) -> Component:
+    """A hardware fault: of the first attribute that is read, or of the command."""
+    if request.command != gbz.READ_ATTRIBUTES or request.frame_control & CLUSTER_COMMAND:
+        return gbz.default_response(request, gbz.HARDWARE_FAILURE)
+    first, *others = _records(context, device, request, False, now_ms)
+    failed = AttributeRecord(first.attribute, gbz.HARDWARE_FAILURE)
+    return gbz.read_response(request, gbz.encode_records([failed, *others]))
 
 
 def _encrypted(use_case: UseCase, cluster: int) -> bool:

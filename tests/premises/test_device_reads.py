@@ -73,6 +73,26 @@ def test_a_version_that_cannot_be_read(eui: Eui64) -> None:
     assert answer.message.content.hex().endswith(expected)
 
 
+@pytest.mark.parametrize(("eui", "failures"), [(ESME, [1, 250]), (GSME, [0xC0, 1])])
+def test_a_command_that_is_broken_off(eui: Eui64, failures: list[int]) -> None:
+    rig = Rig()
+    whole = ask(rig, "6.2.4", eui)
+    rig.faults.add("device.breaks_off", eui, times=1)
+    broken = ask(rig, "6.2.4", eui)
+    codes = "results" if eui == ESME else "statuses"
+    # As in the failing test messages: what comes before is answered, the last but one fails, the last is not reached.
+    before, after = whole.says[codes], broken.says[codes]
+    assert not any(before)
+    assert [code for code in after if code] == failures
+    assert ask(rig, "6.2.4", eui).says[codes] == before
+
+
+def test_a_device_log_that_cannot_be_read() -> None:
+    rig = Rig()
+    rig.faults.add("device.read_fails", PPMID, times=1)
+    assert ask(rig, "8.9", PPMID).message.content.hex() == "3003020101"
+
+
 def test_import_registers_are_encrypted_and_grow() -> None:
     rig = Rig()
     first = ask(rig, "4.1.1", ESME)
