@@ -33,13 +33,15 @@ def plan(
     at_ms: int | None,
     now_ms: int,
     payload: bytes = b"",
+    part: str = "",
 ) -> DatedChange | None:
     """Take up an instruction: the change to be made now, or None where it waits or was cancelled.
 
     ``instruction`` is what the alert repeats after message code and counter: class, OBIS and attribute, or cluster, frame control
-    and command. ``at_ms`` is device time, None for now, :data:`CANCEL` to cancel. ``payload`` is kept for the date.
+    and command. ``at_ms`` is device time, None for now, :data:`CANCEL` to cancel. ``payload`` is kept for the date. ``part``
+    tells apart what may wait beside another change by the same instruction.
     """
-    key = f"{form} {instruction.hex()}"
+    key = f"{form} {instruction.hex()}{part and f' {part}'}"
     device.dated.pop(key, None)
     if at_ms == CANCEL:
         context.note(device, f"cancels what it was to do about {key}")

@@ -124,3 +124,66 @@ def prepayment(threshold: int = 0, *, suspend: bool = False) -> Body:
 
 CREDIT: Body = {"Credit": ""}
 """1.6 into credit."""
+
+
+def gas_prices(*prices: int, standing: int = 22_465) -> Body:
+    """1.2.1 for a gas meter: by time of use."""
+    table = [{"index": str(n), "text": str(price)} for n, price in enumerate(prices, 1)]
+    elements = {"CurrencyUnits": "GBP", "StandingCharge": str(standing), "TOUTariff": {"TOUPrice": table}}
+    return {"PriceElements": {"GasPriceElements": elements}}
+
+
+def gas_block_prices(*prices: int, standing: int = 22_465) -> Body:
+    """1.2.1 for a gas meter: by block."""
+    table = [{"index": str(n), "text": str(price)} for n, price in enumerate(prices, 1)]
+    blocks = {"NumberOfThresholds": str(len(prices) - 1), "BlockPrice": table}
+    return {
+        "PriceElements": {"GasPriceElements": {"CurrencyUnits": "GBP", "StandingCharge": str(standing), "BlockTariff": blocks}}
+    }
+
+
+def _gas_switching(day_profiles: Body) -> Body:
+    season = {"SeasonStartDate": _gas_year(1, 1), "ReferencedWeekName": "1"}
+    weeks = {"WeekProfile": _week("1", "1111122")}
+    return {"WeekProfiles": weeks, "DayProfiles": day_profiles, "Seasons": {"Season": season}}
+
+
+def gas_tariff(prices: Body | None = None, days: tuple[int, ...] = (1, 2)) -> Body:
+    """1.1.1 for a gas meter: weekdays have one tier, weekends another; Christmas is like a weekend."""
+    profiles = [{"DayName": str(n), "TOUTariffAction": str(tier)} for n, tier in enumerate(days, 1)]
+    elements = {
+        "SwitchingTable": _gas_switching({"DayProfile": profiles}),
+        "SpecialDays": {"SpecialDay": [{"Date": _gas_year(12, 25), "ReferencedDayName": "2"}]},
+    }
+    return {"GasTariffElements": elements, **(prices or gas_prices(3121, 2500, 5000))}
+
+
+def gas_block_tariff(thresholds: tuple[int, ...], prices: tuple[int, ...]) -> Body:
+    """1.1.1 for a gas meter: by block, one day all year."""
+    body = gas_tariff(gas_block_prices(*prices))
+    steps = [{"index": str(n), "text": str(step)} for n, step in enumerate(thresholds, 1)]
+    elements = body["GasTariffElements"] | {"ThresholdMatrix": {"BlockThreshold": steps}}
+    return body | {"GasTariffElements": elements}
+
+
+def gas_prepayment_settings(**changes: object) -> Body:
+    """2.1 for a gas meter: supply stays from ten in the evening until eight."""
+    day = {
+        "GasDayName": "1",
+        "TimeStartAction": [
+            {"StartTime": f"{time}:00.00Z", "NonDisablementAction": action}
+            for time, action in (("00:00", "START"), ("08:00", "STOP"), ("22:00", "START"))
+        ],
+    }
+    all_day = {"GasDayName": "2", "TimeStartAction": [{"StartTime": "00:00:00.00Z", "NonDisablementAction": "START"}]}
+    table = _gas_switching({"GasNonDisablementDayProfile": [day, all_day]})
+    calendar = {
+        "SeasonProfiles": table["Seasons"], "WeekProfiles": table["WeekProfiles"], "DayProfiles": table["DayProfiles"],
+        "SpecialDays": {"SpecialDay": [{"Date": _gas_year(12, 25), "ReferencedDayName": "2"}]},
+    }  # fmt: skip
+    amounts = {
+        "DebtRecoveryRateCap": "100000", "EmergencyCreditLimit": "300000", "EmergencyCreditThreshold": "100000",
+        "LowCreditThreshold": "200000", "MaxMeterBalance": "5000000", "MaxCreditThreshold": "1000000",
+    }  # fmt: skip
+    given = {name: str(value) for name, value in changes.items()}
+    return {"UpdatePrepayConfigGas": {**amounts, "GasNonDisablementCalendar": calendar, **given}}
