@@ -14,8 +14,6 @@ from emulator.testing import RunningEmulator, plugin, running_emulator
 from tests.cli.conftest import Run
 from tests.service.conftest import ESME
 
-dcc_emulator, dcc_fault = plugin.dcc_emulator, plugin.dcc_fault
-
 METER, HUB = format_eui(ESME), format_eui(ESME + 2)
 HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "faults.md"
 

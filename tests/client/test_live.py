@@ -22,13 +22,12 @@ from emulator.pki.certificates import CertificateStatus, Usage
 from emulator.pki.keystore import KeyStore
 from emulator.service.config import load_settings
 from emulator.service.server import Server, running_server
-from emulator.testing import RunningEmulator, plugin, running_emulator
+from emulator.testing import RunningEmulator, running_emulator
 from emulator.testing.harness import FOR_TESTS
 from tests.client.conftest import ESME, USER
 
 HUB, GSME = Eui64(ESME + 2), Eui64(ESME + 1)
 
-dcc_emulator = plugin.dcc_emulator
 
 
 @dataclass

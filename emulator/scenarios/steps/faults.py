@@ -44,7 +44,7 @@ class AddFault(Step):
 
     def check(self, names: Names) -> None:
         """Everything but whether the selector finds somebody, which depends on the devices of that moment."""
-        timeless = {name: value for name, value in self._body(names, 0, 0).items() if name not in ("from_ms", "to_ms")}
+        timeless = {name: value for name, value in self.body(names, 0, 0).items() if name not in ("from_ms", "to_ms")}
         read_fault(timeless, 0)
         if self.since and self.until and self.since.base == self.until.base and self.until.offset_ms <= self.since.offset_ms:
             raise Malformed("the fault would end before it begins", where="to", expected=f"later than {self.since}")
@@ -58,11 +58,12 @@ class AddFault(Step):
 
     async def run(self, stage: "Stage") -> None:
         """Plan it."""
-        answer = await stage.command("POST", "faults", self._body(stage.names, stage.start_ms, stage.now_ms))
+        answer = await stage.command("POST", "faults", self.body(stage.names, stage.start_ms, stage.now_ms))
         if self.name:
             stage.faults.setdefault(self.name, []).append(answer["fault"])
 
-    def _body(self, names: Names, start_ms: int, now_ms: int) -> dict[str, Any]:
+    def body(self, names: Names, start_ms: int, now_ms: int) -> dict[str, Any]:
+        """The fault as the control API takes it."""
         euis = [format_eui(eui) for eui in names.devices_of(self.device, "device")]
         given = {
             "kind": self.kind,
