@@ -22,8 +22,9 @@ def alert_content(
 
     00CE and 00CF ``hash`` (32 octets); 00CA ``originator_counter``, ``code``, ``version`` (4 octets); 0128 ``device`` (EUI),
     ``version``, ``code``; 012B ``version``, ``code``; 0018 ``han_id`` (8 octets), ``devices`` (list of ``{"device": EUI,
-    "link_key_hash": 16 octets}``); 00B2 ``devices`` (list of ``{"device": EUI, "device_type": code}``). :class:`Malformed` names
-    a value that is missing or cannot be written.
+    "link_key_hash": 16 octets}``); 00B2 ``devices`` (list of ``{"device": EUI, "device_type": code}``); 00CB and 0124
+    ``outcome``, as :data:`emulator.gbcs.shapes.SHAPES` has it; the others what ``alert_elements`` of their rows name.
+    :class:`Malformed` names a value that is missing or cannot be written.
     """
     given = values or {}
     env = Environment(given, counter, Eui64(0), Eui64(0), time_ms, time_ms)

@@ -173,10 +173,16 @@ def _read_gbz_alert(message: GbcsMessage, use_case: UseCase | None, keys: Reader
 
 
 def _alert_content(reader: Reader) -> Data:
-    """A DLMS octet string (receipt of firmware), or its length and octets without a tag (dated commands; gbcs.md 7)."""
-    if reader.data[reader.position : reader.position + 1] == bytes((Tag.OCTET_STRING,)):
+    """A DLMS octet string (receipt of firmware), its length and octets without a tag (dated commands), or octets alone.
+
+    Source: gbcs.md 7; octets alone as in the test message MIIWA-ZigBee.
+    """
+    first = reader.data[reader.position : reader.position + 1]
+    if first == bytes((Tag.OCTET_STRING,)):
         return read_data(reader)
-    return Data(Tag.OCTET_STRING, reader.take(reader.octet("length"), "instruction"))
+    if first and first[0] == reader.left - 1:
+        reader.octet("length")
+    return Data(Tag.OCTET_STRING, reader.take(reader.left, "content of the alert"))
 
 
 def _read_asn1_alert(message: GbcsMessage, use_case: UseCase | None, keys: ReaderKeys | None, values: dict[str, object]) -> None:
