@@ -18,7 +18,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, eui_hex, parse_eui
 from emulator.domain.vocabulary import RemotePartyRole
 from emulator.gbcs.protect import PrivateKey, PublicKey
-from emulator.pki.certificates import Usage
+from emulator.pki.certificates import CertificateRecord, Usage, read_certificate
 from emulator.pki.smki import TestSmki
 
 PREPAYMENT = "PP"
@@ -37,6 +37,7 @@ class FolderKeys:
         self._public: dict[tuple[int, str], PublicKey] = {}
         self._private: dict[tuple[int, str], PrivateKey] = {}
         self._roles: dict[int, RemotePartyRole] = {}
+        self._certificates: dict[tuple[int, str], bytes] = {}
         for folder in folders:
             for path in sorted(folder.rglob("*")):
                 if path.name == "private_keys.json":
@@ -53,6 +54,10 @@ class FolderKeys:
     def public_key(self, eui: Eui64, usage: str) -> PublicKey | None:
         """The key of the certificate, or None."""
         return self._public.get((eui, usage))
+
+    def certificate(self, eui: Eui64, usage: str) -> bytes | None:
+        """DER of the certificate, or None where the key has none."""
+        return self._certificates.get((eui, usage))
 
     def role(self, eui: Eui64) -> RemotePartyRole | None:
         """The Remote Party Role that a certificate of the party names, or None."""
@@ -94,24 +99,25 @@ class FolderKeys:
             public: object
             if b"BEGIN CERTIFICATE" in data:
                 certificate = x509.load_pem_x509_certificate(data)
-                self._note_role(slot[0], certificate)
+                self._note(slot, certificate)
                 public = certificate.public_key()
             elif b"BEGIN PUBLIC KEY" in data:
                 public = serialization.load_pem_public_key(data)
             else:
                 certificate = x509.load_der_x509_certificate(data)
-                self._note_role(slot[0], certificate)
+                self._note(slot, certificate)
                 public = certificate.public_key()
         except (ValueError, TypeError, binascii.Error) as error:
             raise Malformed(f"the file holds no key: {error}", where=path.name) from None
         if isinstance(public, ec.EllipticCurvePublicKey):
             self._public[slot] = public
 
-    def _note_role(self, eui: int, certificate: x509.Certificate) -> None:
+    def _note(self, slot: tuple[int, str], certificate: x509.Certificate) -> None:
+        self._certificates[slot] = certificate.public_bytes(serialization.Encoding.DER)
         for unit in certificate.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATIONAL_UNIT_NAME):
             text = str(unit.value)
             try:
-                self._roles[eui] = RemotePartyRole(int(text, 16) if len(text) == 2 else -1)
+                self._roles[slot[0]] = RemotePartyRole(int(text, 16) if len(text) == 2 else -1)
             except ValueError:
                 continue
 
@@ -138,6 +144,33 @@ class HomeKeys:
     def public_key(self, eui: int, usage: str) -> PublicKey | None:
         """The key of a certificate, or None."""
         return self._folder.public_key(Eui64(eui), usage)
+
+    def anchor(self, party: int, usage: str, *, prepayment: bool = False) -> CertificateRecord | None:
+        """What a device holds of a party: its certificate, or what is known of it where there is only the key."""
+        return self._record(Eui64(party), usage, PREPAYMENT if prepayment else usage)
+
+    def own_certificate(self, device: int, usage: str) -> CertificateRecord | None:
+        """The certificate of a device."""
+        return self._record(Eui64(device), usage, usage)
+
+    def generated_key(self, device: int, usage: str, number: int) -> PrivateKey:
+        """A key pair that a device makes."""
+        return self._OWN.private_key(device, Usage(usage), number, "made by the device")
+
+    def root(self) -> bytes | None:
+        """None: no root is published."""
+        return None
+
+    def _record(self, eui: Eui64, usage: str, slot: str) -> CertificateRecord | None:
+        der, public = self._folder.certificate(eui, slot), self._folder.public_key(eui, slot)
+        if der is not None:
+            try:
+                return read_certificate(der, prepayment=slot == PREPAYMENT)
+            except Malformed:  # two of the test certificates are not written as they must be
+                der = None
+        if public is None:
+            return None
+        return CertificateRecord(eui, Usage(usage), None, "", slot == PREPAYMENT, 0, "", b"", 0, 0, public)
 
     def write_signing_key(self, eui: int, folder: Path) -> None:
         """Put the public half of the key with which a device signs beside what was produced, where it is one of ours."""

@@ -117,4 +117,4 @@ def open_rows(
         rows.pools = {name: number for number, name in enumerate(profiles)}
         specs = [PoolSpec(profile, name, places=PLACES) for name, profile in profiles.items()]
         network = Network.create(estate.seed, specs, compiled=False, day_s=now_ms // 1_000 % DAY_S)
-    return Rows(rows, network, Images(state), agenda, han, Places(csp, estate.seed), keys)
+    return Rows(rows, network, Images(state), agenda, han, Places(csp, estate.seed), keys, state.certificates)

@@ -24,6 +24,10 @@ ACCESS_CONTROL_BROKER = Eui64(0x90B3D51F30000002)
 TRANSITIONAL_COS = Eui64(0x90B3D51F30000004)
 """The party that gives a device a new supplier (source: gbcs.md section 11, certain)."""
 
+RECOVERY = Eui64(0x90B3D51F30000001)
+WAN_PROVIDER = Eui64(0x90B3D51F30000007)
+"""The recovery party and the WAN provider (source: gbcs.md section 11, certain)."""
+
 _EUI = re.compile(r"[0-9A-Fa-f]{2}(-[0-9A-Fa-f]{2}){7}|[0-9A-Fa-f]{16}")
 _COUNTER = re.compile(r"0|[1-9][0-9]{0,19}")
 

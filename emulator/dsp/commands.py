@@ -232,8 +232,7 @@ def send_signed(context: Context, case: Case) -> Outcome:
     except Malformed as error:
         check = "gbcs_signature_invalid" if "not signed" in error.detail else "pre_command_altered"
         return _refusal(context, case, check, str(error))
-    public_key = context.keys.user_digital_signature(case.sender.eui)
-    if public_key is None or not verify_signature(message, public_key):
+    if not any(verify_signature(message, key) for key in context.keys.user_digital_signatures(case.sender.eui)):
         detail = f"the signature is not by the digital signing key of {format_eui(case.sender.eui)}"
         return _refusal(context, case, "gbcs_signature_invalid", detail)
     use_case = by_code(message.message_code, case.target.device_type)

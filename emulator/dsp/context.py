@@ -18,6 +18,8 @@ from emulator.dsp.settings import DspSettings
 from emulator.dsp.state import DspState
 from emulator.dsp.throttling import GOES, Passage, pass_alert
 from emulator.duis.messages import DccAlert, DeviceAlert, Element, Message, ServiceResponse
+from emulator.pki.certificates import CertificateRecord
+from emulator.pki.csr import SigningRequest
 from emulator.simulation.agenda import Agenda
 from emulator.simulation.faults import Faults
 
@@ -34,11 +36,29 @@ class PartyKeys(Protocol):
     def device_key_agreement(self, device: int) -> EllipticCurvePublicKey | None:
         """A device's public key agreement key, from its certificate; None when it has none."""
 
-    def user_digital_signature(self, user: int) -> EllipticCurvePublicKey | None:
-        """The public key of the certificate with which a user signs GBCS, or None."""
+    def user_digital_signatures(self, user: int) -> list[EllipticCurvePublicKey]:
+        """The public keys with which a user may sign GBCS, the newest first: devices may hold an earlier certificate still."""
+
+    def cos_digital_signature(self) -> EllipticCurvePrivateKey:
+        """The signing key of the transitional CoS party, as which the DCC acts."""
 
     def party_certificate(self, party: int, usage: str) -> bytes | None:
         """DER of the live certificate of a party, ``DS`` or ``KA``."""
+
+    def root(self) -> bytes | None:
+        """DER of the root of the SMKI, or None where there is none."""
+
+    def renew(self, party: int, generation: int) -> tuple[CertificateRecord, ...]:
+        """New certificates of a party, live from now on; raise :class:`Malformed` where it has none to renew."""
+
+    def issue(self, request: SigningRequest, number: int) -> bytes:
+        """DER of a certificate for a device, by its signing request; ``number`` tells it from others."""
+
+    def authority(self, *, of_devices: bool) -> bytes:
+        """DER of the authority that issues certificates of organisations, or of devices."""
+
+    def take_device_certificate(self, der: bytes) -> None:
+        """A device uses this certificate from now on."""
 
 
 @dataclass(slots=True)
@@ -76,6 +96,10 @@ class Context:
         It is taken by setting ``state.acb_counter``, once the command that carries it is certain to go.
         """
         return max(self.state.acb_counter + 1, self.now_ms)
+
+    def next_cos_counter(self) -> int:
+        """The same for the transitional CoS party, taken by setting ``state.cos_counter``."""
+        return max(self.state.cos_counter + 1, self.now_ms)
 
     def journal(
         self,

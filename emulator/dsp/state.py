@@ -284,6 +284,8 @@ class DspState:
     throttling: ThrottleState = field(default_factory=ThrottleState)
     next_key: int = 1
     acb_counter: int = 0
+    cos_counter: int = 0
+    """Of the transitional CoS party."""
     alert_counter: int = 0
     open_jobs: int = 0
     open_transactions: int = 0

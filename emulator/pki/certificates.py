@@ -32,7 +32,7 @@ _ECDSA_WITH_NULL = bytes.fromhex("300c06082a8648ce3d0403020500")
 """ecdsa-with-SHA256 with explicit NULL parameters: not DER that the cryptography library reads; two test certificates have it
 (perf.md section 1, measured)."""
 
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
@@ -118,7 +118,7 @@ def read_certificate(
     try:
         certificate = x509.load_der_x509_certificate(der)
         public_key = _public_key(certificate)
-        usage = _usage(certificate.extensions)
+        usage = usage_of(certificate.extensions)
         eui, role = _holder(certificate)
         record = CertificateRecord(
             eui=eui,
@@ -137,7 +137,7 @@ def read_certificate(
         )
     except Malformed:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         why = "its signature algorithm has NULL parameters" if _ECDSA_WITH_NULL in der else _brief(error)
         raise Malformed(f"not a readable certificate: {why}", expected="an X.509 certificate") from None
     if private_key is not None and private_key.public_key() != public_key:
@@ -165,7 +165,7 @@ def read_private_key(data: bytes) -> ec.EllipticCurvePrivateKey:
     load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
     try:
         key = load(data, None)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Malformed(f"not a readable private key: {_brief(error)}", expected="an unencrypted PKCS#8 key") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Malformed("not an elliptic curve key on P-256", expected="a P-256 key")
@@ -181,7 +181,8 @@ def _public_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _usage(extensions: x509.Extensions) -> Usage:
+def usage_of(extensions: x509.Extensions) -> Usage:
+    """The one purpose that keyUsage names; raise :class:`Malformed` for none or several."""
     for extension in extensions:
         if isinstance(extension.value, x509.KeyUsage):
             bits = extension.value
@@ -196,7 +197,7 @@ def _holder(certificate: x509.Certificate) -> tuple[Eui64, int | None]:
     units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
     identifiers = certificate.subject.get_attributes_for_oid(NameOID.X500_UNIQUE_IDENTIFIER)
     if not units and not identifiers:
-        return _device_eui(certificate.extensions), None
+        return device_eui(certificate.extensions), None
     if len(units) != 1 or len(identifiers) != 1:
         raise Malformed("the subject does not name one organisation", expected="one OU and one uniqueIdentifier")
     identifier = identifiers[0].value
@@ -214,7 +215,8 @@ def _role(unit: str) -> int:
     raise Malformed(f"the subject's OU {unit[:20]!r} is not a Remote Party Role", expected="two hexadecimal digits")
 
 
-def _device_eui(extensions: x509.Extensions) -> Eui64:
+def device_eui(extensions: x509.Extensions) -> Eui64:
+    """The EUI in the hardwareModuleName; raise :class:`Malformed` when there is none."""
     for extension in extensions:
         if extension.oid == ExtensionOID.SUBJECT_ALTERNATIVE_NAME and isinstance(extension.value, x509.SubjectAlternativeName):
             for name in extension.value:

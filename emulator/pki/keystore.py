@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import RemotePartyRole
 from emulator.duis.signature import SigningCertificate, normalise_issuer
 from emulator.pki.certificates import CertificateRecord, CertificateStatus, Usage
 from emulator.pki.reports import ImportEntry, ImportReport
 from emulator.pki.selection import LiveSelection, is_live_name, select_live
-from emulator.pki.smki import TestSmki
+from emulator.pki.smki import Organisation, TestSmki
 
 PREFERRED_DSP_SERIAL = 0x7DAC7283AAD29BDD23C9EFBFDDB52A41
 """The DSP's XML signing certificate that all versions of the DCC's signing tool know (wire_contract.md section 4.1, measured)."""
@@ -43,6 +43,11 @@ class KeyStore:
         self._imported: dict[Key, None] = {}
         self._live: dict[tuple[Eui64, Usage, bool], LiveSelection] = {}
         self._signing: dict[Key, SigningCertificate] = {}
+        self._anchors: dict[tuple[Eui64, Usage, bool], CertificateRecord] = {}
+        """Certificates that were live before a party renewed them for the first time."""
+        self._generations: dict[Eui64, int] = {}
+        self._own: dict[tuple[Eui64, Usage], CertificateRecord] = {}
+        """Certificates that devices took after the world began."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -130,11 +135,60 @@ class KeyStore:
             found = self._live[key] = select_live(self.records(eui, usage), prepayment)
         return found
 
+    def anchor(self, eui: Eui64, usage: Usage, *, prepayment: bool = False) -> CertificateRecord | None:
+        """The certificate of an organisation that devices hold until another is put in its place: the live one, as it was before
+        the organisation renewed any."""
+        return self._anchors.get((eui, usage, prepayment)) or self.live(eui, usage, prepayment=prepayment)
+
+    def signing_keys(self, eui: Eui64) -> list[CertificateRecord]:
+        """The certificates under which an organisation may sign GBCS: the live one first, then those that it renewed."""
+        live = self.live(eui, Usage.DIGITAL_SIGNATURE)
+        if live is None or eui not in self._generations:
+            return [] if live is None else [live]
+        earlier = self.records(eui, Usage.DIGITAL_SIGNATURE, live.role)
+        return [live, *(each for each in earlier if each != live and each.status is not CertificateStatus.REVOKED)]
+
+    def renew(self, eui: Eui64, generation: int) -> tuple[CertificateRecord, ...]:
+        """New GBCS certificates of an organisation, live from now on; those before stay known, and out of use.
+
+        The new ones have no entry names: those of later generations pass no client's selection. Raise :class:`Malformed` for an
+        organisation without live certificates.
+        """
+        smki, slots = self.smki, [(Usage.DIGITAL_SIGNATURE, False), (Usage.KEY_AGREEMENT, False), (Usage.KEY_AGREEMENT, True)]
+        before = {slot: record for slot in slots if (record := self.live(eui, slot[0], prepayment=slot[1])) is not None}
+        roles = {record.role for record in before.values() if record.role is not None}
+        if smki is None or len(roles) != 1:
+            raise Malformed(f"{format_eui(eui)} has no certificates to renew", expected="an organisation with live certificates")
+        party = Organisation(eui, roles.pop(), "renewed", prepayment=(Usage.KEY_AGREEMENT, True) in before)
+        renewed = tuple(replace(record, name="") for record in smki.organisation_certificates(party, generation))
+        for record in renewed:
+            old = before.get((record.usage, record.prepayment))
+            if old is not None:
+                self._anchors.setdefault((eui, record.usage, record.prepayment), old)
+                self._put(replace(old, status=CertificateStatus.NOT_IN_USE))
+            self._put(record)
+        self._generations[eui] = generation
+        self._changed()
+        return renewed
+
+    def generation(self, eui: Eui64) -> int:
+        """How often an organisation renewed its certificates."""
+        return self._generations.get(eui, 0)
+
+    def take_device_certificate(self, record: CertificateRecord) -> None:
+        """A device uses this certificate from now on."""
+        self._put(record)
+        self._own[record.eui, record.usage] = record
+        self._changed()
+
     def device(self, eui: Eui64, usage: Usage) -> CertificateRecord | None:
-        """The certificate a device uses: an imported one with its private key, else that of the test SMKI.
+        """The certificate a device uses: one that it took since, an imported one with its private key, else that of the test
+        SMKI.
 
         An imported one without its private key is of no use to an emulated device. Any EUI gets one from the test SMKI.
         """
+        if self._own and (taken := self._own.get((eui, usage))) is not None:
+            return taken
         own = [r for r in self.records(eui, usage) if r.role is None and r.private_key is not None and r.key in self._imported]
         in_use = [record for record in own if record.status == CertificateStatus.IN_USE]
         if in_use or self.smki is None:

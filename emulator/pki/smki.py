@@ -9,7 +9,7 @@ Whoever knows the seed knows every key: for testing only.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from string import ascii_lowercase
@@ -248,20 +248,27 @@ class TestSmki:
             private_key=private_key,
         )
 
-    def _make_device(self, eui: Eui64, usage: Usage, generation: int) -> CertificateRecord:
+    def issue_to_device(
+        self, eui: Eui64, usage: Usage, public_key: ec.EllipticCurvePublicKey, generation: int
+    ) -> CertificateRecord:
+        """A certificate for a key that a device made itself; ``generation`` (from 1) tells it from the others of the device."""
         chosen = profile(_DEVICE_PROFILE[usage])
-        private_key = self.private_key(eui, usage, generation)
         authority = self.device_authority
         certificate = self._sign(
             chosen,
             subject=x509.Name([]),
-            public_key=private_key.public_key(),
+            public_key=public_key,
             serial=self.serials.number(eui, chosen.name, generation),
             issuer_name=authority.certificate.subject,
             issuer_key=authority.private_key,
             device=eui,
         )
-        return read_certificate(certificate.public_bytes(Encoding.DER), private_key=private_key)
+        return read_certificate(certificate.public_bytes(Encoding.DER))
+
+    def _make_device(self, eui: Eui64, usage: Usage, generation: int) -> CertificateRecord:
+        private_key = self.private_key(eui, usage, generation)
+        issued = self.issue_to_device(eui, usage, private_key.public_key(), generation)
+        return replace(issued, private_key=private_key)
 
     def _sign(
         self,
@@ -286,9 +293,9 @@ class TestSmki:
         )
         extensions: dict[str, Callable[[], x509.ExtensionType]] = {
             "basicConstraints": lambda: x509.BasicConstraints(ca=True, path_length=None),
-            "keyUsage": lambda: _key_usage(chosen.key_usage),
+            "keyUsage": lambda: key_usage(chosen.key_usage),
             "subjectKeyIdentifier": lambda: x509.SubjectKeyIdentifier(key_identifier(public_key)),
-            "subjectAltName": lambda: _hardware_module_name(chosen.hardware_type, device or 0),
+            "subjectAltName": lambda: hardware_module_name(chosen.hardware_type, device or 0),
             "certificatePolicies": lambda: x509.CertificatePolicies(
                 [x509.PolicyInformation(ObjectIdentifier(chosen.policy), None)]
             ),
@@ -315,7 +322,8 @@ def _authority_name(chosen: Profile) -> x509.Name:
     return x509.Name([unit, common_name] if chosen.role >= 0 else [common_name])
 
 
-def _key_usage(purpose: str) -> x509.KeyUsage:
+def key_usage(purpose: str) -> x509.KeyUsage:
+    """The extension with one bit, by its X.509 name."""
     return x509.KeyUsage(
         digital_signature=purpose == "digitalSignature",
         content_commitment=False,
@@ -329,8 +337,8 @@ def _key_usage(purpose: str) -> x509.KeyUsage:
     )
 
 
-def _hardware_module_name(hardware_type: str, eui: int) -> x509.SubjectAlternativeName:
-    """SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING } (RFC 4108) as an otherName."""
+def hardware_module_name(hardware_type: str, eui: int) -> x509.SubjectAlternativeName:
+    """The name of a device: SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING } (RFC 4108) as an otherName."""
     identifier = _object_identifier(hardware_type)
     content = identifier + b"\x04\x08" + eui_bytes(eui)
     value = b"\x30" + bytes([len(content)]) + content

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.domain.identifiers import format_eui
+from emulator.pki.certificates import CertificateRecord
 from emulator.premises.images import Images
 from emulator.premises.rows import Rows
 from emulator.premises.settings import HanSettings
@@ -27,6 +28,22 @@ class DeviceKeys(Protocol):
 
     def public_key(self, eui: int, usage: str) -> ec.EllipticCurvePublicKey | None:
         """The public key of a device's or party's live certificate, or None where there is none."""
+        ...
+
+    def anchor(self, party: int, usage: str, *, prepayment: bool = False) -> CertificateRecord | None:
+        """The certificate of a party that devices hold until another is put in its place, or None where there is none."""
+        ...
+
+    def own_certificate(self, device: int, usage: str) -> CertificateRecord | None:
+        """The certificate with which a device was made, or None where it has none."""
+        ...
+
+    def generated_key(self, device: int, usage: str, number: int) -> ec.EllipticCurvePrivateKey:
+        """The key pair that a device makes as its ``number``-th of a usage."""
+        ...
+
+    def root(self) -> bytes | None:
+        """DER of the root certificate that devices hold, or None where there is none."""
         ...
 
 

@@ -61,12 +61,16 @@ def again(context: Context, device: DeviceState, now_ms: int) -> None:
         context.agenda.schedule(max(now_ms, change.at_ms - device.clock_offset_ms), "device.change", device.eui, change.number)
 
 
-def due(context: Context, device: DeviceState, number: int, now_ms: int, appliers: Mapping[str, Apply]) -> None:
-    """The date of a change has come: make it by the applier of its format and report it."""
+def due(context: Context, device: DeviceState, number: int) -> DatedChange | None:
+    """The date of a change has come: the change, which waits no longer, or None where there is nothing to be done now."""
     key = next((key for key, change in device.dated.items() if change.number == number), None)
     if key is None or not context.rows.powered(device.eui) or context.rows.dead(device.eui):
-        return
-    change = device.dated.pop(key)
+        return None
+    return device.dated.pop(key)
+
+
+def make(context: Context, device: DeviceState, change: DatedChange, now_ms: int, appliers: Mapping[str, Apply]) -> None:
+    """Make a change by the applier of its format and report it."""
     code = DONE
     try:
         appliers[change.form](context, device, change, now_ms)

@@ -6,6 +6,7 @@ sending them is a setting.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
@@ -15,10 +16,12 @@ from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_mac, verify_signature
 from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Asn1Item, Format, UseCase, by_code
-from emulator.premises import activation, billing, cosem, dated, faulty, joins, zcl
+from emulator.pki.certificates import Usage
+from emulator.premises import activation, billing, cosem, credential_updates, credentials, dated, faulty, joins, own_keys, zcl
 from emulator.premises.actions.clock import synchronise
 from emulator.premises.answers import Answer
 from emulator.premises.context import Context
+from emulator.premises.credentials import agreement_key, own_key, roles_held, signing_key
 from emulator.premises.rules.identity import CLOCK_RELIABLE, CLOCK_UNRELIABLE
 from emulator.premises.sending import send_alert, send_response
 from emulator.premises.state import DeviceState
@@ -63,16 +66,17 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
 
 def authenticate(context: Context, device: DeviceState, message: GbcsMessage, use_case: UseCase) -> tuple[int, str] | None:
     """Event code and reason when the device does not accept the command, or None."""
-    role = next((role for role, party in device.credentials.items() if party == message.originator), None)
-    if role is None or not may_send(device, use_case, RemotePartyRole(role)):
+    roles = [role for role in roles_held(device, message.originator) if may_send(device, use_case, role)]
+    if not roles:
         return NO_AUTHORITY, "the sender has no authority for it"
-    private_key = context.keys.private_key(device.eui, "KA")
-    broker = context.keys.public_key(device.credentials[RemotePartyRole.ACCESS_CONTROL_BROKER], "KA")
-    if private_key is None or broker is None or not verify_mac(message, private_key, broker):
-        return NOT_AUTHENTIC, "the MAC is not that of the Access Control Broker"
-    if use_case.critical:
-        signer = context.keys.public_key(message.originator, "DS")
-        if signer is None or not verify_signature(message, signer):
+    if not _signed_alone(message):
+        private_key = own_key(context, device, Usage.KEY_AGREEMENT)
+        broker = agreement_key(context, device, device.credentials[RemotePartyRole.ACCESS_CONTROL_BROKER])
+        if private_key is None or broker is None or not verify_mac(message, private_key, broker):
+            return NOT_AUTHENTIC, "the MAC is not that of the Access Control Broker"
+    if use_case.critical or _signed_alone(message):
+        signers = (signing_key(context, device, role) for role in roles)
+        if not any(signer is not None and verify_signature(message, signer) for signer in signers):
             return NOT_AUTHENTIC, "the signature is not that of its sender"
     elif message.signature:
         return NOT_AUTHENTIC, "it is signed and should not be"
@@ -82,12 +86,22 @@ def authenticate(context: Context, device: DeviceState, message: GbcsMessage, us
     return None
 
 
+def _signed_alone(message: GbcsMessage) -> bool:
+    """Whether it is a Command that goes with a signature in place of the ACB's MAC (gbcs.md 3)."""
+    return message.mac is None and message.message_code in (credential_updates.RECOVERY, *credentials.READERS)
+
+
 def may_send(device: DeviceState, use_case: UseCase, role: RemotePartyRole) -> bool:
     """Whether the table lets a party in this role send the command to this device.
 
     The ACB stands in for unknown parties in what is not critical; critical commands it signs itself only for devices that know
-    no supplier (gbcs.md 3 and 4).
+    no supplier (gbcs.md 3 and 4). Of parties that replace certificates the mode of the command says whose signature it needs.
     """
+    mode = credential_updates.MODES.get(use_case.code)
+    if mode is not None:
+        return role is mode.signer
+    if use_case.code in credentials.READERS:
+        return True
     if role is RemotePartyRole.ACCESS_CONTROL_BROKER:
         return not use_case.critical or RemotePartyRole.SUPPLIER not in device.credentials
     if use_case.known_parties:
@@ -109,14 +123,20 @@ def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_ca
         context.note(device, f"cannot execute {use_case.name}: {error}", gbcs=message.encode().hex())
         return
     billing.remember(device, now_ms)
+    if _signed_alone(message):
+        use_case = replace(use_case, signed_answer=True)  # the answer has the protection of the Command (gbcs.md 3)
     if answer is not None:
         send_response(context, device, message, use_case, answer.content, now_ms, answer.originator_counter)
 
 
 def change_due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
     """The date of a change has come."""
-    dated.due(context, device, number, now_ms, APPLIERS)
-    billing.remember(device, now_ms)
+    change = dated.due(context, device, number)
+    if change is not None and change.form == Format.ASN1:
+        credential_updates.carry_out_dated(context, device, change, now_ms)
+    elif change is not None:
+        dated.make(context, device, change, now_ms, APPLIERS)
+        billing.remember(device, now_ms)
 
 
 APPLIERS: Mapping[str, dated.Apply] = {Format.DLMS: cosem.activate, Format.GBZ: zcl.apply_dated}
@@ -158,5 +178,9 @@ HANDLERS: Mapping[str, Asn1Handler] = {
     "join": joins.join,
     "unjoin": joins.unjoin,
     "restore_log": joins.restore_log,
+    "retrieve_credentials": credentials.read_parties,
+    "update_credentials": credential_updates.command,
+    "key_usage": own_keys.by_usage,
+    "certificate": own_keys.take_certificate,
 }
 """ASN.1 Commands by the shape of their payload."""

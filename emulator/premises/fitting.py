@@ -6,6 +6,8 @@ from emulator.domain.vocabulary import DeviceStatus, RemotePartyRole
 from emulator.estate.model import DeviceDefinition, Estate, Home
 from emulator.premises import han, type_two
 from emulator.premises.context import Context
+from emulator.premises.credential_updates import supplier_replaced
+from emulator.premises.credentials import forget
 from emulator.premises.hub import UNKNOWN_DEVICE, UNKNOWN_HUB
 from emulator.premises.state import DeviceState, HubState, LogEntry
 
@@ -108,15 +110,14 @@ def remove(context: Context, eui: int, now_ms: int) -> bool:
 
 
 def set_credential(context: Context, eui: int, role: int, party: Eui64) -> bool:
-    """Trust another party in ``role``; a pending dated activation of the old supplier may die with it (ota.md 13)."""
+    """Let a device hold the certificates of another party in ``role``."""
     device = context.state.devices.get(eui)
     if device is None:
         return False
-    changed = device.credentials.get(role) != party
+    before = device.credentials.get(role)
     device.credentials[role] = party
+    forget(device, role)
     if role == RemotePartyRole.SUPPLIER:
-        context.rows.set_supplier(device)
-    if changed and role == RemotePartyRole.SUPPLIER and context.settings.fd_cancel_on_credential_change:
-        device.pending = None
+        supplier_replaced(context, device, before)
     context.note(device, f"trusts {format_eui(party)} as {RemotePartyRole(role).name}")
     return True

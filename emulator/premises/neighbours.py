@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from emulator.estate.model import Home
+from emulator.pki.certificates import CertificateRecord
 
 
 class HubPlaces(Protocol):
@@ -24,8 +23,8 @@ class HubPlaces(Protocol):
 
 
 class SupplierKeys(Protocol):
-    """The live certificates of parties."""
+    """The certificates of parties that devices hold."""
 
-    def public_key(self, eui: int, usage: str) -> ec.EllipticCurvePublicKey | None:
-        """The public key of a party's live certificate, or None where there is none; ``usage`` is ``DS`` or ``KA``."""
+    def anchor(self, party: int, usage: str, *, prepayment: bool = False) -> CertificateRecord | None:
+        """The certificate that devices hold until another is put in its place, or None; ``usage`` is ``DS`` or ``KA``."""
         ...

@@ -5,8 +5,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from emulator.domain.errors import Malformed
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protect import shared_secret
-from emulator.pki.certificates import read_certificate
+from emulator.pki.certificates import Usage, read_certificate
 from emulator.premises.context import Context
+from emulator.premises.credentials import agreement_key, own_key
 from emulator.premises.state import DeviceState
 
 
@@ -25,8 +26,8 @@ def reader_secret(context: Context, device: DeviceState, command: GbcsMessage) -
         public_key = record.public_key
     else:
         reader = command.originator if supplementary is None else supplementary.party
-        public_key = context.keys.public_key(reader, "KA")
-    private_key = context.keys.private_key(device.eui, "KA")
+        public_key = agreement_key(context, device, reader)
+    private_key = own_key(context, device, Usage.KEY_AGREEMENT)
     if public_key is None or private_key is None:
         raise Malformed("there is no key to encrypt with", where="key agreement")
     return shared_secret(private_key, public_key)

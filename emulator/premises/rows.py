@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.domain.errors import Malformed
-from emulator.domain.vocabulary import RemotePartyRole
 from emulator.estate.model import DeviceDefinition, Home
 from emulator.fanout import phases
 from emulator.fanout.fields import (
@@ -34,6 +33,7 @@ from emulator.premises.images import SIGNED_BY_SUPPLIER, Images
 from emulator.premises.neighbours import HubPlaces, SupplierKeys
 from emulator.premises.profiles import device_kind, device_profile, hub_profile, hub_variant, seconds
 from emulator.premises.settings import HanSettings
+from emulator.premises.signers import Signers
 from emulator.premises.state import DeviceState, RowsState, SentImage
 from emulator.simulation.agenda import Agenda
 
@@ -79,15 +79,16 @@ class Rows:
         settings: HanSettings,
         places: HubPlaces,
         keys: SupplierKeys,
+        certificates: Mapping[str, bytes],
     ) -> None:
-        """Over a state and its columns, new or restored."""
+        """Over a state and its columns, new or restored; ``certificates`` are those put into devices, by digest."""
         self.state = state
         self.network = network
         self.images = images
         self._agenda = agenda
         self._settings = settings
         self._places = places
-        self.keys = keys
+        self.signers = Signers(state, keys, certificates)
         self._euis = {number: eui for eui, number in (*state.devices.items(), *state.hubs.items())}
         self._touched = True
         self.leaving = False
@@ -125,7 +126,7 @@ class Rows:
             capacity_bytes=definition.image_capacity_bytes,
         )
         hub, version = self.state.hubs[definition.hub], int(definition.firmware_version, 16)
-        number = self.network.add_device(hub, profile, self._party(definition.supplier), version)
+        number = self.network.add_device(hub, profile, self.signers.number(definition.supplier), version)
         self.state.devices[definition.eui], self._euis[number] = number, definition.eui
         if not joined:
             self.network.leave_han(number)
@@ -274,8 +275,7 @@ class Rows:
 
     def set_supplier(self, device: DeviceState) -> None:
         """A device trusts another supplier: what it checks from now on it checks for that one."""
-        number, supplier = self.state.devices[device.eui], device.credentials.get(RemotePartyRole.SUPPLIER)
-        self.network.set_party(number, self._party(supplier))
+        self.network.set_party(self.state.devices[device.eui], self.signers.of(device))
         for order in self.state.moving.get(device.eui, ()):
             self._judge(self.state.images[order], device)
 
@@ -415,7 +415,7 @@ class Rows:
             min_hardware=-1 if fits else 1,
             max_hardware=-1 if fits else 0,
             force_replace=bool(image.force_replace),
-            lane=self._party(sender or None) % LANES,
+            lane=self.signers.number(sender or None) % LANES,
             signed=device.device_type in SIGNED_BY_SUPPLIER and self._settings.check_supplier_signature,
             part_bytes=self._settings.part_of(image.size_bytes),
         )
@@ -440,14 +440,14 @@ class Rows:
 
     def _judge(self, image: SentImage, device: DeviceState) -> None:
         """Let the columns know whether the signature is good for a device: the real check, once per order and party."""
-        supplier = device.credentials.get(RemotePartyRole.SUPPLIER)
-        if not image.signed or supplier is None or supplier in image.judged_for:
+        number = self.signers.of(device)
+        if not image.signed or not number or number in image.judged_for:
             return
-        image.judged_for.append(supplier)
-        public_key = self.keys.public_key(supplier, "DS")
+        image.judged_for.append(number)
+        certificate = self.signers.certificate(number)
         parsed = self.images.parsed(image.image_key, device.device_type).image
-        good = public_key is not None and parsed.verify_supplier_signature(public_key)
-        self.network.set_verdict(image.number, self._party(supplier), good)
+        good = certificate is not None and parsed.verify_supplier_signature(certificate.public_key)
+        self.network.set_verdict(image.number, number, good)
 
     def _release(self, eui: int, order: int) -> None:
         orders = self.state.moving.get(eui, [])
@@ -459,14 +459,6 @@ class Rows:
         image = self.state.images[order]
         image.uses -= 1
         self.images.release(image.image_key)
-
-    def _party(self, supplier: int | None) -> int:
-        """The number of a supplier; 0 is none."""
-        if supplier is None:
-            return 0
-        if supplier not in self.state.parties:
-            self.state.parties.append(supplier)
-        return self.state.parties.index(supplier) + 1
 
     # Columns
 

@@ -11,8 +11,10 @@ from emulator.gbcs.alerts import alert_content, build_alert, protect_alert
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.responses import build_response, protect_response
 from emulator.gbcs.usecases import UseCase, alert_use_case
+from emulator.pki.certificates import Usage
 from emulator.premises import faulty, han
 from emulator.premises.context import Context
+from emulator.premises.credentials import agreement_key, own_key
 from emulator.premises.state import DeviceState
 
 Keys = tuple[ec.EllipticCurvePrivateKey, ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey]
@@ -32,7 +34,8 @@ def send_response(
     originator_counter: int | None = None,
 ) -> None:
     """Answer ``command``; ``originator_counter`` is given when data was encrypted for an unknown remote party."""
-    keys = _keys(context, device, command.originator)
+    signs = use_case.critical or use_case.signed_answer
+    keys = _keys(context, device, command.originator, signs)
     if keys is None:
         return
     status = UNRELIABLE_CLOCK if use_case.date_time_status == 0 and not device.clock_reliable else None
@@ -66,19 +69,21 @@ def send_alert(
     values: Mapping[str, object] | None = None,
     time_ms: int | None = None,
     row: str = "",
+    recipient: int | None = None,
 ) -> None:
-    """Send an alert to the party that the table names for it; ``time_ms`` is what the alert says instead of the device's clock.
+    """Send an alert to ``recipient``, by default the party that the table names for it.
 
-    ``row`` names the use case where the alert code is one of several messages. A device that does not know the alert, or trusts
+    ``time_ms`` is what the alert says instead of the device's clock, ``row`` names the use case where the alert code is one of
+    several messages. A device that does not know the alert, or trusts
     nobody in the recipient's role, keeps silent.
     """
     use_case = alert_use_case(alert_code, device.device_type, row)
     role = RemotePartyRole.SUPPLIER if use_case is None or use_case.recipient is None else use_case.recipient
-    recipient = device.credentials.get(role)
+    recipient = device.credentials.get(role) if recipient is None else recipient
     if use_case is None or recipient is None:
         context.note(device, f"has nobody to send alert {alert_code:04X} to")
         return
-    keys = _keys(context, device, recipient)
+    keys = _keys(context, device, recipient, use_case.critical)
     if keys is None:
         return
     device.alert_counter += 1
@@ -105,9 +110,12 @@ def send_alert(
     _send_up(context, device, protected.encode(), code, f"sends alert {code} to {format_eui(recipient)}", now_ms)
 
 
-def _keys(context: Context, device: DeviceState, recipient: int) -> Keys | None:
-    signing, agreement = (context.keys.private_key(device.eui, usage) for usage in ("DS", "KA"))
-    public = context.keys.public_key(recipient, "KA")
+def _keys(context: Context, device: DeviceState, recipient: int, signs: bool) -> Keys | None:
+    """The keys that protect a message; one that is signed needs none of its recipient."""
+    signing, agreement = own_key(context, device, Usage.DIGITAL_SIGNATURE), own_key(context, device, Usage.KEY_AGREEMENT)
+    public = agreement_key(context, device, recipient)
+    if public is None and signs and agreement is not None:
+        public = agreement.public_key()  # stands in for what a signature does not use
     if signing is None or agreement is None or public is None:
         missing = "its own keys" if public is not None else f"a certificate of {format_eui(recipient)}"
         context.note(device, f"cannot protect a message without {missing}")

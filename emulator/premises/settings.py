@@ -92,6 +92,8 @@ class HanSettings:
     their messages; the event log has them in any case."""
     fd_cancel_on_credential_change: bool = setting(True, "ota.md 13", "medium")
     """Whether a pending dated activation dies when the supplier's credentials change."""
+    check_certificate_time: bool = setting(False, "README of the reference: expired test certificates are normal", "medium")
+    """Whether a device refuses a replacement certificate that is not valid now, where the Command asks for that check."""
     device_log_entries: int = setting(16, "L045", "medium")
     """Entries of the CHF device log."""
 

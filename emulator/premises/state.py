@@ -29,7 +29,7 @@ class SentImage:
     uses: int = 0
     """Devices to which it is on its way, while the file must be there."""
     judged_for: list[int] = field(default_factory=list)
-    """Suppliers for whose key the signature was checked."""
+    """For which numbers of parties and certificates the signature was checked."""
 
 
 @dataclass(slots=True)
@@ -123,6 +123,32 @@ class MeterMemory:
 
 
 @dataclass(slots=True)
+class OwnKey:
+    """What became of one of the device's own key pairs."""
+
+    made: int = 0
+    """Number of the last key pair that it made; 0 is none."""
+    waiting: bool = False
+    """Whether that waits for its certificate."""
+    number: int = 0
+    """Number of the key pair in use."""
+    certificate: str = ""
+    """Of that key pair, by its digest in :attr:`PremisesState.certificates`; empty: the one that it was built with."""
+
+
+@dataclass(slots=True)
+class ChangedCredentials:
+    """What differs in the credentials of a device from how it was built."""
+
+    cells: dict[str, str] = field(default_factory=dict)
+    """By cell: the certificate that was put there, by its digest in :attr:`PremisesState.certificates`."""
+    own: dict[str, OwnKey] = field(default_factory=dict)
+    """The device's own keys, by usage."""
+    top_up_floor: int = 0
+    """What the counter of a top-up token must be above, since the supplier's certificates were replaced last."""
+
+
+@dataclass(slots=True)
 class DeviceState:
     """A device of a home. What it runs and holds, its power and its place on the HAN are in the columns."""
 
@@ -149,6 +175,8 @@ class DeviceState:
     """Messages that lie at the hub until a sleeping device wakes."""
     wakes_ms: int = 0
     """The wake-up for which something waits; 0 when nothing does."""
+    changed_credentials: ChangedCredentials | None = None
+    """None where all its credentials are those that it was built with."""
     events: list[tuple[int, int]] = field(default_factory=list)
     """Event log, newest last: device time in milliseconds and event code."""
     meter: MeterMemory | None = None
@@ -206,7 +234,10 @@ class RowsState:
     gone: dict[int, tuple[int, int]] = field(default_factory=dict)
     """EUIs of device and hub by the device id of devices that were taken away while their images lay at the hub."""
     parties: list[int] = field(default_factory=list)
-    """EUIs of the suppliers whose certificates devices hold, and of senders, by the number that the columns have."""
+    """EUIs of the suppliers whose certificates devices hold, and of senders, by the number that the columns have; 0 where the
+    number is that of a certificate."""
+    renewed: dict[int, str] = field(default_factory=dict)
+    """Numbers of certificates that were put into devices as their supplier's, with their digests."""
     images: dict[int, SentImage] = field(default_factory=dict)
     """Images by order."""
     newest: dict[tuple[str, int, str, bool, bool, int], int] = field(default_factory=dict)
@@ -231,6 +262,8 @@ class PremisesState:
     """OTA files by key, each once, while anything uses them."""
     image_uses: dict[str, int] = field(default_factory=dict)
     """How many jobs and devices use an image."""
+    certificates: dict[str, bytes] = field(default_factory=dict)
+    """Certificates that were put into devices, each once, by SHA-256 in hexadecimal."""
     next_number: int = 1
     """The next number for a pending activation."""
     rows: RowsState = field(default_factory=RowsState)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from emulator.csp.csp import Csp
 from emulator.csp.network import open_rows
@@ -21,8 +22,8 @@ from emulator.gbcs.protect import sign, verify_mac, verify_signature
 from emulator.gbcs.results import ReaderKeys, read_result
 from emulator.gbcs.usecases import use_case_for
 from emulator.ota.image import build
-from emulator.pki.certificates import Usage
-from emulator.pki.smki import TestSmki
+from emulator.pki.certificates import CertificateRecord, Usage
+from emulator.pki.smki import Organisation, TestSmki
 from emulator.premises.premises import Premises
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import PremisesState
@@ -54,6 +55,16 @@ def key(eui: int, usage: str) -> ec.EllipticCurvePrivateKey:
     return SMKI.private_key(eui, Usage(usage))
 
 
+@cache
+def certificates(party: int, generation: int = 0) -> tuple[CertificateRecord, ...]:
+    """The certificates of a party of the default estate, those of a later ``generation`` once it has renewed them."""
+    role = next((each.remote_party_role for each in default_estate().parties if each.eui == party), None)
+    if role is None:
+        return ()
+    prepayment = role is RemotePartyRole.SUPPLIER
+    return SMKI.organisation_certificates(Organisation(Eui64(party), role, "party", prepayment=prepayment), generation)
+
+
 class Keys:
     """The keys of the test SMKI."""
 
@@ -62,6 +73,19 @@ class Keys:
 
     def public_key(self, eui: int, usage: str) -> ec.EllipticCurvePublicKey | None:
         return key(eui, usage).public_key()
+
+    def anchor(self, party: int, usage: str, *, prepayment: bool = False) -> CertificateRecord | None:
+        wanted = (Usage(usage), prepayment)
+        return next((record for record in certificates(party) if (record.usage, record.prepayment) == wanted), None)
+
+    def own_certificate(self, device: int, usage: str) -> CertificateRecord | None:
+        return SMKI.device_certificate(Eui64(device), Usage(usage))
+
+    def generated_key(self, device: int, usage: str, number: int) -> ec.EllipticCurvePrivateKey:
+        return SMKI.private_key(device, Usage(usage), number, "made by the device")
+
+    def root(self) -> bytes | None:
+        return SMKI.root.certificate.public_bytes(Encoding.DER)
 
 
 @dataclass(frozen=True)

@@ -212,11 +212,13 @@ class NoKeys(Keys):
     def public_key(self, eui: int, usage: str):  # type: ignore[no-untyped-def]
         return None if (eui, usage) == self.missing_public else super().public_key(eui, usage)
 
+    def anchor(self, party: int, usage: str, *, prepayment: bool = False):  # type: ignore[no-untyped-def]
+        return None if (party, usage) == self.missing_public else super().anchor(party, usage, prepayment=prepayment)
 
-@pytest.mark.parametrize("keys", [NoKeys(private=(ESME, "DS")), NoKeys(public=(SUPPLIER, KA))])
-def test_without_keys_a_device_cannot_speak(keys: NoKeys) -> None:
+
+def test_without_its_own_key_a_device_cannot_speak() -> None:
     rig = Rig()
-    rig.premises._context.keys = keys
+    rig.premises._context.keys = NoKeys(private=(ESME, "DS"))
     rig.distribute(ESME, rig.image(ESME))
     rig.send("11.2", ESME)
     rig.run(HOUR_MS)
@@ -224,9 +226,19 @@ def test_without_keys_a_device_cannot_speak(keys: NoKeys) -> None:
     assert sum("cannot protect" in summary for *_, summary, _ in rig.journal) == 2
 
 
+def test_without_its_recipient_s_key_a_device_says_only_what_it_signs() -> None:
+    rig = Rig()
+    rig.premises._context.keys = NoKeys(public=(SUPPLIER, KA))
+    rig.distribute(ESME, rig.image(ESME))
+    rig.send("11.2", ESME)
+    rig.run(HOUR_MS)
+    assert [heard.alert_code for heard in rig.heard] == [0x8F8A, 0x8F72]
+    assert sum("cannot protect" in summary for *_, summary, _ in rig.journal) == 1
+
+
 def test_without_a_supplier_certificate_no_image_is_good() -> None:
     rig = Rig()
-    rig.rows.keys = NoKeys(public=(SUPPLIER, "DS"))
+    rig.rows.signers.keys = NoKeys(public=(SUPPLIER, "DS"))
     rig.distribute(ESME, rig.image(ESME))
     rig.run(HOUR_MS)
     assert rig.alerts(0x8F1C)
