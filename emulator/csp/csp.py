@@ -6,6 +6,7 @@ What is due comes as agenda events through :meth:`Csp.handle`. Upwards it schedu
 ``dsp.delivery``       ``(job_key, 1 | 0, reason)``   an image did or did not get to its hub (alerts N60, N61)
 ``dsp.undeliverable``  ``(hub, target, message)``     a command could not be delivered within its window
 ``dsp.hub_firmware``   ``(hub, version, gbcs)``       a hub runs new firmware of its own
+``dsp.power_outage``   ``(hub, since_ms)``            a hub has had no power for minutes
 """
 
 from collections.abc import Callable, Mapping
@@ -136,6 +137,24 @@ class Csp:
         at_ms = self._wan.arrives_up_ms(hub, event.at_ms)
         self._wan.agenda.schedule(at_ms, "dsp.hub_firmware", hub, version, gbcs_version)
 
+    def _power(self, event: Event) -> None:
+        hub, on = event.args
+        assert isinstance(hub, int)
+        way = self.state.hubs.get(hub)
+        if way is None:
+            return
+        way.dark_since_ms = 0 if on else event.at_ms
+        if not on:
+            due_ms = event.at_ms + self._wan.settings.power_alert_ms
+            self._wan.agenda.schedule(due_ms, "csp.still_dark", hub, event.at_ms)
+
+    def _still_dark(self, event: Event) -> None:
+        hub, since_ms = event.args
+        assert isinstance(hub, int)
+        way = self.state.hubs.get(hub)
+        if way is not None and way.dark_since_ms == since_ms:
+            self._wan.agenda.schedule(event.at_ms, "dsp.power_outage", hub, since_ms)
+
     def _again(self, event: Event) -> None:
         number = event.args[0]
         assert isinstance(number, int)
@@ -173,5 +192,7 @@ _HANDLERS: Mapping[str, Callable[[Csp, Event], None]] = {
     "csp.again": Csp._again,
     "csp.delivered": lambda csp, event: csp._distribution.delivered(event),
     "csp.hub_runs": Csp._hub_runs,
+    "csp.power": Csp._power,
+    "csp.still_dark": Csp._still_dark,
 }
 """What happens at each topic."""

@@ -64,6 +64,8 @@ class CspSettings:
     """Wait before the first repetition; doubles with each."""
     backoff_max_ms: int = setting(6 * HOUR_MS, "L064", "low", minimum=1)
     """Longest wait before a repetition."""
+    power_alert_ms: int = setting(3 * MINUTE_MS, "L043", "high", minimum=1)
+    """How long a hub is without power before the CSP says so (AD1)."""
     unplanned_failures: bool = setting(False, "EMU", "low")
     """Whether hubs are out of reach, sessions break off and rates differ although nobody planned a fault."""
     technologies: Mapping[str, Technology] = field(default_factory=default_technologies)

@@ -14,6 +14,8 @@ class WanHub:
     """Arrival of the last command on its way down; later ones do not overtake it."""
     up_until_ms: int = 0
     """Arrival of the last message on its way up."""
+    dark_since_ms: int = 0
+    """Since when it has no power; 0 while it has."""
 
 
 @dataclass(slots=True)

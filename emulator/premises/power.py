@@ -44,6 +44,7 @@ def listen(context: Context, device: DeviceState, now_ms: int) -> None:
 def hub_switched(context: Context, home: HubState, on: bool, now_ms: int) -> None:
     """A hub lost its power or has it again."""
     context.journal("hub", home.eui, "the hub has power" if on else "the hub has no power", {})
+    context.agenda.schedule(now_ms, "csp.power", home.eui, int(on))
     if not on:
         return
     for eui in home.devices:

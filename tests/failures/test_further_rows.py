@@ -3,10 +3,11 @@
 import pytest
 
 from emulator.domain.identifiers import format_eui
+from emulator.duis.datetimes import format_datetime
 from emulator.estate.declaration import default_estate_toml
 from emulator.world import create_world
 from tests.dsp.bench_world import AGENT, DAY_MS, HOUR_MS, MINUTE_MS, NETWORK_OPERATOR, Bench, bench_with, device
-from tests.dsp.telling import told
+from tests.dsp.telling import bodies, told
 from tests.dsp.test_failure_catalogue import ESME, GSME, fault, hash_of, smi, state_of, verified
 
 ORDER = {"type": "ESME", "manufacturer": "11E5", "model": "00020101", "firmware_version": "00010200"}
@@ -115,3 +116,29 @@ def test_f36_an_activation_that_is_taken_back_does_not_happen() -> None:
     later = told(bench.advance(20 * DAY_MS))
     assert "11.3 8F66" not in later.get("one", [])
     assert smi(bench) == "00010000"
+
+
+@pytest.mark.parametrize(("minutes", "heard"), [(2, {}), (4, {"network": ["AD1"], "one": ["AD1"]})])
+def test_a_hub_without_power_for_minutes_is_told_to_import_supplier_and_network_operator(
+    minutes: int, heard: dict[str, list[str]]
+) -> None:
+    bench, hub = Bench(), device(0, "A2")
+    since_ms = bench.now_ms
+    bench.control("device.power", device=format_eui(hub), on=False)
+    fresh = bench.advance(minutes * MINUTE_MS)
+    bench.control("device.power", device=format_eui(hub), on=True)
+    assert told(fresh) == heard
+    assert not bench.advance(HOUR_MS), "nobody says that it is over"
+    for body in bodies(fresh, "AD1"):
+        assert body.value("CommsHubDeviceID") == format_eui(hub)
+        assert body.value("StartDateTime") == format_datetime(since_ms)
+        assert body.value("MPxN") == bench.world.engine.state.dsp.inventory[ESME].import_mpxn
+
+
+def test_an_outage_begins_anew_when_power_was_back_in_between() -> None:
+    bench, hub = Bench(), format_eui(device(0, "A2"))
+    for on in (False, True, False):
+        bench.control("device.power", device=hub, on=on)
+        fresh = bench.advance(2 * MINUTE_MS)
+    assert not told(fresh)
+    assert told(bench.advance(2 * MINUTE_MS)) == {"network": ["AD1"], "one": ["AD1"]}

@@ -131,6 +131,7 @@ class Rig:
         self.journal: list[tuple[int, str, int | None, str, Mapping[str, Any]]] = []
         self.heard: list[Heard] = []
         self.deliveries: list[tuple[int, str, int, str]] = []
+        self.outages: list[tuple[int, int, int]] = []
         self.undeliverable: list[tuple[int, int, int, bytes]] = []
         self.counter = 1_000
 
@@ -160,6 +161,8 @@ class Rig:
                     self.deliveries.append((event.at_ms, job, ok, reason))
                 case "dsp", (int(hub), int(target), bytes(octets)):
                     self.undeliverable.append((event.at_ms, hub, target, octets))
+                case "dsp", (int(hub), int(since_ms)):
+                    self.outages.append((event.at_ms, hub, since_ms))
                 case _:
                     self.premises.handle(event)
         self.now_ms = end_ms

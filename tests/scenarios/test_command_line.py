@@ -51,7 +51,8 @@ def server() -> Iterator[Server]:
 
 
 def test_list(run: Run) -> None:
-    assert all(name in run("scenario", "list").out for name in library())
+    shown = run("scenario", "list").out
+    assert all(name in shown for name in library())
     listed = {row["id"]: row for row in run("scenario", "list", "--json").json}
     assert listed.keys() == library().keys()
     assert listed["S-12"]["requirements"] == ["S-12", "A6", "Q7-76", "Q7-77"]
