@@ -23,6 +23,7 @@ from emulator.gbcs.protected import is_protected_result, read_protected_result, 
 from emulator.gbcs.shapes import decode_shape
 from emulator.gbcs.templates import apply, show
 from emulator.gbcs.usecases import DlmsItem, Format, GbzItem, UseCase, rows_of
+from emulator.gbcs.zcl_replies import CLUSTER_COMMAND, read_reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,10 @@ def _read_gbz_response(
             continue
         if component.encrypted and keys is not None:
             payload = unseal(payload, _key(message, keys), message.originator)
-        if component.frame_control & 0x03 or component.command not in (READ_ATTRIBUTES_RESPONSE, DEFAULT_RESPONSE):
+        if component.frame_control & CLUSTER_COMMAND:
+            read_reply(component, payload, values)
+            continue
+        if component.command not in (READ_ATTRIBUTES_RESPONSE, DEFAULT_RESPONSE):
             continue
         if component.command == DEFAULT_RESPONSE:
             statuses.append(payload[1] if len(payload) == 2 else FAILURE)

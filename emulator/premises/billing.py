@@ -8,16 +8,25 @@ from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs.dlms import decode_data
 from emulator.premises.context import Context
-from emulator.premises.load_shape import DAY_MS
-from emulator.premises.metering import fitted_ms, note_changes, value_at
-from emulator.premises.state import DeviceState
-from emulator.premises.switching import GOVERNING, date_fits, of_day_ms
+from emulator.premises.load_shape import DAY_MS, GAS
+from emulator.premises.metering import fitted_ms, memory_of, note, note_changes, used, value_at
+from emulator.premises.state import CreditAdded, DebtPaid, DeviceState
+from emulator.premises.switching import GAS_TARIFF, GOVERNING, date_fits, gas_tariff, of_day_ms
 
 DEPTH = 12
 """Entries that billing logs keep (usecase_spec.json ECS20b, ECS20c, GCS15b, GCS15c)."""
 
+CREDITS_KEPT, DEBT_PAYMENTS_KEPT = 5, 10
+"""Entries of the logs of credit added and of payments towards debt (usecase_spec.json ECS20a, ECS20d)."""
+
+PAYMENT_DEBT = 2
+"""Number of the debt that payments pay off; 0 and 1 are the debts by time (test messages GCS15d)."""
+
 CALENDAR = "22 0-0:15.0.0.255 4"
 """Times and dates at which a bill is drawn up (ECS30a)."""
+
+GAS_THRESHOLDS = ("0700 0100", "0700 0101", "0700 0102")
+"""Consumption at which a gas meter goes from one block to the next."""
 
 MODES = ("111 0-0:19.0.0.255 2", "0705 0000")
 """Payment mode, of an electricity and of a gas meter."""
@@ -25,7 +34,8 @@ MODES = ("111 0-0:19.0.0.255 2", "0705 0000")
 TARIFFS = (
     *(f"20 0-0:13.0.{element}.255 {index}" for element in (0, 1) for index in (3, 4, 5)),
     *(f"113 0-0:19.20.{charge}.255 5" for charge in (0, 4, 5)),
-)
+    GAS_TARIFF, *(f"0700 04{place}" for place in ("00", "01", "02", "03", "10", "20", "30", "40")), *GAS_THRESHOLDS,
+)  # fmt: skip
 """Switching tables and prices: each change of one is a change of tariff."""
 
 BALANCES: Mapping[str, tuple[str, str]] = {
@@ -53,8 +63,11 @@ WATCHED = tuple(dict.fromkeys((
 
 def remember(device: DeviceState, now_ms: int) -> None:
     """Note what a Command, or the date of one, has changed of the watched attributes."""
-    if device.device_type in (DeviceType.ESME, DeviceType.GSME):
-        note_changes(device, WATCHED, now_ms)
+    if device.device_type not in (DeviceType.ESME, DeviceType.GSME):
+        return
+    note_changes(device, WATCHED, now_ms)
+    if device.device_type is DeviceType.GSME and (tariff := gas_tariff(device)) is not None:
+        note(device, GAS_TARIFF, tariff, now_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +127,37 @@ def _due(device: DeviceState, day: int) -> list[int]:
         return [of_day_ms(row.items[0].octets) for row in rows if date_fits(row.items[1].octets, when)]
     except (Malformed, IndexError, ValueError):
         return []
+
+
+def gas_blocks(context: Context, device: DeviceState, at_ms: int) -> tuple[int, ...]:
+    """What a gas meter has counted in each block since its last bill, or since its thresholds were set; nothing without any.
+
+    That the counters begin anew with a bill is ours.
+    """
+    limits = [_number(value_at(device, attribute, at_ms), gas=True) for attribute in GAS_THRESHOLDS]
+    history = device.meter.history if device.meter else {}
+    set_ms = [from_ms for attribute in GAS_THRESHOLDS for from_ms, _ in history.get(attribute, []) if from_ms <= at_ms]
+    if not set_ms or not any(limits):
+        return (0,) * (len(limits) + 1)
+    bills = calendar_dates(context, device, at_ms)
+    left = used(context, device, GAS, max([*bills[-1:], max(set_ms)]), at_ms)
+    blocks, before = [], 0
+    for limit in limits:
+        room = min(left, max(0, limit - before)) if limit else left
+        blocks.append(room)
+        left, before = left - room, before + room
+    return (*blocks, left)
+
+
+def log_credit(device: DeviceState, amount: int, code: str, now_ms: int) -> None:
+    """Enter credit that was added."""
+    credits = memory_of(device).credits
+    credits.append(CreditAdded(now_ms, amount, code))
+    del credits[:-CREDITS_KEPT]
+
+
+def log_debt_payment(device: DeviceState, amount: int, kind: int, left: int, now_ms: int) -> None:
+    """Enter a payment towards the debt of this number, of which ``left`` is still owed."""
+    payments = memory_of(device).debt_payments
+    payments.append(DebtPaid(now_ms, amount, kind, left))
+    del payments[:-DEBT_PAYMENTS_KEPT]

@@ -58,13 +58,14 @@ Schedule = tuple[tuple[int, int], ...]
 def schedule(device: DeviceState, type_: int, day: int) -> Schedule:
     """What the calendar in force says of a day since 1970, from midnight on; empty where it says nothing."""
     days, weeks, seasons, special = (parts(device, type_, command) for command in (DAY, WEEK, SEASONS, SPECIAL_DAYS))
-    return _schedule(days, weeks, seasons, special, day)
+    return schedule_of(days, weeks, seasons, special, day)
 
 
 @lru_cache(maxsize=4096)
-def _schedule(
+def schedule_of(
     days: tuple[bytes, ...], weeks: tuple[bytes, ...], seasons: tuple[bytes, ...], special: tuple[bytes, ...], day: int
 ) -> Schedule:
+    """What a calendar of these parts says of a day since 1970, as :func:`schedule` does."""
     when = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
     wanted = _special(special, when)
     if wanted is None:

@@ -25,11 +25,14 @@ from emulator.premises.load_shape import (
 )
 from emulator.premises.state import DeviceState, MeterMemory
 from emulator.premises.switching import (
+    GAS_METER,
+    GAS_TARIFF,
     GOVERNING,
     PRIMARY,
     SECONDARY,
     Tables,
     daily_reset_ms,
+    has_calendar,
     scripts_of,
     thresholds,
 )
@@ -47,11 +50,15 @@ def note_changes(device: DeviceState, attributes: Sequence[str], now_ms: int) ->
     """Note which of these attributes have changed, and when."""
     for attribute in attributes:
         value = device.attributes.get(attribute)
-        if value is None:
-            continue
-        history = memory_of(device).history.setdefault(attribute, [])
-        if not history or history[-1][1] != value:
-            history.append((now_ms, value))
+        if value is not None:
+            note(device, attribute, value, now_ms)
+
+
+def note(device: DeviceState, name: str, value: str, now_ms: int) -> None:
+    """Note a value under a name, if it is another than the last one."""
+    history = memory_of(device).history.setdefault(name, [])
+    if not history or history[-1][1] != value:
+        history.append((now_ms, value))
 
 
 def memory_of(device: DeviceState) -> MeterMemory:
@@ -130,13 +137,15 @@ class Registers:
 
 
 def registers(context: Context, device: DeviceState, at_ms: int) -> Registers:
-    """The registers of the first element, or of a gas meter, at an instant."""
+    """The registers of the first element at an instant; of a gas meter those by time of use."""
+    stream = streams_of(device)[0]
+    element = GAS_METER if stream is GAS else PRIMARY
     allotment = _Allotment()
     for start, end, tables in _spans(context, device, at_ms):
         for piece_start, piece_end, restarted in _between_resets(device, tables, start, end):
             if restarted:
                 allotment.restart()
-            amounts = _by_script(context, device, streams_of(device)[0], tables, PRIMARY, piece_start, piece_end)
+            amounts = _by_script(context, device, stream, tables, element, piece_start, piece_end)
             for script, amount in amounts.items():
                 allotment.count(script, amount, tables)
     return allotment.registers()
@@ -189,7 +198,8 @@ def _spans(context: Context, device: DeviceState, at_ms: int) -> Iterator[tuple[
     """The times between changes of the tariff, from the fitting to an instant."""
     begun = fitted_ms(context, device)
     history = device.meter.history if device.meter else {}
-    changes = {from_ms for attribute in GOVERNING for from_ms, _ in history.get(attribute, []) if begun < from_ms < at_ms}
+    watched = (*GOVERNING, GAS_TARIFF)
+    changes = {from_ms for name in watched for from_ms, _ in history.get(name, []) if begun < from_ms < at_ms}
     borders = [begun, *sorted(changes), max(begun, at_ms)]
     for start, end in pairwise(borders):
         yield start, end, tables_at(device, start)
@@ -197,7 +207,7 @@ def _spans(context: Context, device: DeviceState, at_ms: int) -> Iterator[tuple[
 
 def tables_at(device: DeviceState, at_ms: int) -> Tables:
     """The switching tables and thresholds in force at an instant."""
-    values = ((attribute, value_at(device, attribute, at_ms)) for attribute in GOVERNING)
+    values = ((attribute, value_at(device, attribute, at_ms)) for attribute in (*GOVERNING, GAS_TARIFF))
     return tuple((attribute, value) for attribute, value in values if value is not None)
 
 
@@ -216,7 +226,7 @@ def _by_script(
     context: Context, device: DeviceState, stream: Stream, tables: Tables, element: int, start: int, end: int
 ) -> dict[int, int]:
     """What was counted under each script between two instants."""
-    if not scripts_of(tables, element, start // DAY_MS) and not any(name.startswith("20 ") for name, _ in tables):
+    if not has_calendar(tables, element):
         return {1: used(context, device, stream, start, end)}
     sums: dict[int, int] = {}
     at_ms = start

@@ -105,6 +105,28 @@ class DatedChange:
 
 
 @dataclass(slots=True)
+class CreditAdded:
+    """An entry of the log of credit added."""
+
+    at_ms: int
+    amount: int
+    code: str
+    """The 20 digits that brought it."""
+
+
+@dataclass(slots=True)
+class DebtPaid:
+    """An entry of the log of payments towards debt."""
+
+    at_ms: int
+    amount: int
+    kind: int
+    """Number of the debt, from 0."""
+    left: int
+    """What is still owed."""
+
+
+@dataclass(slots=True)
 class MeterMemory:
     """What a meter remembers of what was done to it; its load shape gives all else."""
 
@@ -120,6 +142,10 @@ class MeterMemory:
     """How long one sample of it takes."""
     samples: int = 0
     """How many are taken."""
+    credits: list[CreditAdded] = field(default_factory=list)
+    """Oldest first, as many as the log keeps."""
+    debt_payments: list[DebtPaid] = field(default_factory=list)
+    """Oldest first, as many as the log keeps."""
 
 
 @dataclass(slots=True)

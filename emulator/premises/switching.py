@@ -11,10 +11,16 @@ from functools import lru_cache
 
 from emulator.domain.errors import Malformed
 from emulator.gbcs.dlms import Data, decode_data
+from emulator.premises.gas_calendars import DAY, SEASONS, SPECIAL_DAYS, TARIFF, WEEK, key, parts, schedule_of
 from emulator.premises.load_shape import DAY_MS
+from emulator.premises.state import DeviceState
 
-PRIMARY, SECONDARY = 0, 1
-"""Last group but one of the calendars' and special days' OBIS codes (usecase_spec.json ECS24, ECS24b)."""
+PRIMARY, SECONDARY, GAS_METER = 0, 1, 2
+"""Elements: of an electricity meter the last group but one of the calendars' OBIS codes (usecase_spec.json ECS24, ECS24b); a gas
+meter's calendar comes in parts of its own."""
+
+GAS_TARIFF = "0707 tariff"
+"""What a gas meter's switching table is remembered as: see :func:`gas_tariff`."""
 
 GOVERNING: Sequence[str] = (
     *(f"20 0-0:13.0.{element}.255 {index}" for element in (PRIMARY, SECONDARY) for index in (3, 4, 5)),
@@ -114,6 +120,9 @@ def scripts_of(tables: Tables, element: int, day: int) -> tuple[tuple[int, int],
 
     What began the day before goes on until the first action of a day.
     """
+    if element == GAS_METER:
+        held = dict(tables).get(GAS_TARIFF)
+        return () if held is None else schedule_of(*_gas_parts(held), day)
     calendar = _calendar(tables, element)
     if not calendar.days:
         return ()
@@ -126,6 +135,26 @@ def scripts_of(tables: Tables, element: int, day: int) -> tuple[tuple[int, int],
         if before:
             return ((0, before[-1][1]), *actions)
     return ((0, actions[-1][1]), *actions) if actions else ()
+
+
+def has_calendar(tables: Tables, element: int) -> bool:
+    """Whether a switching table was ever set for an element."""
+    wanted = GAS_TARIFF if element == GAS_METER else f"20 0-0:13.0.{element}.255 5"
+    return any(name == wanted for name, _ in tables)
+
+
+def gas_tariff(device: DeviceState) -> str | None:
+    """The switching table of a gas meter as text: days, weeks, seasons and special days; None where it was never set."""
+    if not any(name.startswith(key(TARIFF)) for name in device.attributes):
+        return None
+    return "|".join(
+        ",".join(part.hex() for part in parts(device, TARIFF, command)) for command in (DAY, WEEK, SEASONS, SPECIAL_DAYS)
+    )
+
+
+@lru_cache(maxsize=256)
+def _gas_parts(text: str) -> tuple[tuple[bytes, ...], ...]:
+    return tuple(tuple(bytes.fromhex(part) for part in kind.split(",") if part) for kind in text.split("|"))
 
 
 @lru_cache(maxsize=256)

@@ -83,13 +83,18 @@ def _encrypted(use_case: UseCase, cluster: int) -> bool:
 def _sealed(
     context: Context, device: DeviceState, view: CommandView, answers: list[Component], own_counter: int | None
 ) -> list[Component]:
-    """Encrypt what answers the sensitive components; a frame counter counts them, and none asks for a default response."""
+    """Encrypt what answers the sensitive components; a frame counter counts them.
+
+    Answers to reads ask for no default response; other commands say for themselves (test messages GCS13a, GCS18).
+    """
     key = sealing_key(view.message, reader_secret(context, device, view.message), own_counter)
     sealed, frame_counter = [], 0
     for answer in answers:
         if answer.command != gbz.DEFAULT_RESPONSE and _encrypted(view.use_case, answer.cluster):
             payload = seal(answer.payload, key, view.message.recipient)
-            control = answer.frame_control | gbz.NO_DEFAULT_RESPONSE
+            control = answer.frame_control
+            if not control & CLUSTER_COMMAND:
+                control |= gbz.NO_DEFAULT_RESPONSE
             answer = replace(answer, frame_control=control, payload=payload, frame_counter=frame_counter)
             frame_counter += 1
         sealed.append(answer)

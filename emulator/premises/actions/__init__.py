@@ -7,7 +7,7 @@ active, by the attribute that is its activation time), ``ZCL`` (:data:`~emulator
 
 from collections.abc import Mapping
 
-from emulator.premises.actions import calendars, clock, gas_credit, hub_log, prepayment, prices, registers, tariffs
+from emulator.premises.actions import calendars, clock, gas_credit, hub_log, prepayment, prices, reads, registers, tariffs
 from emulator.premises.answers import DlmsDated, DlmsHandlers, ZclDated, ZclHandlers
 
 DLMS: DlmsHandlers = {**clock.DLMS, **hub_log.DLMS, **registers.DLMS}
@@ -16,7 +16,7 @@ DLMS: DlmsHandlers = {**clock.DLMS, **hub_log.DLMS, **registers.DLMS}
 DLMS_DATED: Mapping[str, DlmsDated] = {**tariffs.DLMS_DATED, **prepayment.DLMS_DATED}
 """Every activation time that moves more than attributes of its own object."""
 
-ZCL: ZclHandlers = {**calendars.ZCL, **prices.ZCL, **gas_credit.ZCL}
+ZCL: ZclHandlers = {**calendars.ZCL, **prices.ZCL, **gas_credit.ZCL, **reads.ZCL}
 """Every ZCL command that devices know beside reading attributes."""
 
 ZCL_DATED: Mapping[tuple[int, int, int], ZclDated] = {**calendars.ZCL_DATED, **prices.ZCL_DATED, **gas_credit.ZCL_DATED}

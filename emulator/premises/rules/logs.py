@@ -172,6 +172,23 @@ def _changed(reading: Reading) -> Data:
     return entries(register_description(twin=metering.is_twin(reading.device), balances=True), rows)
 
 
+def _logged(reading: Reading, amounts: Iterable[tuple[int, int]]) -> Data:
+    """A log of times and amounts."""
+    start, end = period_of(reading)
+    rows = ((timestamp(at_ms), uint32(amount)) for at_ms, amount in amounts if start <= at_ms <= end)
+    return entries((_UINT32, _UINT32), rows)
+
+
+def _credits(reading: Reading) -> Data:
+    kept = reading.device.meter.credits if reading.device.meter else []
+    return _logged(reading, ((entry.at_ms, entry.amount) for entry in kept))
+
+
+def _debt_payments(reading: Reading) -> Data:
+    kept = reading.device.meter.debt_payments if reading.device.meter else []
+    return _logged(reading, ((entry.at_ms, entry.amount) for entry in kept if entry.kind == billing.PAYMENT_DEBT))
+
+
 def _prepayment_balances(reading: Reading) -> Data:
     """ECS19 has an order of its own."""
     held = billing.balances_at(reading.device, reading.now_ms)
@@ -190,5 +207,7 @@ RULES: Mapping[str, Rule] = {
     "log_billed_registers": _billed_registers,
     "log_billed_balances": _billed_balances,
     "log_changes": _changed,
+    "log_credits": _credits,
+    "log_debt_payments": _debt_payments,
     "prepayment_balances": _prepayment_balances,
 }

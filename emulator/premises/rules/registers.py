@@ -7,7 +7,7 @@ from emulator.domain.errors import Malformed
 from emulator.gbcs import dlms
 from emulator.gbcs.dlms import Data, Tag
 from emulator.gbcs.times import cosem
-from emulator.premises import metering
+from emulator.premises import billing, metering
 from emulator.premises.demand import Demand, Window, highest_demand
 from emulator.premises.load_shape import EXPORT, GAS, HALF_HOUR_MS, IMPORT, SECOND, Stream
 from emulator.premises.readings import Reading, Rule
@@ -137,7 +137,7 @@ def _gas_tier(reading: Reading) -> int:
 def _gas_block(reading: Reading) -> int:
     """Attributes 0700 to 0703: consumption in a block."""
     block = int(reading.attribute.split()[1], 16) & 0xFF
-    return sum(metering.registers(reading.context, reading.device, reading.now_ms).counters[block])
+    return billing.gas_blocks(reading.context, reading.device, reading.now_ms)[block]
 
 
 RULES: Mapping[str, Rule] = {
