@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.bench import access, edge, ota, process  # noqa: F401
+from tests.bench import access, edge, gbcs, ota, process  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 
 EDGE = ("parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "one_process.requests_per_s")
@@ -18,7 +18,7 @@ OTA = (
 
 def test_every_promised_measurement_is_there() -> None:
     others = {"start.ready_s", "demo.wall_s", "access.gate_us", "access.device_us", "access.registration_bytes_per_mpxn"}
-    others |= {"access.agent_50k_ms", "access.agent_5k_ms"}
+    others |= {"access.agent_50k_ms", "access.agent_5k_ms", "gbcs.encode_us", "gbcs.answer_us"}
     assert set(MEASUREMENTS) >= {f"edge.{name}" for name in EDGE} | others | {f"ota.{name}" for name in OTA}
 
 

@@ -135,11 +135,11 @@ ELECTRICITY_PREPAYMENT = element(
     *(text(name, "-500") for name in ("EmergencyCreditLimit", "EmergencyCreditThreshold", "LowCreditThreshold")),
     element(
         "ElectricityNonDisablementCalendar",
-        element("ElectricitySpecialDays", element("SpecialDay", element("Date", *LEAP_DAY), index="20")),
+        element("ElectricitySpecialDays", element("SpecialDay", element("Date", *LEAP_DAY), index="1")),
         element(
             "ElectricityNonDisablementSchedule",
             text("NonDisablementScript", "START"),
-            element("SpecialDaysApplicability", element("SpecialDayApplicability", text("SpecialDayID", "20"))),
+            element("SpecialDaysApplicability", element("SpecialDayApplicability", text("SpecialDayID", "1"))),
             WEEKDAYS,
             element(
                 "ScheduleDatesAndTime",
@@ -191,7 +191,7 @@ LOAD_SCHEDULE = element(
         "ALCSHCALCSConnectionSchedule",
         element("ActivateDeactivateSwitch", element("ActivateSwitch"), index="5"),
         element("SpecialDaysApplicability", index="1"),
-        element("SpecialDaysApplicability", index="20"),
+        element("SpecialDaysApplicability", index="2"),
         WEEKDAYS,
         _switching("ALCSScheduleDatesAndTime", ANY_DATE, LAST_DAYS),
     ),
@@ -200,7 +200,11 @@ LOAD_SCHEDULE = element(
         element("ActivateDeactivateSwitch", element("DeactivateSwitch"), index="1"),
         _switching("ALCSScheduleDatesAndTime", LEAP_DAY, ANY_DATE),
     ),
-    element("ALCSHCALCSSpecialDays", element("ALCSHCALCSSpecialDay", *LEAP_DAY, index="20")),
+    element(
+        "ALCSHCALCSSpecialDays",
+        element("ALCSHCALCSSpecialDay", *LEAP_DAY, index="1"),
+        element("ALCSHCALCSSpecialDay", *ANY_DATE, index="2"),
+    ),
     element("SwitchTypeAndId", element("ALCS"), index="1"),
     element("SwitchTypeAndId", text("HCALCS", ESME), index="5"),
 )
@@ -215,7 +219,7 @@ CONTROLLER_SCHEDULE = element(
             element("InputFromControlledLoad"),
             auxiliaryControllerN="5",
         ),
-        element("SpecialDaysApplicability", identifier="20"),
+        element("SpecialDaysApplicability", identifier="1"),
         WEEKDAYS,
         _switching("AuxiliaryControllerSchedulePeriodAndTime", ANY_DATE, ANY_DATE),
     ),
