@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.domain.identifiers import format_eui
 from emulator.pki.certificates import CertificateRecord
+from emulator.premises import behaviours
 from emulator.premises.images import Images
 from emulator.premises.rows import Rows
 from emulator.premises.settings import HanSettings
@@ -79,6 +80,11 @@ class Context:
         self.journal("device", device.eui, f"{device.device_type} {format_eui(device.eui)} {summary}", data)
 
     def log_event(self, device: DeviceState, code: int, now_ms: int) -> None:
-        """An entry of the device's own event log."""
+        """An entry of the log that keeps such events, unless the device was told to pass over them."""
+        if not behaviours.logs(device, code):
+            return
         device.events.append((now_ms + device.clock_offset_ms, code))
-        del device.events[:-MAX_EVENT_LOG]
+        names = behaviours.log_names()
+        same = [place for place, (_, other) in enumerate(device.events) if names.get(other) == names.get(code)]
+        if len(same) > MAX_EVENT_LOG:
+            del device.events[same[0]]

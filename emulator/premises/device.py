@@ -12,12 +12,29 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import RemotePartyRole
 from emulator.gbcs.commands import CommandView, read_command
+from emulator.gbcs.dlms import decode_access_response
+from emulator.gbcs.gbz import DEFAULT_RESPONSE, decode_components
+from emulator.gbcs.gbz import SUCCESS as ZCL_SUCCESS
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_mac, verify_signature
 from emulator.gbcs.shapes import encode_shape
 from emulator.gbcs.usecases import Asn1Item, Format, UseCase, by_code
 from emulator.pki.certificates import Usage
-from emulator.premises import activation, billing, cosem, credential_updates, credentials, dated, faulty, joins, own_keys, zcl
+from emulator.premises import (
+    activation,
+    billing,
+    cosem,
+    credential_updates,
+    credentials,
+    dated,
+    event_logs,
+    faulty,
+    joins,
+    own_keys,
+    timers,
+    zcl,
+)
+from emulator.premises.actions import TIMERS
 from emulator.premises.actions.clock import synchronise
 from emulator.premises.answers import Answer
 from emulator.premises.context import Context
@@ -123,10 +140,22 @@ def _execute(context: Context, device: DeviceState, message: GbcsMessage, use_ca
         context.note(device, f"cannot execute {use_case.name}: {error}", gbcs=message.encode().hex())
         return
     billing.remember(device, now_ms)
+    if use_case.replay_protected:
+        event_logs.log_command(device, answer is None or not _failed(use_case, answer.content), use_case.code, now_ms)
     if _signed_alone(message):
         use_case = replace(use_case, signed_answer=True)  # the answer has the protection of the Command (gbcs.md 3)
     if answer is not None:
         send_response(context, device, message, use_case, answer.content, now_ms, answer.originator_counter)
+
+
+def _failed(use_case: UseCase, content: bytes) -> bool:
+    """Whether the device answers that something of a Command was not done."""
+    if use_case.format is Format.DLMS:
+        return any(item.code for item in decode_access_response(content).items)
+    if use_case.format is Format.GBZ:
+        parts = decode_components(content)
+        return any(part.command == DEFAULT_RESPONSE and part.payload[1:] != bytes((ZCL_SUCCESS,)) for part in parts)
+    return False
 
 
 def change_due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
@@ -137,6 +166,11 @@ def change_due(context: Context, device: DeviceState, number: int, now_ms: int) 
     elif change is not None:
         dated.make(context, device, change, now_ms, APPLIERS)
         billing.remember(device, now_ms)
+
+
+def timer_due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
+    """The time has come for something that the device does by itself."""
+    timers.due(context, device, number, now_ms, TIMERS)
 
 
 APPLIERS: Mapping[str, dated.Apply] = {Format.DLMS: cosem.activate, Format.GBZ: zcl.apply_dated}

@@ -1,6 +1,6 @@
 """Power of devices and hubs: what goes on when it is back. What images do meanwhile is in the columns."""
 
-from emulator.premises import dated, device_log, han
+from emulator.premises import dated, device_log, han, timers
 from emulator.premises.context import Context
 from emulator.premises.state import DeviceState, HubState
 
@@ -30,6 +30,7 @@ def switched(context: Context, device: DeviceState, on: bool, now_ms: int) -> No
         due_ms = max(now_ms, device.pending.at_ms - device.clock_offset_ms)
         context.agenda.schedule(due_ms, "device.due", device.eui, device.pending.number)
     dated.again(context, device, now_ms)
+    timers.again(context, device, now_ms)
     listen(context, device, now_ms)
 
 

@@ -283,6 +283,7 @@ _HANDLERS: Mapping[str, Callable[[Premises, Event], None]] = {
     "device.command": Premises._command,
     "device.due": lambda premises, event: premises._step(event, activation.due),
     "device.change": lambda premises, event: premises._step(event, device.change_due),
+    "device.timer": lambda premises, event: premises._step(event, device.timer_due),
     "device.asks": Premises._asks,
     "columns.due": Premises._go_on,
 }

@@ -12,7 +12,7 @@ from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.responses import build_response, protect_response
 from emulator.gbcs.usecases import UseCase, alert_use_case
 from emulator.pki.certificates import Usage
-from emulator.premises import faulty, han
+from emulator.premises import behaviours, faulty, han
 from emulator.premises.context import Context
 from emulator.premises.credentials import agreement_key, own_key
 from emulator.premises.state import DeviceState
@@ -74,9 +74,12 @@ def send_alert(
     """Send an alert to ``recipient``, by default the party that the table names for it.
 
     ``time_ms`` is what the alert says instead of the device's clock, ``row`` names the use case where the alert code is one of
-    several messages. A device that does not know the alert, or trusts
-    nobody in the recipient's role, keeps silent.
+    several messages. A device that does not know the alert, was told not to report it, or trusts nobody in the recipient's role,
+    keeps silent.
     """
+    if not behaviours.reports(device, alert_code):
+        context.note(device, f"was told not to report {alert_code:04X}")
+        return
     use_case = alert_use_case(alert_code, device.device_type, row)
     role = RemotePartyRole.SUPPLIER if use_case is None or use_case.recipient is None else use_case.recipient
     recipient = device.credentials.get(role) if recipient is None else recipient

@@ -149,6 +149,57 @@ class MeterMemory:
 
 
 @dataclass(slots=True)
+class Timer:
+    """Something that a device does by itself at a time."""
+
+    number: int
+    """Names it in agenda events."""
+    what: str
+    """Key of :data:`emulator.premises.actions.TIMERS`."""
+    at_ms: int
+    """Simulated time."""
+    subject: int = 0
+    """Which one, where a device has several of a kind."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What an auxiliary controller was told for a while."""
+
+    level: int
+    """Percent: 0 is off, 100 is on."""
+    start_ms: int
+    """Device time."""
+    end_ms: int
+
+
+@dataclass(slots=True)
+class LoadMemory:
+    """What a meter remembers of the auxiliary controllers; their schedules give all else."""
+
+    told: dict[int, Told] = field(default_factory=dict)
+    """What controllers were set to, by direction and number (0x11 is the output of the first, 0x21 its input)."""
+    limits: dict[int, Told] = field(default_factory=dict)
+    """Limits of their levels, by the same."""
+    log: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Newest last: device time, what was told, outcome, and the time of the request where another device had to act."""
+
+
+@dataclass(slots=True)
+class LogMemory:
+    """Entries of a device's logs that say more than when and what."""
+
+    commands: list[tuple[int, int, int]] = field(default_factory=list)
+    """Of the event log: device time, event code, message code of the Command."""
+    outages: list[tuple[int, int, int]] = field(default_factory=list)
+    """Of the power event log: device time, event code, seconds."""
+    channels: list[tuple[int, int, str]] = field(default_factory=list)
+    """Of a hub's log of sub-GHz channels: device time, event code, and what it says in hexadecimal."""
+    unpowered_ms: int = -1
+    """Since when the device has no power, in simulated time; -1 while it has."""
+
+
+@dataclass(slots=True)
 class OwnKey:
     """What became of one of the device's own key pairs."""
 
@@ -205,6 +256,12 @@ class DeviceState:
     """None where all its credentials are those that it was built with."""
     events: list[tuple[int, int]] = field(default_factory=list)
     """Event log, newest last: device time in milliseconds and event code."""
+    logs: LogMemory | None = None
+    """None until something happened that has details."""
+    timers: dict[str, Timer] = field(default_factory=dict)
+    """What it does by itself at a time, by kind and subject."""
+    loads: LoadMemory | None = None
+    """None until an auxiliary controller was told something."""
     meter: MeterMemory | None = None
     """None until something was done to a meter that its readings depend on."""
 

@@ -41,6 +41,7 @@ SOUTH_HUB, LEGACY_PPMID = Eui64(0x00DB1234567892A2), Eui64(0x00DB1234567892A4)
 NORTH_HUB, NORTH_ESME = Eui64(0x00DB1234567891A2), Eui64(0x00DB1234567891A0)
 SUPPLIER, OTHER_SUPPLIER = Eui64(0x90B3D51F30010000), Eui64(0x90B3D51F30030000)
 NETWORK_OPERATOR = Eui64(0x90B3D51F30020000)
+LOAD_CONTROLLER = Eui64(0x90B3D51F30010008)
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 OLD, NEW, NEWER = 0x00010000, 0x00010100, 0x00010200
@@ -57,8 +58,10 @@ def key(eui: int, usage: str) -> ec.EllipticCurvePrivateKey:
 
 @cache
 def certificates(party: int, generation: int = 0) -> tuple[CertificateRecord, ...]:
-    """The certificates of a party of the default estate, those of a later ``generation`` once it has renewed them."""
-    role = next((each.remote_party_role for each in default_estate().parties if each.eui == party), None)
+    """The certificates of a party of the default estate, or of the load controller, which it has not; those of a later
+    ``generation`` once it has renewed them."""
+    roles = {each.eui: each.remote_party_role for each in default_estate().parties}
+    role = RemotePartyRole.LOAD_CONTROLLER if party == LOAD_CONTROLLER else roles.get(Eui64(party))
     if role is None:
         return ()
     prepayment = role is RemotePartyRole.SUPPLIER
@@ -177,6 +180,7 @@ class Rig:
         self.counter += 1
         roles = {SUPPLIER: RemotePartyRole.SUPPLIER, OTHER_SUPPLIER: RemotePartyRole.SUPPLIER}
         roles[NETWORK_OPERATOR] = RemotePartyRole.NETWORK_OPERATOR
+        roles[LOAD_CONTROLLER] = RemotePartyRole.LOAD_CONTROLLER
         device_type = self.definition(eui).device_type
         use_case = use_case_for(variant, device_type, parameters, user_role=roles.get(user, RemotePartyRole.OTHER))
         assert use_case is not None
