@@ -14,8 +14,9 @@ from emulator.conformance.shapes import difference
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
 from emulator.gbcs.dissect import Node
-from emulator.gbcs.explain import BETWEEN_DEVICES, KeyLookup, explain
+from emulator.gbcs.explain import KeyLookup, explain
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
+from emulator.gbcs.messagecodes import BETWEEN_DEVICES
 from emulator.gbcs.protect import add_mac
 
 IDENTICAL, SAME_SHAPE, DIFFERENT, MISSING = "identical", "same shape", "different", "not produced"

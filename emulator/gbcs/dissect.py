@@ -3,16 +3,18 @@
 Offsets of DLMS and GBZ follow from the lengths of what was read, because what decodes re-encodes to the same octets.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.identifiers import format_eui
 from emulator.gbcs import asn1, gbz, times
 from emulator.gbcs.alertcodes import alert_name
 from emulator.gbcs.dlms import (
     AccessRequest,
     AccessResponse,
+    Attribute,
     CompactArray,
     Data,
     DataNotification,
@@ -24,18 +26,20 @@ from emulator.gbcs.dlms import (
     decode_notification,
 )
 from emulator.gbcs.message import Cra, GbcsMessage
+from emulator.gbcs.messagecodes import MESSAGE_NAMES
+from emulator.gbcs.naming import SELECTION, attribute_name, name_element, name_nodes, protection, value_template, zcl_attributes
 from emulator.gbcs.octets import encode_length
 from emulator.gbcs.protect import unseal
 from emulator.gbcs.protected import is_protected_result
+from emulator.gbcs.shapes import SHAPES
+from emulator.gbcs.usecases import Asn1Item, DlmsItem, Format, UseCase, all_use_cases, rows_of
+from emulator.gbcs.zcl_fields import cluster_name, command_layout, payload_nodes, status_name
 
 Node = dict[str, Any]
 """``name``, ``offset``, ``length``, and ``value`` or ``fields``; ``meaning`` where the value says more."""
 
 _RESULTS = {0: "success", 1: "hardware fault", 2: "temporary failure", 3: "access denied", 4: "no such object", 250: "other"}
 """Access results (gbcs.md section 6)."""
-
-_STATUSES = {0: "success", 1: "failure", 0x8B: "not found", 0xC0: "hardware failure"}
-"""ZCL statuses (gbcs.md section 7)."""
 
 _DER_NAMES = {
     0x01: "BOOLEAN", 0x02: "INTEGER", 0x03: "BIT STRING", 0x04: "OCTET STRING", 0x05: "NULL", 0x06: "OBJECT IDENTIFIER",
@@ -51,7 +55,7 @@ def payload_fields(message: GbcsMessage, offset: int, key: bytes | None, sealed:
     (no key). :class:`Malformed` when the content cannot be read.
     """
     content = message.content
-    dissector = _Dissector(message.originator, key, sealed)
+    dissector = _Dissector(message, key, sealed)
     first = content[:1]
     if first == b"\xd9":
         return dissector.request(decode_access_request(content), offset)
@@ -63,7 +67,33 @@ def payload_fields(message: GbcsMessage, offset: int, key: bytes | None, sealed:
         if message.cra is Cra.ALERT:
             return dissector.gbz_alert(gbz.decode_alert(content), offset)
         return dissector.components(gbz.decode_components(content), offset)
-    return [_der(asn1.decode_element(content), offset)]
+    element = asn1.decode_element(content)
+    node, (name, shape) = _der(element, offset), _shape_of(message)
+    if shape is None:
+        return [node]
+    named = name_element(node, element, shape)
+    return [named | {"name": name.replace("_", " ")} if named["name"] in _DER_NAMES.values() else named]
+
+
+def _row_of(message: GbcsMessage, form: Format) -> UseCase | None:
+    return next((row for row in rows_of(message.message_code) if row.format is form), None)
+
+
+def _relative_of(message: GbcsMessage) -> UseCase | None:
+    """For a message code without a row: one of the same family, such as CS02b, which says the same of other parties."""
+    family = re.match(r"[A-Z]+\d+[a-z]?", MESSAGE_NAMES.get(message.message_code, ""))
+    if family is None:
+        return None
+    return next((row for row in all_use_cases() if row.name.startswith(family[0]) and row.format is Format.ASN1), None)
+
+
+def _shape_of(message: GbcsMessage) -> tuple[str, asn1.Shape | None]:
+    row = _row_of(message, Format.ASN1) or _relative_of(message)
+    if row is None:
+        return "", None
+    item = row.request[0] if message.cra is Cra.COMMAND and row.request else row.alert
+    name = item.shape if message.cra is not Cra.RESPONSE and isinstance(item, Asn1Item) else row.response_shape
+    return name, SHAPES.get(name)
 
 
 def cosem_text(octets: bytes) -> str | None:
@@ -107,11 +137,25 @@ def _hint(data: Data) -> str | None:
     return format_eui(int.from_bytes(raw, "big")) if len(raw) == 8 else None
 
 
+def instruction_text(octets: bytes) -> str | None:
+    """What an alert about a dated Command repeats of it (gbcs.md 6 and 7), in words; None for anything else."""
+    if len(octets) not in (14, 19) or not rows_of(int.from_bytes(octets[:2], "big")):
+        return None
+    said = f"message code {octets[:2].hex().upper()}, counter {int.from_bytes(octets[2:10], 'big')}"
+    if len(octets) == 19:
+        attribute = Attribute(int.from_bytes(octets[10:12], "big"), octets[12:18], octets[18])
+        return f"{said}: {attribute} {attribute_name(attribute, Operation.SET)}"
+    layout = command_layout(int.from_bytes(octets[10:12], "big"), octets[12], octets[13])
+    return f"{said}: cluster {octets[10:12].hex()}, {layout.name if layout else f'command {octets[13]:02X}'}"
+
+
 class _Dissector:
     """Walks payloads of one message, opening encrypted parts where it can."""
 
-    def __init__(self, originator: Eui64, key: bytes | None, sealed: list[str]) -> None:
-        self.originator = originator
+    def __init__(self, message: GbcsMessage, key: bytes | None, sealed: list[str]) -> None:
+        self.message = message
+        self.originator = message.originator
+        self.row = _row_of(message, Format.DLMS)
         self.key = key
         self.sealed = sealed
 
@@ -140,13 +184,16 @@ class _Dissector:
                 data_at += 1 + len(item.selection.encode())
         for item in request.items:
             node = _node(item.operation.name.lower(), at, 10, str(item.attribute))
+            about = attribute_name(item.attribute, item.operation)
+            node |= {"meaning": about} if about else {}
             inner: list[Node] = []
             at += 10
             if item.operation is Operation.GET_SELECTIVE:
                 node["selector"] = item.selector
-                inner.append(self.data("selection", item.selection, at + 1))
+                inner.append(name_nodes(self.data("selection", item.selection, at + 1), SELECTION))
                 at += 1 + len(item.selection.encode())
-            inner.append(self.data("data", item.data, data_at))
+            template = value_template(item.attribute, item.operation, answer=False)
+            inner.append(name_nodes(self.data("data", item.data, data_at), template))
             data_at += len(item.data.encode())
             fields.append(node | {"fields": inner})
         return fields
@@ -157,12 +204,36 @@ class _Dissector:
         count = len(encode_length(len(response.items)))
         at += count
         result_at = at + count + sum(len(item.data.encode()) for item in response.items)
-        for item in response.items:
+        for item, asked in zip(response.items, self.asked(len(response.items)), strict=True):
             node = _node(item.operation.name.lower(), result_at, 2, item.code, _RESULTS.get(item.code))
-            fields.append(node | {"fields": [self.data("data", item.data, at)]})
+            data = self.data("data", item.data, at)
+            if asked is None:
+                node["about"] = "what the Command names: a Response does not say it"
+            else:
+                node["attribute"] = str(asked.attribute)
+                node["about"] = attribute_name(asked.attribute, asked.operation)
+                name_nodes(data, value_template(asked.attribute, asked.operation, answer=True))
+                self.name_plaintext(data, asked)
+            fields.append(node | {"fields": [data]})
             at += len(item.data.encode())
             result_at += 2
         return fields
+
+    def asked(self, count: int) -> list[DlmsItem | None]:
+        """What a Response answers, by the row: a Response does not say it. None where the row leaves it open."""
+        items = [item for item in (self.row.request if self.row else ()) if isinstance(item, DlmsItem)]
+        if len(items) != count or any(item.varying or item.each for item in items):
+            return [None] * count
+        return list(items)
+
+    def name_plaintext(self, data: Node, asked: DlmsItem) -> None:
+        """Names inside what a protected read returned, where it was opened."""
+        for field in data.get("fields", []):
+            plain = field.get("plaintext")
+            if isinstance(plain, dict):
+                for inner, attribute in zip(plain.get("fields", []), asked.protected, strict=False):
+                    inner["name"] = attribute_name(attribute, Operation.GET) or str(attribute)
+                    name_nodes(inner, value_template(attribute, Operation.GET, answer=True))
 
     def notification(self, notification: DataNotification, offset: int) -> list[Node]:
         """An alert."""
@@ -175,21 +246,40 @@ class _Dissector:
                 field["name"] = name
             rest = notification.value.items[2:]
             if is_protected_result(Data(Tag.STRUCTURE, rest)):
-                value["fields"][3]["plaintext"] = self.plaintext(rest[1].octets)
+                name_nodes(value["fields"][2], protection())
+                value["fields"][3] |= {"name": "sealed", "plaintext": self.plaintext(rest[1].octets)}
+                self.name_sealed(value["fields"][3]["plaintext"])
+                return [*fields, value]
+            for field, element in zip(value["fields"][2:], rest, strict=True):
+                told = instruction_text(element.value) if isinstance(element.value, bytes) else None
+                field |= {"meaning": told} if told else {}
+            for template, field in zip(self.row.alert_result if self.row else (), value["fields"][2:], strict=False):
+                name_nodes(field, template)
+            for field in value["fields"][2:]:
+                field["name"] = "details" if field["name"].isdigit() and "fields" in field else field["name"]
         return [*fields, value]
+
+    def name_sealed(self, plain: object) -> None:
+        """Names inside what an alert carries encrypted, where it was opened."""
+        if isinstance(plain, dict):
+            for template, field in zip(self.row.alert_result if self.row else (), plain.get("fields", []), strict=False):
+                name_nodes(field, template)
 
     def data(self, name: str, data: Data, offset: int | None) -> Node:
         """A DLMS value; what is inside a compact array has no offsets."""
         node = _node(name, offset, len(data.encode()))
         node["type"] = data.tag.name.lower().replace("_", "-")
         if isinstance(data.value, CompactArray):
-            return node | {"fields": [self.data(str(n), item, None) for n, item in enumerate(data.items)]}
+            return node | {"fields": [self.data(f"item {n}", item, None) for n, item in enumerate(data.items, start=1)]}
         if isinstance(data.value, tuple):
             at = None if offset is None else offset + 1 + len(encode_length(len(data.value)))
             inner = []
             for n, item in enumerate(data.value):
-                inner.append(self.data(str(n), item, at))
+                inner.append(self.data(f"item {n + 1}" if data.tag is Tag.ARRAY else str(n), item, at))
                 at = None if at is None else at + len(item.encode())
+            if tuple(item.tag for item in data.value) == (Tag.INT8, Tag.ENUM):  # as class 3 has it
+                inner[0]["name"], inner[1]["name"] = "scaler", "unit"
+                node["name"] = "scaler and unit" if name.isdigit() else name
             if is_protected_result(data):
                 inner[1]["plaintext"] = self.plaintext(data.value[1].octets)
             return node | {"fields": inner}
@@ -221,7 +311,8 @@ class _Dissector:
 
     def component(self, component: gbz.Component, offset: int, size: int) -> Node:
         """One component with its ZCL command."""
-        node = _node(f"cluster {component.cluster:04X}", offset, size)
+        known = cluster_name(component.cluster)
+        node = _node(f"cluster {component.cluster:04X}" + (f" {known}" if known else ""), offset, size)
         node |= {
             "frame_control": f"{component.frame_control:02X}", "sequence": component.sequence,
             "command": f"{component.command:02X}", "meaning": _command_name(component),
@@ -252,14 +343,18 @@ class _Dissector:
 
     def alert_content(self, extra: bytes, offset: int) -> list[Node]:
         """What follows code and time of a GBZ alert."""
+        row = _row_of(self.message, Format.GBZ)
+        named = row.alert_result[0] if row and row.alert_result else "alert content"
         try:
-            return [self.data("alert content", decode_data(extra), offset)]
+            return [name_nodes(self.data("alert content", decode_data(extra), offset), named)]
         except Malformed:
             pass
         component = gbz.alert_component(extra)
         if component is not None:
             return [self.component(component, offset, len(extra))]
-        return [_node("alert content", offset, len(extra), extra.hex())]
+        name = named.partition(":")[0] if isinstance(named, str) else "alert content"
+        skipped = int(extra[0] == len(extra) - 1)
+        return [_node(name, offset + skipped, len(extra) - skipped, extra[skipped:].hex(), instruction_text(extra[skipped:]))]
 
 
 def _dlms_head(name: str, invoke: int, offset: int, length: int) -> tuple[list[Node], int]:
@@ -268,7 +363,8 @@ def _dlms_head(name: str, invoke: int, offset: int, length: int) -> tuple[list[N
 
 def _command_name(component: gbz.Component) -> str:
     if component.frame_control & 0x03:
-        return "cluster command"
+        layout = command_layout(component.cluster, component.frame_control, component.command)
+        return "cluster command" if layout is None else layout.name
     names = {
         gbz.READ_ATTRIBUTES: "read attributes",
         gbz.READ_ATTRIBUTES_RESPONSE: "read attributes response",
@@ -279,29 +375,46 @@ def _command_name(component: gbz.Component) -> str:
 
 def _zcl(component: gbz.Component, payload: bytes, offset: int) -> list[Node]:
     if component.frame_control & 0x03:
-        return [_node("payload", offset, len(payload), payload.hex())]
+        layout = command_layout(component.cluster, component.frame_control, component.command)
+        if layout is None:
+            return [_node("payload", offset, len(payload), payload.hex())]
+        return payload_nodes(layout, payload, offset)
     if component.command == gbz.READ_ATTRIBUTES:
         wanted = gbz.requested_attributes(component)
-        return [_node("attribute", offset + 2 * n, 2, f"{attribute:04X}") for n, attribute in enumerate(wanted)]
+        names = [zcl_attributes().get((component.cluster, attribute)) for attribute in wanted]
+        return [
+            _node("attribute", offset + 2 * n, 2, f"{attribute:04X}", name)
+            for n, (attribute, name) in enumerate(zip(wanted, names, strict=True))
+        ]
     if component.command == gbz.READ_ATTRIBUTES_RESPONSE:
-        fields = []
-        for record in gbz.decode_records(payload):
-            size = len(gbz.encode_records([record]))
-            node = _node(f"attribute {record.attribute:04X}", offset, size)
-            if record.value is None:
-                node |= {"status": record.status, "meaning": _STATUSES.get(record.status)}
-            else:
-                raw = record.value.value
-                node |= {"type": f"{record.value.type:02X}", "value": raw.hex() if isinstance(raw, bytes) else raw}
-                if record.value.type == gbz.CHARACTER_STRING and isinstance(raw, bytes):
-                    node["meaning"] = raw.decode("latin-1")
-            fields.append(node)
-            offset += size
-        return fields
+        return _records(component.cluster, payload, offset)
     if component.command == gbz.DEFAULT_RESPONSE and len(payload) == 2:
-        status = _node("status", offset + 1, 1, payload[1], _STATUSES.get(payload[1]))
-        return [_node("answered command", offset, 1, f"{payload[0]:02X}"), status]
+        command, status = payload
+        layout = command_layout(component.cluster, component.frame_control ^ 0x08, command)
+        said = "not reached" if command == gbz.NOT_REACHED else layout.name if layout else None
+        return [
+            _node("answered command", offset, 1, f"{command:02X}", said),
+            _node("status", offset + 1, 1, status, status_name(status)),
+        ]
     return [_node("payload", offset, len(payload), payload.hex())]
+
+
+def _records(cluster: int, payload: bytes, offset: int) -> list[Node]:
+    fields = []
+    for record in gbz.decode_records(payload):
+        size = len(gbz.encode_records([record]))
+        name = zcl_attributes().get((cluster, record.attribute))
+        node = _node(f"attribute {record.attribute:04X}" + (f" {name}" if name else ""), offset, size)
+        if record.value is None:
+            node |= {"status": record.status, "meaning": status_name(record.status)}
+        else:
+            raw = record.value.value
+            node |= {"type": f"{record.value.type:02X}", "value": raw.hex() if isinstance(raw, bytes) else raw}
+            if record.value.type == gbz.CHARACTER_STRING and isinstance(raw, bytes):
+                node["meaning"] = raw.decode("latin-1")
+        fields.append(node)
+        offset += size
+    return fields
 
 
 def _der(element: asn1.Element, offset: int) -> Node:

@@ -4,9 +4,6 @@ Nothing here depends on a use case: a message code without a row is taken apart 
 hold. Offsets count octets of the whole message from 0.
 """
 
-import tomllib
-from collections.abc import Mapping
-from importlib import resources
 from typing import Protocol
 
 from emulator.domain.errors import Malformed
@@ -15,6 +12,7 @@ from emulator.gbcs.alertcodes import alert_name
 from emulator.gbcs.commands import read_command
 from emulator.gbcs.dissect import Node, cosem_text, payload_fields, readable
 from emulator.gbcs.message import MAC_BYTES, Cra, GbcsMessage, decode_message
+from emulator.gbcs.messagecodes import BETWEEN_DEVICES, MESSAGE_NAMES
 from emulator.gbcs.octets import encode_length
 from emulator.gbcs.protect import PrivateKey, PublicKey, shared_secret, verify_mac, verify_signature
 from emulator.gbcs.protected import unsealing_key
@@ -30,15 +28,6 @@ class KeyLookup(Protocol):
 
     def public_key(self, eui: Eui64, usage: str) -> PublicKey | None:
         """The key of a party's certificate, or None."""
-
-
-_CODES = tomllib.loads(resources.files("emulator.gbcs").joinpath("data/message_codes.toml").read_text("utf-8"))
-
-MESSAGE_NAMES: Mapping[int, str] = {int(code, 16): name for code, name in _CODES["codes"].items()}
-"""Message code → identifier of its use case."""
-
-BETWEEN_DEVICES = frozenset(_CODES["between_devices"])
-"""Codes of Commands that one device sends another."""
 
 
 def explain(data: bytes, keys: KeyLookup | None = None) -> Node:

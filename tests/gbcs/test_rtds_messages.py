@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from emulator.gbcs import asn1, dlms, gbz
-from emulator.gbcs.explain import MESSAGE_NAMES, explain
+from emulator.gbcs.explain import explain
 from emulator.gbcs.message import Cra, decode_message
+from emulator.gbcs.messagecodes import MESSAGE_NAMES
 from emulator.gbcs.protect import add_mac, verify_mac, verify_signature
 from tests.gbcs.vectors import Pack, Vector
 
@@ -85,6 +86,23 @@ def test_every_message_can_be_explained(pack: Pack) -> None:
             assert len(octets) == field["length"], (vector.name, field)
             if field.get("type") == "octet-string":
                 assert octets.hex().endswith(field["value"]), (vector.name, field)
+
+
+def unnamed(fields: list[dict[str, Any]]) -> Iterator[str]:
+    """Fields that only have a number or a DER type, or octets that nobody took apart."""
+    for field in fields:
+        name = field["name"]
+        if name.isdigit() or name.isupper() or name.startswith(("[", "tag ")) or name in ("payload", "alert content"):
+            yield name
+        yield from unnamed(field.get("fields", []))
+        inner = field.get("plaintext")
+        yield from unnamed(inner["fields"]) if isinstance(inner, dict) else ()
+
+
+def test_every_field_has_a_name(pack: Pack) -> None:
+    for vector in pack.vectors:
+        (content,) = (field for field in explain(vector.octets, pack)["fields"] if field["name"] == "content")
+        assert list(unnamed(content["fields"])) == [], vector.name
 
 
 def test_codes_have_names(pack: Pack) -> None:

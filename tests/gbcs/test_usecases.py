@@ -11,9 +11,9 @@ from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.gbcs import dlms, times
 from emulator.gbcs.alertcodes import ALERT_CODES, alert_name
 from emulator.gbcs.commands import accept_signed, build_command, command_content, read_command
-from emulator.gbcs.explain import MESSAGE_NAMES
 from emulator.gbcs.expressions import Environment, compile_expression
 from emulator.gbcs.message import Cra, GbcsMessage
+from emulator.gbcs.messagecodes import MESSAGE_NAMES
 from emulator.gbcs.protect import sign
 from emulator.gbcs.results import read_result
 from emulator.gbcs.templates import apply, make_template
