@@ -12,6 +12,7 @@ from emulator.premises.load_shape import DAY_MS, GAS
 from emulator.premises.metering import fitted_ms, memory_of, note, note_changes, used, value_at
 from emulator.premises.state import CreditAdded, DebtPaid, DeviceState
 from emulator.premises.switching import GAS_TARIFF, GOVERNING, date_fits, gas_tariff, of_day_ms
+from emulator.simulation.draws import draw_below
 
 DEPTH = 12
 """Entries that billing logs keep (usecase_spec.json ECS20b, ECS20c, GCS15b, GCS15c)."""
@@ -147,6 +148,33 @@ def gas_blocks(context: Context, device: DeviceState, at_ms: int) -> tuple[int, 
         blocks.append(room)
         left, before = left - room, before + room
     return (*blocks, left)
+
+
+_DAYS_BETWEEN_TOP_UPS, _DAYS_BETWEEN_PAYMENTS = 6, 3
+"""How many days lay between top-ups, and between payments, before the world began; ours."""
+
+_PAYMENT = 100_000
+"""What each of those payments was; ours."""
+
+
+def credits_of(context: Context, device: DeviceState) -> list[CreditAdded]:
+    """The log of credit added, oldest first. A meter was topped up now and then before the world began (ours)."""
+    entries = []
+    for n in range(CREDITS_KEPT, 0, -1):
+        draws = [draw_below(limit, context.seed, device.eui, n, "top-up") for limit in (DAY_MS, 4, 10**20)]
+        at_ms = context.start_ms - n * _DAYS_BETWEEN_TOP_UPS * DAY_MS + draws[0]
+        entries.append(CreditAdded(at_ms // 1000 * 1000, 500_000 * (1 + draws[1]), f"{draws[2]:020}"))
+    return [*entries, *(device.meter.credits if device.meter else ())][-CREDITS_KEPT:]
+
+
+def debt_payments_of(context: Context, device: DeviceState) -> list[DebtPaid]:
+    """The log of payments towards debt, oldest first. Before the world began a debt was paid off (ours)."""
+    entries = []
+    for n in range(DEBT_PAYMENTS_KEPT, 0, -1):
+        of_day = draw_below(DAY_MS, context.seed, device.eui, n, "payment")
+        at_ms = (context.start_ms - n * _DAYS_BETWEEN_PAYMENTS * DAY_MS + of_day) // 1000 * 1000
+        entries.append(DebtPaid(at_ms, _PAYMENT, PAYMENT_DEBT, (n - 1) * _PAYMENT))
+    return [*entries, *(device.meter.debt_payments if device.meter else ())][-DEBT_PAYMENTS_KEPT:]
 
 
 def log_credit(device: DeviceState, amount: int, code: str, now_ms: int) -> None:

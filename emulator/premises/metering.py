@@ -161,6 +161,32 @@ def second_registers(context: Context, device: DeviceState, at_ms: int) -> tuple
     return tuple(sums)
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Which register counts."""
+
+    place: int
+    """Number of the time of use, or of the column of the block matrix, from 1."""
+    block: int | None = None
+    """Row of the block matrix, from 0; None for a register by time of use."""
+
+
+def counting(context: Context, device: DeviceState, element: int, at_ms: int) -> Counting:
+    """Which register of an element counts at an instant."""
+    tables = tables_at(device, at_ms)
+    scripts = scripts_of(tables, element, at_ms // DAY_MS) if has_calendar(tables, element) else ()
+    script = next((script for of_day, script in reversed(scripts) if of_day <= at_ms % DAY_MS), 1)
+    if element == SECONDARY:
+        place = script - _SECOND_SCRIPTS
+        return Counting(place if 1 <= place <= SECOND_REGISTERS else 1)
+    column = script - _BLOCK_SCRIPTS
+    if not 1 <= column <= COLUMNS:
+        return Counting(script if 1 <= script <= TOU_REGISTERS else 1)
+    used_up = sum(row[column - 1] for row in registers(context, device, at_ms).counters)
+    limits = thresholds(tables, column)
+    return Counting(column, next((block for block, limit in enumerate(limits) if used_up < limit), len(limits)))
+
+
 class _Allotment:
     """Counts amounts by script."""
 

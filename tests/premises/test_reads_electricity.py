@@ -16,7 +16,7 @@ from emulator.gbcs.results import ReaderKeys, read_result
 from emulator.gbcs.times import read_duis
 from emulator.gbcs.usecases import Originator, use_case_for
 from emulator.pki.smki import Organisation
-from emulator.premises import metering
+from emulator.premises import billing, metering
 from emulator.premises.load_shape import DAY_MS, EXPORT, IMPORT, SECOND, STREAMS, counted, day_curve
 from emulator.premises.readings import store
 from tests.premises.homes import (
@@ -325,3 +325,41 @@ def test_a_bill_is_drawn_up_on_the_dates_of_the_calendar() -> None:
     assert [entry["time"] for entry in daily] == [
         read_duis(f"2026-01-{day:02}T{hour}:00:00Z") for day, hour in ((1, "00"), (5, "12"), (6, "12"), (7, "12"))
     ]
+
+
+def _price_list(*prices: tuple[int, int]) -> Data:
+    entries = (structure(octets(bytes((index,))), number(Tag.INT16, price)) for index, price in prices)
+    return structure(structure(), structure(), array(*entries))
+
+
+def test_the_price_is_that_of_the_register_which_counts() -> None:
+    rig = Rig()
+    device = rig.state.devices[ESME]
+    assert read(rig, "4.11.1")["active_price"] == 0
+    _calendar(rig, (7, 2), (23, 102))
+    store(device, "113 0-0:19.20.0.255 5", _price_list((2, 3_000), (0xA2, 900), (0xB2, 1_100)))
+    store(device, "21 0-0:16.0.12.255 2", array(number(Tag.UINT32, 500)))
+    store(device, "113 0-0:19.20.5.255 5", _price_list((1, 777)))
+    assert read(rig, "4.16")["active_power_import"] > 0
+    assert read(rig, "4.11.1")["active_price"] == 3_000
+    assert read(rig, "4.11.2")["secondary_active_tariff_price"] == 777
+    rig.run(15 * HOUR_MS + 10 * MINUTE_MS)
+    assert read(rig, "4.11.1")["active_price"] == 900
+    rig.run(5 * HOUR_MS)
+    context = rig.premises._context
+    assert sum(row[1] for row in metering.registers(context, device, rig.now_ms).counters) > 500
+    assert read(rig, "4.11.1")["active_price"] == 1_100
+
+
+def test_logs_of_credit_and_of_payments_towards_debt() -> None:
+    rig = Rig()
+    device = rig.state.devices[ESME]
+    ever = "2025-01-01T00:00:00Z", "2027-01-01T00:00:00Z"
+    assert len(read(rig, "4.4.5", *ever)["credits"]) == 5
+    assert len(read(rig, "4.4.4", *ever)["debt_payments"]) == 10
+    billing.log_credit(device, 700_000, "0" * 20, rig.now_ms)
+    billing.log_debt_payment(device, 900, 1, 0, rig.now_ms)
+    billing.log_debt_payment(device, 800, billing.PAYMENT_DEBT, 100, rig.now_ms)
+    since = "2026-01-05T00:00:00Z", ever[1]
+    assert [entry["amount"] for entry in read(rig, "4.4.5", *since)["credits"]] == [700_000]
+    assert [entry["amount"] for entry in read(rig, "4.4.4", *since)["debt_payments"]] == [800]

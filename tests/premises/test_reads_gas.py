@@ -136,7 +136,9 @@ def test_blocks_fill_one_after_the_other_until_the_bill() -> None:
 
 def test_network_data_is_recorded_when_it_was_asked_for() -> None:
     rig = Rig()
-    assert read(rig, "4.10")["statuses"] == [0x8B]
+    (first,) = read(rig, "4.10")["sampled_data"]
+    assert first["time"] == metering.fitted_ms(rig.premises._context, rig.state.devices[GSME]) + DAY_MS // 2
+    assert len(first["samples"]) == 41
     started = read(rig, "14.1")
     assert started["sampling"] == [{"sample_id": 2}]
     (some,) = read(rig, "4.10")["sampled_data"]
@@ -157,8 +159,14 @@ def test_network_data_is_recorded_when_it_was_asked_for() -> None:
 
 def test_top_ups_and_payments_of_debt_are_logged() -> None:
     rig = Rig()
-    assert read(rig, "4.4.5", *EVER)["statuses"] == [0x8B]
-    assert read(rig, "4.4.4", *EVER)["statuses"] == [0x8B]
+    before = read(rig, "4.4.5", *EVER)["credits"]
+    assert [entry["time"] for entry in before] == sorted((entry["time"] for entry in before), reverse=True)
+    assert len(before) == 5
+    old = read(rig, "4.4.4", *EVER)["debt_payments"]
+    assert [entry["left"] for entry in old] == [100_000 * left for left in range(9, -1, -1)]
+    since = "2026-01-05T00:00:00Z", EVER[1]
+    assert read(rig, "4.4.5", *since)["statuses"] == [0x8B]
+    assert read(rig, "4.4.4", *since)["statuses"] == [0x8B]
     device = rig.state.devices[GSME]
     for n in range(7):
         billing.log_credit(device, 1_000 * n, f"{n:020}", rig.now_ms + n * 60_000)
@@ -167,7 +175,7 @@ def test_top_ups_and_payments_of_debt_are_logged() -> None:
     credits = read(rig, "4.4.5", *EVER)["credits"]
     assert [entry["amount"] for entry in credits] == [6_000, 5_000, 4_000, 3_000, 2_000]
     assert credits[0]["code"] == "00000000000000000006"
-    payments = read(rig, "4.4.4", *EVER, eui=GPF)["debt_payments"]
+    payments = read(rig, "4.4.4", *since, eui=GPF)["debt_payments"]
     assert [(entry["amount"], entry["debt"], entry["left"]) for entry in payments] == [
         (100 * n, 2, 700 - 100 * n) for n in range(1, 7)
     ]

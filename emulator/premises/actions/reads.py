@@ -148,15 +148,24 @@ def _samples(call: ZclCall, meter: DeviceState) -> ZclAnswer:
 
 def _network_samples(call: ZclCall, meter: DeviceState, wanted: int) -> ZclAnswer:
     """The gas network data: samples from when they were asked for on, as far as they are complete."""
-    memory = meter.meter
-    if memory is None or not memory.sampled_from_ms:
-        return ZclAnswer(NOT_FOUND)
-    start, step_ms = memory.sampled_from_ms, memory.sample_s * 1000
-    count = min(memory.samples, wanted, (call.now_ms - start) // step_ms)
+    start, length_s, most = _sampling(call, meter)
+    step_ms = length_s * 1000
+    count = min(most, wanted, (call.now_ms - start) // step_ms)
     if count <= 0:
         return ZclAnswer(NOT_FOUND)
     values = [metering.used(call.context, meter, GAS, start + n * step_ms, start + (n + 1) * step_ms) for n in range(count)]
-    return _sampled(_PLAIN_REPLY, _NETWORK, start, memory.sample_s, values)
+    return _sampled(_PLAIN_REPLY, _NETWORK, start, length_s, values)
+
+
+def _sampling(call: ZclCall, meter: DeviceState) -> tuple[int, int, int]:
+    """Since when the network data is sampled, how long a sample takes in seconds, and how many there are to be.
+
+    Until somebody asks for it, it is of the meter's first afternoon (ours).
+    """
+    memory = meter.meter
+    if memory is None or not memory.sampled_from_ms:
+        return metering.fitted_ms(call.context, meter) + DAY_MS // 2, 360, 41
+    return memory.sampled_from_ms, memory.sample_s, memory.samples
 
 
 def _sampled(control: int, identifier: int, start_ms: int, interval_s: int, values: Sequence[int]) -> ZclAnswer:
@@ -177,7 +186,7 @@ def _start_sampling(call: ZclCall) -> ZclAnswer:
 def _top_ups(call: ZclCall, meter: DeviceState) -> ZclAnswer:
     """Get Top Up Log: the newest first (test messages GCS15e)."""
     end, wanted = _numbers(call.request.payload, 4, 1)
-    kept = meter.meter.credits if meter.meter else []
+    kept = billing.credits_of(call.context, meter)
     found = [entry for entry in reversed(kept) if _from(call) <= entry.at_ms <= _moment(end, call.now_ms)][:wanted]
     if not found:
         return ZclAnswer(NOT_FOUND)
@@ -191,7 +200,7 @@ def _top_ups(call: ZclCall, meter: DeviceState) -> ZclAnswer:
 def _debts(call: ZclCall, meter: DeviceState) -> ZclAnswer:
     """Get Debt Repayment Log: the newest ones of a kind of debt, oldest of them first (test messages GCS15d)."""
     end, wanted, kind = _numbers(call.request.payload, 4, 1, 1)
-    kept = meter.meter.debt_payments if meter.meter else []
+    kept = billing.debt_payments_of(call.context, meter)
     last = _moment(end, call.now_ms)
     found = [entry for entry in kept if entry.kind == kind and _from(call) <= entry.at_ms <= last][-wanted:] if wanted else []
     if not found:

@@ -180,12 +180,12 @@ def _logged(reading: Reading, amounts: Iterable[tuple[int, int]]) -> Data:
 
 
 def _credits(reading: Reading) -> Data:
-    kept = reading.device.meter.credits if reading.device.meter else []
+    kept = billing.credits_of(reading.context, reading.device)
     return _logged(reading, ((entry.at_ms, entry.amount) for entry in kept))
 
 
 def _debt_payments(reading: Reading) -> Data:
-    kept = reading.device.meter.debt_payments if reading.device.meter else []
+    kept = billing.debt_payments_of(reading.context, reading.device)
     return _logged(reading, ((entry.at_ms, entry.amount) for entry in kept if entry.kind == billing.PAYMENT_DEBT))
 
 
