@@ -168,6 +168,16 @@ class Views:
             "counts": dict(sorted(counts.items())),
         }
 
+    def troubled_jobs(self, limit: int) -> list[dict[str, Any]]:
+        """The newest firmware jobs that do not go on by themselves: failed, unknown, or with another version than was sent."""
+        found: list[dict[str, Any]] = []
+        for job in reversed(self._engine.state.dsp.jobs.values()):
+            if len(found) == limit:
+                break
+            if job.state in job_states.TROUBLED:
+                found.append(self._job(job))
+        return found
+
     def transactions(
         self,
         *,

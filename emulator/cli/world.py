@@ -1,7 +1,10 @@
 """Verbs that look at a running world and move it: clock, devices, users, journal, outbox."""
 
+import asyncio
+import json
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -218,6 +221,7 @@ def journal(
     request_id: Annotated[str, typer.Option("--request-id", help="Only what belongs to this RequestID.")] = "",
     device: Annotated[str, typer.Option("--device", help="Only what concerns this device (EUI).")] = "",
     kind: Annotated[str, typer.Option("--kind", help="Only this kind, or its beginning: gbcs, push, gate …")] = "",
+    text: Annotated[str, typer.Option("--text", help="Only what says this.")] = "",
     since: Annotated[str, typer.Option("--since", help="From this simulated instant on.")] = "",
     until: Annotated[str, typer.Option("--until", help="Up to this simulated instant.")] = "",
     limit: LimitOption = 100,
@@ -225,8 +229,9 @@ def journal(
     decode: Annotated[bool, typer.Option("--decode", help="Take GBCS messages apart (with --json).")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write it with all XML and GBCS to a file of JSON lines."),
+        typer.Option("--output", "-o", help="Write it with all XML and GBCS to a file of JSON lines; .har: an HTTP Archive."),
     ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until interrupted.")] = False,
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
     token: TokenOption = "",
@@ -239,7 +244,21 @@ def journal(
         "kind": kind or None,
         "since_ms": instant_ms(since) if since else None,
         "until_ms": instant_ms(until) if until else None,
+        "text": text or None,
     }
+    if follow:
+        if since or until or output is not None:
+            raise Malformed("--follow shows what comes, all of it", expected="--follow without --since, --until and --output")
+        wanted = {name: value for name, value in query.items() if value is not None}
+        ask(server, world, token, lambda client: _follow(client.events(**wanted), json_output))
+        return
+    if output is not None and output.suffix == ".har":
+        archive = ask(server, world, token, lambda client: client.har(**query, limit=_PORTION))
+        output.write_text(json.dumps(archive, indent=1, ensure_ascii=False), "utf-8")
+        exchanges = len(archive["log"]["entries"])
+        fields = {"output": str(output), "entries": exchanges}
+        print_json(fields) if json_output else console().print(f"{exchanges} exchanges in {output}")
+        return
     if output is not None:
         content = ask(server, world, token, lambda client: client.transcript_lines(**query))
         output.write_bytes(content)
@@ -255,6 +274,38 @@ def journal(
         return
     columns = ("Number", "Simulated", "Kind", "What")
     print_rows(columns, [(e["number"], format_datetime(e["at_ms"]), e["kind"], e["summary"]) for e in entries])
+
+
+async def _follow(entries: AsyncIterator[dict[str, Any]], json_output: bool) -> None:
+    with suppress(asyncio.CancelledError, KeyboardInterrupt):
+        async for entry in entries:
+            when = format_datetime(entry["at_ms"])
+            print(
+                json.dumps(entry) if json_output else f"{entry['number']:>6}  {when}  {entry['kind']}  {entry['summary']}",
+                flush=True,
+            )
+
+
+@verb
+def exceptions(
+    limit: LimitOption = 100,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Show what does not go on by itself: failed jobs, quarantined requests, dead letters, warnings."""
+    found = ask(server, world, token, lambda client: client.exceptions(limit=limit))
+    if json_output:
+        print_json(found)
+        return
+    rows = [("job", job["device"], f"{job['state']} {job['reason'] or ''}".strip()) for job in found["jobs"]]
+    rows += [("quarantine", held["user"], f"{held['variant']} {held['reference']}") for held in found["quarantine"]]
+    rows += [("dead letter", letter["recipient"], f"{letter['kind']} {letter['code']} number {letter['number']}")
+             for letter in found["dead_letters"]]  # fmt: skip
+    rows += [("warning", entry["device"] or "", entry["summary"]) for entry in found["warnings"]]
+    rows += [("server", "", found[name]) for name in ("storage", "engine") if found[name]]
+    print_rows(("What", "Whom", "How"), rows)
 
 
 @outbox.command("list")

@@ -5,7 +5,7 @@ Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Eve
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,9 @@ from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.pki.formats import read_keystore_json
 from emulator.pki.keystore import KeyStore
+
+MAX_EVENT_BYTES = 1 << 24
+"""Longest line of an event stream that is read."""
 
 Json = dict[str, Any]
 
@@ -206,7 +209,8 @@ class ControlClient:
     # What happened
 
     async def journal(self, **query: Any) -> list[Json]:
-        """What happened: ``request_id``, ``device``, ``kind``, ``since_ms``, ``until_ms``, ``after``, ``limit``, ``bodies``."""
+        """What happened: ``request_id``, ``device``, ``kind``, ``since_ms``, ``until_ms``, ``text``, ``after``, ``limit``,
+        ``bodies``."""
         return _list(await self._json("GET", self._path("journal"), query=query), "entries")
 
     async def transcript_lines(self, **query: Any) -> bytes:
@@ -216,6 +220,47 @@ class ControlClient:
     async def transcript(self, **query: Any) -> list[Json]:
         """The same as values."""
         return [json.loads(line) for line in (await self.transcript_lines(**query)).splitlines()]
+
+    async def har(self, **query: Any) -> Json:
+        """The same as an HTTP Archive (HAR 1.2)."""
+        return await self._json("GET", self._path("journal/har"), query=query)
+
+    async def exceptions(self, **query: Any) -> Json:
+        """What does not go on by itself: ``jobs``, ``quarantine``, ``dead_letters``, ``warnings``, ``storage``, ``engine``."""
+        return await self._json("GET", self._path("exceptions"), query=query)
+
+    async def events(self, *, after: int = 0, **query: Any) -> AsyncIterator[Json]:
+        """Journal entries as they come, from the one after ``after`` on, for as long as the caller wants.
+
+        A connection that breaks is made anew where it left off; :class:`Unreachable` when that fails.
+        """
+        while True:
+            try:
+                async for entry in self._stream(self._path("events"), {**query, "after": after}):
+                    after = entry["number"]
+                    yield entry
+                if query.get("count") is not None:
+                    return
+            except aiohttp.ClientPayloadError:
+                continue
+
+    async def _stream(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Json]:
+        """The data of server-sent events, one value each."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(headers=self._headers)
+        params = {name: _text(value) for name, value in query.items() if value is not None}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
+        try:
+            async with self._http.get(self.url + path, params=params, timeout=timeout, read_bufsize=MAX_EVENT_BYTES) as answer:
+                if answer.status >= 400:
+                    raise Rejected(answer.status, _explanation(await answer.read()))
+                async for line in answer.content:
+                    if line.startswith(b"data: "):
+                        yield json.loads(line[len(b"data: ") :])
+        except aiohttp.ClientPayloadError:
+            raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
 
     async def outbox(self, **query: Any) -> Json:
         """``counts`` and ``messages``: ``state``, ``recipient``, ``device``, ``request_id``, ``after``, ``limit``."""

@@ -67,6 +67,9 @@ TERMINAL = frozenset(
 )  # fmt: skip
 """States in which nothing more is awaited for a job (ota.md 11.2); a user's 11.3 and reads may still move it."""
 
+TROUBLED = frozenset({FAILED_CSP, FAILED_HAN, FAILED_VERIFY, FAILED_ACTIVATE, UNKNOWN, MISMATCH, ORPHANED})
+"""Something is not as its sender wanted, and nothing goes on by itself."""
+
 BEFORE_HUB = frozenset({QUEUED, WITH_CSP})
 """States in which the image is not yet at its hub."""
 

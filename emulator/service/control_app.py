@@ -12,6 +12,7 @@ from emulator.service.config import Control
 from emulator.service.control_access import access_routes
 from emulator.service.control_audit import audit_routes
 from emulator.service.control_estate import estate_routes
+from emulator.service.control_events import event_routes
 from emulator.service.control_faults import fault_routes
 from emulator.service.control_firmware import firmware_routes
 from emulator.service.control_records import record_routes
@@ -32,6 +33,7 @@ def control_routes(host: WorldHost) -> list[Route]:
         *fault_routes(),
         *access_routes(),
         *record_routes(),
+        *event_routes(),
         *audit_routes(),
         *report_routes(),
     ]

@@ -370,8 +370,24 @@ class JournalParameters(Page):
     since_ms: Instant | None = None
     until_ms: Instant | None = None
     after: int = Field(0, ge=0, description="entries with a greater number")
+    text: str = Field("", max_length=200, description="what the summary contains, whatever the case of its letters")
     bodies: bool = Field(False, description="with the XML of requests, answers and pushes")
     decode: bool = Field(False, description="with GBCS messages taken apart")
+
+
+class EventParameters(Model):
+    """Which entries of the journal to stream."""
+
+    request_id: str | None = None
+    device: Eui | None = None
+    kind: str | None = Field(None, description="a kind, or its beginning up to a dot")
+    text: str = Field("", max_length=200, description="what the summary contains")
+    after: int = Field(0, ge=0, description="entries with a greater number; the header Last-Event-ID goes before it")
+    count: int | None = Field(None, ge=1, description="end after so many events")
+
+
+class ExceptionParameters(Page):
+    """How many of each kind."""
 
 
 class TranscriptParameters(JournalParameters):

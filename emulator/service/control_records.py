@@ -31,13 +31,14 @@ def record_routes() -> list[Route]:
     ]
 
 
-def _journal_query(wanted: JournalParameters) -> JournalQuery:
+def journal_query(wanted: JournalParameters) -> JournalQuery:
+    """The query that the parameters of a call stand for."""
     return JournalQuery(**wanted.model_dump(exclude={"decode"}))
 
 
 async def _journal(call: Call) -> Answer:
     wanted = call.given(JournalParameters)
-    entries = await call.hosted.log.journal(_journal_query(wanted))
+    entries = await call.hosted.log.journal(journal_query(wanted))
     keys = JournalKeys(call.hosted.world.keys)
     return {
         "entries": [decoded(entry, keys) for entry in entries] if wanted.decode else entries,
@@ -50,7 +51,7 @@ async def _transcript(call: Call) -> Answer:
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(call.request)
     keys = JournalKeys(call.hosted.world.keys)
-    async for line in transcript(call.hosted.log, keys, _journal_query(wanted), decode=wanted.decode):
+    async for line in transcript(call.hosted.log, keys, journal_query(wanted), decode=wanted.decode):
         await response.write(line)
     await response.write_eof()
     return response

@@ -363,6 +363,11 @@ class HostedWorld:
                         await asyncio.sleep(WAIT_LOOK_S[0])
         return False
 
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set at the next change of anything; take it before looking, and wait for it after."""
+        return self._changed
+
     async def advance_to(self, instant_ms: int) -> bool:
         """Move simulated time and note how far it came; False when a stop came between.
 

@@ -1,16 +1,18 @@
 """A server on free ports, the keys of its default world, and endpoints that answer as told."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from emulator.client.session import DuisClient
-from emulator.domain.identifiers import Eui64
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.pki.keystore import KeyStore
 from emulator.service.config import Logging, load_settings
@@ -174,3 +176,35 @@ async def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> 
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 (looked at from outside)
             await asyncio.sleep(0.005)
+
+
+Clients = Callable[..., DuisClient]
+Endpoints = Callable[..., Endpoint]
+USER, DEVICE = format_eui(SUPPLIER), format_eui(ESME)
+
+
+class Api:
+    """Calls of one world."""
+
+    def __init__(self, http: aiohttp.ClientSession, server: Server, world: str = "default") -> None:
+        self.http, self.server = http, server
+        self.base = f"{server.url()}/control/v1/worlds/{world}"
+
+    async def __call__(self, method: str, path: str = "", body: object = None, **query: Any) -> tuple[int, Any]:
+        """Status and JSON."""
+        url = path if path.startswith("http") else self.base + path
+        given = {"json": body} if body is not None else {}
+        async with self.http.request(method, url, params={k: str(v) for k, v in query.items()}, **given) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+    async def ok(self, method: str, path: str = "", body: object = None, **query: Any) -> Any:
+        """The JSON of a call that works."""
+        status, result = await self(method, path, body, **query)
+        assert status in (200, 201, 204), result
+        return result
+
+
+@pytest.fixture
+def api(http: aiohttp.ClientSession, server: Server) -> Api:
+    return Api(http, server)

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -11,43 +10,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from emulator.client.requests import read_firmware_version, read_inventory
-from emulator.client.session import DuisClient
-from emulator.domain.identifiers import format_eui
 from emulator.pki.formats import read_crypto_zip, read_keystore_json
 from emulator.service.control_app import control_routes
-from emulator.service.server import Server
-from tests.service.conftest import ESME, SUPPLIER, Endpoint, ServerFactory
-
-USER, DEVICE = format_eui(SUPPLIER), format_eui(ESME)
-Clients = Callable[..., DuisClient]
-Endpoints = Callable[..., Endpoint]
-
-
-class Api:
-    """Calls of one world."""
-
-    def __init__(self, http: aiohttp.ClientSession, server: Server, world: str = "default") -> None:
-        self.http, self.server = http, server
-        self.base = f"{server.url()}/control/v1/worlds/{world}"
-
-    async def __call__(self, method: str, path: str = "", body: object = None, **query: Any) -> tuple[int, Any]:
-        """Status and JSON."""
-        url = path if path.startswith("http") else self.base + path
-        given = {"json": body} if body is not None else {}
-        async with self.http.request(method, url, params={k: str(v) for k, v in query.items()}, **given) as answer:
-            text = await answer.text()
-            return answer.status, json.loads(text) if text else None
-
-    async def ok(self, method: str, path: str = "", body: object = None, **query: Any) -> Any:
-        """The JSON of a call that works."""
-        status, result = await self(method, path, body, **query)
-        assert status in (200, 201, 204), result
-        return result
-
-
-@pytest.fixture
-def api(http: aiohttp.ClientSession, server: Server) -> Api:
-    return Api(http, server)
+from tests.service.conftest import DEVICE, ESME, SUPPLIER, USER, Api, Clients, Endpoints, ServerFactory
 
 
 async def test_health_readiness_version_and_metrics(api: Api, http: aiohttp.ClientSession) -> None:

@@ -213,6 +213,8 @@ class JournalQuery:
     limit: int = 100
     bodies: bool = False
     """With the XML of request, answer and push."""
+    text: str = ""
+    """What the summary contains, whatever the case of its letters (of ASCII)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,6 +247,7 @@ def _matches(row: JournalRow, query: JournalQuery) -> bool:
         and (query.kind is None or row.kind == query.kind or row.kind.startswith(query.kind + "."))
         and (query.since_ms is None or row.at_ms >= query.since_ms)
         and (query.until_ms is None or row.at_ms < query.until_ms)
+        and (not query.text or query.text.lower() in row.summary.lower())
     )
 
 

@@ -210,6 +210,8 @@ def read_journal(connection: sqlite3.Connection, query: JournalQuery) -> list[di
         conditions.append(("at_ms >= ?", query.since_ms))
     if query.until_ms is not None:
         conditions.append(("at_ms < ?", query.until_ms))
+    if query.text:
+        conditions.append(("instr(lower(summary), lower(?)) > 0", query.text))
     values = [value for _, value in conditions]
     where = " AND ".join(text for text, _ in conditions)
     if query.kind is not None:

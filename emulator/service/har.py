@@ -1,0 +1,69 @@
+"""The journal as an HTTP Archive (HAR 1.2): what went in at the DUIS services and what was pushed out, as HTTP exchanges.
+
+Times are simulated, for a replay must not differ; ``_simulated`` and ``_requestId`` are fields of our own, as HAR allows them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from emulator import __version__
+from emulator.domain.tables import WEB_SERVICE
+from emulator.duis.datetimes import format_datetime
+
+_TYPE = "application/xml"
+_PUSHES = ("push.retry", "push.delivered", "push.dead")
+"""Kinds of entries that stand for an attempt at an endpoint."""
+
+
+def har_document(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A HAR document of the journal entries that carry a request or a push; others are left out."""
+    exchanges = [exchange for entry in entries if (exchange := _exchange(entry)) is not None]
+    return {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "dcc-csp-emulator", "version": __version__},
+            "entries": exchanges,
+        }
+    }
+
+
+def _exchange(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "request_xml" in entry:
+        data = entry["data"]
+        url = f"http://duis.invalid/{_service(data)}"
+        return _entry(entry, url, str(entry["request_xml"]), 200, str(entry.get("answer_xml", "")))
+    if "push_xml" in entry and str(entry["kind"]).startswith("push.") and entry["kind"] != "push.queued":
+        data = entry["data"]
+        return _entry(
+            entry, str(data.get("url", "http://endpoint.invalid/")), str(entry["push_xml"]), int(data.get("status") or 0), ""
+        )
+    return None
+
+
+def _service(data: Mapping[str, Any]) -> str:
+    named = str(data.get("service", ""))
+    known = {str(service) for service in WEB_SERVICE.values()}
+    return named if named in known else next(iter(sorted(known)))
+
+
+def _entry(entry: Mapping[str, Any], url: str, sent: str, status: int, answered: str) -> dict[str, Any]:
+    """One exchange with every field that HAR 1.2 requires."""
+    return {
+        "startedDateTime": format_datetime(int(entry["at_ms"])),
+        "time": 0,
+        "request": {
+            "method": "POST", "url": url, "httpVersion": "HTTP/1.1", "cookies": [], "queryString": [],
+            "headers": [{"name": "Content-Type", "value": _TYPE}], "headersSize": -1, "bodySize": len(sent.encode()),
+            "postData": {"mimeType": _TYPE, "text": sent},
+        },
+        "response": {
+            "status": status, "statusText": "", "httpVersion": "HTTP/1.1", "cookies": [], "headers": [], "redirectURL": "",
+            "headersSize": -1, "bodySize": len(answered.encode()),
+            "content": {"size": len(answered.encode()), "mimeType": _TYPE, "text": answered},
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": 0, "receive": 0},
+        "comment": str(entry["summary"]),
+        "_requestId": entry["request_id"],
+        "_kind": entry["kind"],
+    }  # fmt: skip
