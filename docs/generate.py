@@ -113,7 +113,7 @@ Of the {len(rows)} Service Reference Variants of DUIS V5.4, the schema of this v
 out {carried_out}. A request that the schema does not know is refused with HTTP 400; one that it knows and the emulator
 does not carry out gets the code of the check `service_not_emulated` ([check codes](check-codes.md)).
 
-Local delivery (Command Variants 2, 3, 6 and 7) is not carried out.
+What is carried out can also be had for [local delivery](../how-to/local-delivery.md) (Command Variants 2, 3, 6 and 7).
 
 *In schema*: the request element is declared in `xsd/`. *Carried out*: `yes` for what the DCC answers itself, otherwise the types
 of device that act on the message. *Written only*: the types of device for which the table has the Command and which do not act on

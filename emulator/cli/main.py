@@ -11,6 +11,7 @@ from emulator.cli import (
     auditing,
     campaigns,
     conformance,
+    delivering,
     estates,
     explaining,
     faults,
@@ -56,6 +57,7 @@ application.command("report")(reporting.report)
 application.command("explain")(explaining.explain)
 application.command("serve")(serving.serve)
 application.command("send")(sending.send)
+application.command("deliver")(delivering.deliver)
 application.command("demo")(demo)
 application.command("inspect")(inspecting.inspect_message)
 

@@ -23,6 +23,7 @@ from emulator.client.session import DuisClient, SignedCommand
 from emulator.client.smki import SmkiClient
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, RequestId, parse_eui
+from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS
 from emulator.duis.decode import decode_request
 from emulator.duis.messages import Request, ServiceResponse
 from emulator.duis.parse import parse_document
@@ -44,6 +45,10 @@ ImageVersion = Annotated[str, typer.Option("--image-version", help="FirmwareVers
 Hash = Annotated[str, typer.Option("--hash", help="FirmwareHash (11.3), or an OTA file to take it from.")]
 At = Annotated[str, typer.Option("--at", help="ExecutionDateTime; `cancel` takes a pending one back.")]
 Mpxn = Annotated[str, typer.Option("--mpxn", help="Search by MPxN (8.2).")]
+Variant = Annotated[
+    int | None,
+    typer.Option("--variant", min=1, max=8, help="Command Variant (short form); 2, 3, 6 and 7 are for local delivery."),
+]
 Operator = Annotated[str, typer.Option("--operator", help="The human who acts under the User ID, for the audit trail.")]
 Keys = Annotated[
     Path | None, typer.Option("--keys", help="Key store; without one the server's own test keys are fetched.", exists=True)
@@ -91,6 +96,7 @@ def send(
     image_hash: Hash = "",
     at: At = "",
     mpxn: Mpxn = "",
+    variant: Variant = None,
     operator: Operator = "",
     keys: Keys = None,
     wait: Wait = 0,
@@ -117,6 +123,7 @@ def send(
         image_hash=image_hash,
         at=at,
         mpxn=mpxn,
+        variant=variant,
     )
     content = Path(what).read_bytes() if _is_file(what) else None
     if content is not None and replace(given, user=parse_eui(DEFAULT_USER)) != Given(parse_eui(DEFAULT_USER)):
@@ -171,7 +178,8 @@ async def _send(content: bytes | None, request: Request | None, given: Given, ad
         _listening(given, addresses, options, reader) as listening,
     ):
         if request is not None and request.command_variant == 4 and not options.transform_only:
-            answer = await _send_critical(client, request, outcome)
+            signed_variant = given.variant if given.variant in SIGNED_PRE_COMMAND_VARIANTS else 5
+            answer = await _send_critical(client, request, signed_variant, outcome)
         elif content is not None:
             answer = await client.send_template(content, preserve_counter=options.keep_counter)
             outcome.answers.append(describe_message(answer))
@@ -193,8 +201,8 @@ def _readable(document: bytes, keep_counter: bool) -> Request | None:
     return request if keep_counter else replace(request, request_id=replace(request.request_id, counter=0, text=""))
 
 
-async def _send_critical(client: DuisClient, request: Request, outcome: Outcome) -> ServiceResponse:
-    done = await client.transform_and_send(request)
+async def _send_critical(client: DuisClient, request: Request, signed_variant: int, outcome: Outcome) -> ServiceResponse:
+    done = await client.transform_and_send(request, signed_variant)
     if not isinstance(done, SignedCommand):
         outcome.answers.append({"step": "transform", **describe_message(done)})
         return done

@@ -1,14 +1,14 @@
 """Requests in short form: a Service Reference Variant and a few options in place of XML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emulator.cli.remote import instant_ms
 from emulator.client import requests
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
-from emulator.domain.tables import service_reference_variants
+from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, service_reference_variants
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import Element, Request, element
 from emulator.ota.image import parse_image
@@ -29,10 +29,19 @@ class Given:
     at: str = ""
     """Date and time, or ``cancel``."""
     mpxn: str = ""
+    variant: int | None = None
+    """Command Variant; a critical request with 5 to 7 begins with Transform all the same."""
 
 
 def build_request(srv: str, given: Given) -> Request:
     """The request for a variant; raises :class:`Malformed` when something is missing or does not belong."""
+    request = _build(srv, given)
+    if given.variant is None or (service_reference_variants()[srv].critical and given.variant in SIGNED_PRE_COMMAND_VARIANTS):
+        return request
+    return replace(request, command_variant=given.variant)
+
+
+def _build(srv: str, given: Given) -> Request:
     row = service_reference_variants().get(srv)
     if row is None:
         raise Malformed(f"{srv!r} is neither a file nor a Service Reference Variant", expected="such as 11.2 or request.xml")

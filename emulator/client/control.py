@@ -4,6 +4,7 @@ Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Eve
 :class:`~emulator.client.errors.Unreachable`, or :class:`~emulator.client.errors.Rejected` with the API's words.
 """
 
+import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from types import TracebackType
@@ -140,6 +141,12 @@ class ControlClient:
     async def set_power(self, device: Eui64, on: bool) -> Json:
         """Switch a device on or off."""
         return await self._json("PUT", self._path(f"devices/{format_eui(device)}/power"), body={"on": on})
+
+    async def deliver(self, device: Eui64, command: bytes) -> bytes | None:
+        """Hand a device a Command on the spot; what it answers there and then, if it does."""
+        body = {"gbcs": base64.b64encode(command).decode()}
+        found = await self._json("POST", self._path(f"devices/{format_eui(device)}/deliver"), body=body)
+        return None if found["response"] is None else base64.b64decode(found["response"])
 
     async def users(self) -> list[Json]:
         """Users and their endpoints."""

@@ -174,7 +174,8 @@ def describe_message(message: Message) -> dict[str, Any]:
             "meaning": None if row is None else row.meaning,
             "body": {message.body.name: _tree(message.body)},
         }
-    code = response_codes().get(message.code)
+    code, payload = response_codes().get(message.code), message.payload
+    handed_out = payload.value("GBCSPayload") if payload is not None and payload.name == "LocalCommand" else None
     return {
         "message": "ResponseMessage",
         "code": message.code,
@@ -184,7 +185,9 @@ def describe_message(message: Message) -> dict[str, Any]:
         "response_id": message.response_id,
         "service_reference": message.service_reference,
         "service_reference_variant": message.service_reference_variant,
-        "payload": None if message.payload is None else {message.payload.name: _tree(message.payload)},
+        "payload": None if payload is None else {payload.name: _tree(payload)},
+        # In full, since whoever delivers it needs all of it.
+        **({} if handed_out is None else {"local_command": handed_out}),
     }
 
 

@@ -107,8 +107,9 @@ class DuisClient:
         request_id, command_variant, signed = sign_template(document, self.counters, self.keys, preserve_counter=preserve_counter)
         return await self._exchange(request_id, command_variant, signed)
 
-    async def transform_and_send(self, request: Request) -> SignedCommand | ServiceResponse:
-        """Take a critical request (CV 4) to the device: Transform, check the Pre-Command, sign it, send it (CV 5).
+    async def transform_and_send(self, request: Request, command_variant: int = 5) -> SignedCommand | ServiceResponse:
+        """Take a critical request (CV 4) to the device: Transform, check the Pre-Command, sign it, send it (CV 5), or have it
+        handed out for local delivery (6), or both (7).
 
         A refused Transform gives its response; otherwise the acknowledgement is in the result, whatever its code.
         """
@@ -124,7 +125,7 @@ class DuisClient:
         if record is None or record.private_key is None:
             raise KeyMissing(f"the key store has no digital-signature key for {format_eui(self.user)}")
         command = sign(pre_command, record.private_key)
-        acknowledgement = await self.send(signed_pre_command(request, command.encode()))
+        acknowledgement = await self.send(signed_pre_command(request, command.encode(), command_variant))
         return SignedCommand(request, pre_command, command, acknowledgement, check.content_compared)
 
     async def post(self, service: WebService, document: bytes) -> tuple[int, str, bytes]:

@@ -24,6 +24,7 @@ VERBS: Mapping[str, Verb] = {
     "cpl.put": estate.cpl_put,
     "device.power": estate.device_power,
     "device.fit": estate.device_fit,
+    "device.deliver": estate.device_deliver,
     "device.side_channel": estate.device_side_channel,
     "hub.update": estate.hub_update,
     "network.capacity": estate.network_capacity,

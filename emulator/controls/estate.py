@@ -1,5 +1,6 @@
 """Verbs about what stands in homes and between them: products, power, hubs, networks, faults."""
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,8 @@ from emulator.gbcs.usecases import parse_version
 from emulator.premises.profiles import device_kind
 from emulator.simulation.faults import KINDS, read_fault
 
+MAX_GBCS_BYTES = 65_535
+"""Longest Command that can be delivered by hand; ours, far above every use case."""
 MAX_CHANNELS = 1_000_000
 """Most images that a pool may send at a time; ours."""
 
@@ -84,6 +87,20 @@ def device_power(engine: Engine, params: Params) -> dict[str, Any]:
     on = take(params, "on", bool)
     engine.premises.power(eui, on, engine.now_ms)
     return {"device": format_eui(eui), "on": on}
+
+
+def device_deliver(engine: Engine, params: Params) -> dict[str, Any]:
+    """Hand a device a Command on the spot, as an installer's terminal does with one that was handed out for local delivery."""
+    only(params, "device", "gbcs")
+    eui, given = eui_of(params, "device"), take(params, "gbcs", str)
+    try:
+        octets = base64.b64decode("".join(given.split()), validate=True)
+    except ValueError:
+        raise Malformed("gbcs is not base64", where="gbcs", expected="the GBCSPayload of a LocalCommand") from None
+    if not 0 < len(octets) <= MAX_GBCS_BYTES:
+        raise Malformed(f"gbcs has {len(octets)} octets", where="gbcs", expected=f"1 to {MAX_GBCS_BYTES} octets")
+    answer = engine.premises.deliver(eui, octets, engine.now_ms)
+    return {"device": format_eui(eui), "response": None if answer is None else base64.b64encode(answer).decode()}
 
 
 def device_side_channel(engine: Engine, params: Params) -> dict[str, Any]:

@@ -161,6 +161,9 @@ SIGNED_PRE_COMMAND_VARIANTS = frozenset({5, 6, 7})
 LOCAL_DELIVERY_VARIANTS = frozenset({2, 3, 6, 7})
 """Command Variants that hand the command out for local delivery (duis.md 1.4, certain)."""
 
+LOCAL_ONLY_VARIANTS = frozenset({2, 6})
+"""Those of them whose command does not go over the WAN as well (duis.md 1.4, certain)."""
+
 
 @cache
 def service_reference_variants() -> Mapping[str, ServiceReferenceVariant]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
-from emulator.domain.tables import FutureDated, service_reference_variants
+from emulator.domain.tables import LOCAL_DELIVERY_VARIANTS, LOCAL_ONLY_VARIANTS, FutureDated, service_reference_variants
 from emulator.domain.vocabulary import RemotePartyRole, WebService
 from emulator.dsp.context import Context
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
 from emulator.dsp.retention import finish, keep_pre_command
 from emulator.dsp.state import InventoryEntry, PreCommand, Transaction, TransactionState
-from emulator.dsp.transactions import fail, hold, open_transaction, release, transmit
+from emulator.dsp.transactions import answer, fail, hand_out, hold, open_transaction, release, transmit
 from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
 from emulator.gbcs.message import GbcsMessage, decode_message
@@ -155,7 +155,7 @@ def _not_carried_out(context: Context, case: Case, use_case: UseCase) -> Refusal
 
 
 def send(context: Context, case: Case) -> Outcome:
-    """Command Variant 1: build the whole Command and send it, at once or when it comes due."""
+    """Command Variants 1 to 3: build the whole Command; send it, at once or when it comes due, or hand it out."""
     built = _build(context, case)
     if isinstance(built, Refusal):
         return built
@@ -163,25 +163,36 @@ def send(context: Context, case: Case) -> Outcome:
         return refusal
     if case.row.future_dated is FutureDated.DSP and case.execution_ms is not None:
         hold(context, case)
-    else:
-        _dispatch(context, case, open_transaction(context, case, TransactionState.SENT), built)
-    return None
+        return None
+    return _dispatch(context, case, open_transaction(context, case, TransactionState.SENT), built)
 
 
-def _dispatch(context: Context, case: Case, transaction: Transaction, built: _Built) -> None:
+def _dispatch(context: Context, case: Case, transaction: Transaction, built: _Built) -> Outcome:
     message = built.message
     if message.originator == ACCESS_CONTROL_BROKER:
         context.state.acb_counter = message.counter
     if built.use_case.critical:
         message = sign(message, context.keys.acb_digital_signature())
-    _transmit(context, case.target, transaction, message, built.device_key)
+    return _let_go(context, case.target, transaction, message, built.device_key)
 
 
-def _transmit(
+def _let_go(
     context: Context, device: InventoryEntry, transaction: Transaction, message: GbcsMessage, device_key: PublicKey
-) -> None:
+) -> Outcome:
+    """The Command goes over the WAN, to the user for local delivery, or both (duis.md 1.4)."""
     command = finish_command(message, context.keys.acb_key_agreement(), device_key)
+    variant = transaction.request.command_variant
+    local = element("LocalCommand", element("GBCSPayload", base64.b64encode(command).decode()))
+    if variant in LOCAL_ONLY_VARIANTS:
+        hand_out(context, transaction, message, command)
+        return local
     transmit(context, device, transaction, message, command)
+    if variant not in LOCAL_DELIVERY_VARIANTS:
+        return None
+    if context.settings.local_copy == "answered":
+        return local
+    answer(context, transaction, context.codes.code("done"), local)
+    return None
 
 
 def send_held(context: Context, key: int) -> None:
@@ -213,7 +224,7 @@ def send_due(context: Context, transaction: Transaction) -> None:
 
 
 def send_signed(context: Context, case: Case) -> Outcome:
-    """Command Variant 5: the Signed Pre-Command must be the one handed out, signed by the user."""
+    """Command Variants 5 to 7: the Signed Pre-Command must be the one handed out, signed by the user."""
     request_id = case.request.request_id
     key = (request_id.originator, request_id.target, request_id.counter)
     known = context.state.pre_commands.get(key)
@@ -243,5 +254,4 @@ def send_signed(context: Context, case: Case) -> Outcome:
         return _refusal(context, case, "device_certificate", f"no certificate in use is known for {format_eui(case.target.eui)}")
     del context.state.pre_commands[key]
     transaction = open_transaction(context, case, TransactionState.SENT, transformed=known.body)
-    _transmit(context, case.target, transaction, message, device_key)
-    return None
+    return _let_go(context, case.target, transaction, message, device_key)

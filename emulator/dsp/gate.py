@@ -291,8 +291,15 @@ def _device_status(context: Context, case: Case) -> Finding:
 
 
 def _local_delivery(context: Context, case: Case) -> Finding:
-    if case.request.command_variant in LOCAL_DELIVERY_VARIANTS:
-        return "commands for local delivery are not emulated; see docs/reference/coverage.md"
+    if case.request.command_variant not in LOCAL_DELIVERY_VARIANTS:
+        return None
+    roles, statuses = context.settings.local_delivery_roles.split(), context.settings.local_delivery_statuses.split()
+    if case.acting_role not in roles:
+        return f"local delivery is for roles {', '.join(roles)}, and {case.sender.name} acts as {case.acting_role}"
+    if case.target.status is not None and case.target.status not in statuses:
+        return f"{format_eui(case.target.eui)} is {case.target.status}; local delivery is for {', '.join(statuses)}"
+    if case.execution_ms is not None:
+        return "a command for local delivery has no date: it is carried out when it is delivered"
     return None
 
 

@@ -60,6 +60,14 @@ class DspSettings:
     """How far ahead a date may lie."""
     future_dated_grace_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
     """How long after its date the outcome of a command that the device holds is waited for."""
+    local_delivery_roles: str = setting("IS GS", "duis.md 3.3 E17; 8.13 is for these roles", "low")
+    """Roles, with spaces between them, in which a command may be asked for that is delivered locally."""
+    local_delivery_statuses: str = setting("InstalledNotCommissioned Commissioned Suspended Recovered", "duis.md 3.3 E17", "low")
+    """Statuses of a device, with spaces between them, in which it may be."""
+    local_copy: str = setting("pushed", "duis.md 1.4: not settled for variants 3 and 7", "low", choices=("pushed", "answered"))
+    """Where the copy of a command goes that is sent over the WAN too: to the user's endpoint after I99, or into the answer."""
+    forward_local_response: bool = setting(False, "duis.md 1.6: 8.13 has no asynchronous message", "low")
+    """Whether a device's answer that comes in by 8.13 is pushed to the user as well, as one that came over the WAN."""
     schedules_per_device: int = setting(99, "duis.md 1.9: 5.2 can tell of 99", "low", minimum=1)
     """How many schedules a device may have, whosoever they are."""
     schedule_past_start: str = setting("refuse", "duis.md 3.4 names a check of the dates", "low", choices=("refuse", "accept"))

@@ -88,6 +88,8 @@ class TransactionState(StrEnum):
     SENT = "sent"
     ACCEPTED_BY_DEVICE = "accepted by device"
     """Future dated by the device: an alert will report the execution."""
+    HANDED_OUT = "handed out"
+    """For local delivery alone: the user may bring the Response back (8.13)."""
     ANSWERED = "answered"
     FAILED = "failed"
     CANCELLED = "cancelled"

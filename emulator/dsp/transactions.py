@@ -72,11 +72,8 @@ def drop_held(context: Context, entry: InventoryEntry, purpose: str) -> None:
 
 def transmit(context: Context, device: InventoryEntry, transaction: Transaction, message: GbcsMessage, command: bytes) -> None:
     """Hand the Command to the csp and start waiting. ``command`` is ``message`` with the ACB's MAC."""
-    transaction.message_code = message.message_code
-    transaction.originator = message.originator
-    transaction.counter = message.counter
+    _know_by(context, transaction, message)
     transaction.state = TransactionState.SENT
-    context.state.commands[command_key(transaction)] = transaction.key
     context.state.open_transactions += 1
     transaction.until_ms = context.now_ms + context.settings.on_demand_validity_ms
     transaction.deadline = context.agenda.schedule(transaction.until_ms, "dsp.timeout", transaction.key)
@@ -89,6 +86,27 @@ def transmit(context: Context, device: InventoryEntry, transaction: Transaction,
     )
     hub = device.hub if device.hub is not None else device.eui
     context.csp.send_command(hub, device.eui, command, context.now_ms)
+
+
+def hand_out(context: Context, transaction: Transaction, message: GbcsMessage, command: bytes) -> None:
+    """The user gets the Command for local delivery; nobody waits for its Response, which may come back by 8.13."""
+    _know_by(context, transaction, message)
+    finish(context, transaction, TransactionState.HANDED_OUT)
+    context.journal(
+        "gbcs.command",
+        f"{message.message_code:04X} for local delivery to {format_eui(transaction.device)}",
+        request_id=str(transaction.request.request_id),
+        device=transaction.device,
+        data={"gbcs": command.hex()},
+    )
+
+
+def _know_by(context: Context, transaction: Transaction, message: GbcsMessage) -> None:
+    """By what the Response to its Command will find the transaction."""
+    transaction.message_code = message.message_code
+    transaction.originator = message.originator
+    transaction.counter = message.counter
+    context.state.commands[command_key(transaction)] = transaction.key
 
 
 def close(context: Context, transaction: Transaction, outcome: TransactionState) -> None:

@@ -47,11 +47,7 @@ def receive(context: Context, octets: bytes) -> None:
     if device is None:
         _drop(context, message.originator, f"message of {format_eui(message.originator)}, which is not in the inventory", octets)
         return
-    try:
-        result = read_result(message)
-    except Malformed as error:
-        # What only the recipient can read (encrypted or new to us) is passed on all the same.
-        result = {"unreadable": str(error)}
+    result = _result(message)
     lifecycle.heard_from(context, device)
     try:
         if message.cra is Cra.RESPONSE:
@@ -62,6 +58,14 @@ def receive(context: Context, octets: bytes) -> None:
             _drop(context, device.eui, f"a Command, {message.message_code:04X}, from a device", octets)
     except Malformed as error:
         _drop(context, device.eui, f"{message.message_code:04X} says what it should not: {error}", octets)
+
+
+def _result(message: GbcsMessage) -> Result:
+    try:
+        return read_result(message)
+    except Malformed as error:
+        # What only the recipient can read (encrypted or new to us) is passed on all the same.
+        return {"unreadable": str(error)}
 
 
 def _drop(context: Context, device: int, why: str, octets: bytes) -> None:
@@ -94,13 +98,13 @@ def _time(result: Result) -> str:
 
 
 def _response(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Result) -> None:
-    key = context.state.commands.get((device.eui, message.message_code, message.recipient, message.counter))
-    transaction = None if key is None else context.state.transactions[key]
+    transaction = asked_for(context, message)
     if transaction is None:
         _drop(context, device.eui, f"Response {message.message_code:04X} that nobody waits for", octets)
         return
     late = transaction.state is TransactionState.FAILED and context.settings.late_responses == "deliver"
-    if transaction.state is not TransactionState.SENT and not late:
+    # What a device that was reached locally answers later, such as the outcome of an activation, comes over the WAN.
+    if transaction.state not in (TransactionState.SENT, TransactionState.HANDED_OUT) and not late:
         _drop(context, device.eui, f"Response {message.message_code:04X} to a request that is {transaction.state}", octets)
         return
     close(context, transaction, TransactionState.ANSWERED)
@@ -112,6 +116,39 @@ def _response(context: Context, device: InventoryEntry, message: GbcsMessage, oc
         data={"gbcs": octets.hex()},
     )
     answer_with(context, transaction, octets)
+    _follow(context, transaction, device, result)
+
+
+def asked_for(context: Context, message: GbcsMessage) -> Transaction | None:
+    """The transaction whose Command a Response answers."""
+    key = context.state.commands.get((message.originator, message.message_code, message.recipient, message.counter))
+    return None if key is None else context.state.transactions[key]
+
+
+def returned(context: Context, transaction: Transaction, message: GbcsMessage, octets: bytes) -> None:
+    """The Response to a Command that was delivered locally came back by 8.13: it counts as one that came over the WAN, but for
+    the message to the user, who has it. Raise :class:`Malformed` where it says what it should not."""
+    device, result = context.state.inventory[transaction.device], _result(message)
+    lifecycle.heard_from(context, device)
+    done = transaction.state is TransactionState.ANSWERED
+    summary = f"{message.message_code:04X} from {device.device_type} {format_eui(device.eui)}, returned by its user"
+    context.journal(
+        "gbcs.response",
+        f"{summary}; it was known" if done else summary,
+        request_id=str(transaction.request.request_id),
+        device=device.eui,
+        data={"gbcs": octets.hex()},
+    )
+    if done:
+        return
+    close(context, transaction, TransactionState.ANSWERED)
+    if context.settings.forward_local_response:
+        answer_with(context, transaction, octets)
+    _follow(context, transaction, device, result)
+
+
+def _follow(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
+    """What the Response changes at the DSP."""
     outcome = _OUTCOMES.get(transaction.request.service_reference_variant)
     if outcome is not None:
         outcome(context, transaction, device, result)

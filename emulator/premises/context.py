@@ -64,6 +64,8 @@ class Context:
     images: Images
     rows: Rows
     """What images do, and what devices run and hold."""
+    by_hand: list[bytes] | None = None
+    """Responses to a Command that is being delivered by hand, while it is."""
 
     def number(self) -> int:
         """A number not used before for a pending activation."""

@@ -7,7 +7,7 @@ hub or device sends to the WAN goes as the agenda event ``csp.upstream`` with th
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator.domain.errors import Broken
+from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.model import DeviceDefinition, Estate, Home
 from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, outcomes, power, type_two
@@ -65,6 +65,29 @@ class Premises:
         else:
             at_ms = han.hears_at_ms(context, there, now_ms) + context.settings.processing_ms
             context.agenda.schedule(at_ms, "device.command", target, message)
+
+    def deliver(self, target: Eui64, message: bytes, now_ms: int) -> bytes | None:
+        """Hand a device a GBCS command on the spot, as an installer's terminal does; what it answers there and then, if it does.
+
+        What it answers later, such as the outcome of an activation, and its alerts go over the WAN. :class:`Malformed` when there
+        is no such device or it cannot listen.
+        """
+        there, context = self.state.devices.get(target), self._context
+        if there is None:
+            raise Malformed(f"there is no device {format_eui(target)}", where="device", expected="one that stands in a home")
+        in_hub = there.device_type in han.IN_HUB
+        powered = self.rows.hub_powered(there.hub) if in_hub else self.rows.powered(target) and not self.rows.dead(target)
+        if not powered or self.rows.restarting(target):
+            raise Malformed(f"{format_eui(target)} has no power or restarts", where="device", expected="one that listens")
+        self.settle(now_ms)
+        answers: list[bytes] = []
+        context.by_hand = answers
+        try:
+            device.take_command(context, there, message, now_ms)
+        finally:
+            context.by_hand = None
+        self.settle(now_ms)
+        return answers[0] if answers else None
 
     def send_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int, sender: int = 0) -> tuple[int, str]:
         """Put a held image on its way to a hub for a device: the order that outcomes name, or -1 and why it is not taken.

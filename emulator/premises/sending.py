@@ -58,6 +58,10 @@ def send_response(
     if context.faults.find("device.response_lost", device.eui, now_ms, code) is not None:
         context.note(device, f"answers {use_case.name} ({code}), and the answer is lost, by fault", gbcs=protected.encode().hex())
         return
+    if context.by_hand is not None:
+        context.by_hand.append(protected.encode())
+        context.note(device, f"answers {use_case.name} ({code}) to who stands before it")
+        return
     _send_up(context, device, protected.encode(), code, f"answers {use_case.name} ({code})", now_ms)
 
 

@@ -58,6 +58,8 @@ class Sent:
     request_id: RequestId
     user: Eui64
     at_ms: int
+    local: bytes | None = None
+    """The Command that its answer handed out for local delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Stage:
     faults: dict[str, list[int]] = field(default_factory=dict)
     grants: dict[str, int] = field(default_factory=dict)
     """Numbers of grants by the name of their step."""
+    answers: dict[str, bytes | None] = field(default_factory=dict)
+    """What devices answered to Commands that were delivered by hand, by the name of the step that sent them."""
     instants: dict[str, int] = field(default_factory=dict)
     """When each named step began."""
     exchanges: list[Exchange] = field(default_factory=list)
@@ -216,10 +220,10 @@ class Stage:
         if payload is None:
             return None
         for device in message.about:
-            await self._certify(device)
+            await self.certify(device)
         return decode_payload(payload, self.keys)
 
-    async def _certify(self, device: Eui64) -> None:
+    async def certify(self, device: Eui64) -> None:
         """Add the certificates of a device to the key store, once."""
         if device not in self._certified:
             self._certified.add(device)

@@ -20,6 +20,7 @@ from emulator.service.control_models import (
     HubUpdate,
     JobsQuery,
     KeyStoreQuery,
+    LocalCommand,
     NewCredentials,
     NewEndpoint,
     NewRegistration,
@@ -47,6 +48,7 @@ def estate_routes() -> list[Route]:
         Route("GET", f"{WORLD}/devices", _devices, "Devices: inventory, real state, job", "estate", query=DevicesQuery),
         Route("GET", device, _device, "One device: inventory, real state, job", "estate"),
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
+        Route("POST", f"{device}/deliver", _deliver, "Hand a device a Command on the spot", "estate", body=LocalCommand),
         Route("PUT", f"{device}/version", _side_channel, "Change what a device runs without the DCC", "estate", body=NewVersion),
         Route("POST", f"{device}/hub-update", _hub_update, "Send a hub firmware of its own", "estate", body=HubUpdate),
         Route("PUT", f"{WORLD}/network/capacity", _capacity, "Change how many images a pool sends", "estate", body=Capacity),
@@ -139,6 +141,10 @@ async def _device(call: Call) -> Answer:
 
 async def _power(call: Call) -> Answer:
     return await call.carry_out("device.power", device=format_eui(_device_of(call)), on=call.given(Power).on)
+
+
+async def _deliver(call: Call) -> Answer:
+    return await call.carry_out("device.deliver", device=format_eui(_device_of(call)), gbcs=call.given(LocalCommand).gbcs)
 
 
 async def _side_channel(call: Call) -> Answer:

@@ -165,6 +165,13 @@ class Power(Model):
     on: bool
 
 
+class LocalCommand(Model):
+    """A Command that is delivered by hand."""
+
+    gbcs: str
+    """Base64, as in the LocalCommand of a response."""
+
+
 class NewVersion(Model):
     """What a device runs from now on."""
 

@@ -77,6 +77,21 @@ def test_result_is_waited_for_and_explained(run: Run, server: Path) -> None:
     assert next(row["endpoint"] for row in users if row["user"] == USER) == ""
 
 
+def test_a_command_is_delivered_by_hand_and_its_answer_returned(run: Run, server: Path, tmp_path: Path) -> None:
+    for variant, asked in ((2, ("11.2",)), (6, ("11.3", "--hash", "00" * 32))):
+        (answer,) = run("send", *asked, "-d", ESME, "--variant", variant, "--server", server, "--json").json["answers"]
+        assert answer["code"] == "I0"
+        command = answer["local_command"]
+        (tmp_path / "command.txt").write_text(command)
+        done = run("deliver", ESME, tmp_path / "command.txt", "--server", server, "--json")
+        assert done.code == 0
+        field = f"DeviceGBCSResponse={done.json['response']}"
+        (returned,) = run("send", "8.13", "-f", field, "--server", server, "--json").json["answers"]
+        assert returned["code"] == "I99"
+    assert run("deliver", PPMID, command, "--server", server).code == 1, "it is for another device"
+    assert run("deliver", PPMID, "nonsense!", "--server", server).code == 2
+
+
 def test_critical_request_is_taken_to_the_device_whose_refusal_is_a_verdict(run: Run, server: Path) -> None:
     done = run("send", "11.3", "-d", ESME, "--hash", "00" * 32, "--server", server, "--wait", "10", "--json")
     assert done.code == 1

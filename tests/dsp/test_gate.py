@@ -123,11 +123,6 @@ def test_every_verdict_is_kept(bench: Bench) -> None:
     assert [v["passed"] for v in entry.data["verdicts"]] == [True] * (len(checks) - 1) + [False]
 
 
-@pytest.mark.parametrize("variant", [2, 3])
-def test_local_delivery_is_refused_with_its_own_code(bench: Bench, variant: int) -> None:
-    assert bench.submit("11.2", to=device(0, "A0"), variant=variant).code == "E17"
-
-
 def test_of_several_mistakes_the_first_in_the_order_of_checks_is_told(bench: Bench) -> None:
     """Everything wrong at once, then mended from the front (duis.md 3.1): each step shows the next code."""
     esme, unknown = device(0, "A0"), device(0, "AF")

@@ -182,6 +182,11 @@ BODIES: dict[str, st.SearchStrategy[Element]] = {
             )
         ),
     ),
+    "8.13": parent(
+        "ReturnLocalCommandResponse",
+        _optional(leaf("OriginalRequestID", JUNK)),
+        leaf("DeviceGBCSResponse", st.sampled_from(["", "AA==", "3wkB", "é"])),
+    ),
     "8.12.1": parent("RestoreHANDeviceLog", leaf("OldCHFID", eui_texts())),
     "8.12.2": parent("RestoreGPFDeviceLog", leaf("OldGPFID", eui_texts())),
     "11.1": distribution("UpdateFirmware", ("ESME", "GSME", "HCALCS")),
@@ -360,6 +365,9 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         }
     ),
     "device.power": st.fixed_dictionaries({"device": eui_texts(), "on": st.booleans()}),
+    "device.deliver": st.fixed_dictionaries(
+        {"device": eui_texts(), "gbcs": st.sampled_from(["", "AA==", "3wkB", "é", "3w" * 40])}
+    ),
     "device.side_channel": st.fixed_dictionaries({"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])}),
     "hub.update": st.fixed_dictionaries(
         {"hub": eui_texts(), "version": st.just("00010100"), "duration_ms": st.sampled_from([0, 1_000, HOUR_MS])}

@@ -143,9 +143,10 @@ async def test_command_variants_that_the_schema_does_not_have(default: Side, var
 
 @pytest.mark.parametrize(("variant", "service"), [(2, "D"), (3, "S")])
 async def test_local_delivery(side: Side, variant: int, service: str) -> None:
-    refused = await side.refused(replace(READ, command_variant=variant), service)
+    request = read_firmware_version(NETWORK_OPERATOR, ESME)
+    refused = await side.refused(replace(request, command_variant=variant), service)
     assert refused.code == "E17"
-    assert "local delivery" in refused.words
+    assert refused.words.startswith("local_delivery: local delivery is for roles IS, GS, and ")
 
 
 async def test_a_service_that_is_not_emulated(side: Side) -> None:

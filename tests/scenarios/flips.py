@@ -86,6 +86,10 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
             )
     if do == "8.2" and "devices" in step:
         yield "devices", lambda it: it.update(devices="ESME@south")
+    if do == "device.deliver":
+        yield "answers", lambda it: it.update(answers=not it.get("answers", True))
+        for name in step.get("values", {}):
+            yield f"values {name}", lambda it, name=name: it["values"].update({name: _other(it["values"][name])})
     if do == "expect-device" and "job" in step:
         yield "job", lambda it: it.update(job="QUEUED")
     if do == "expect-jobs":

@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping
 
-from emulator.scenarios.steps import any_request, clock, controls, expectations, images, random_requests, reports, requests, trail
+from emulator.scenarios.steps import (
+    any_request,
+    clock,
+    controls,
+    expectations,
+    images,
+    local,
+    random_requests,
+    reports,
+    requests,
+    trail,
+)
 from emulator.scenarios.steps.step import Step
 
 GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Images": images.STEPS,
-    "Requests in short form": requests.STEPS,
+    "Requests in short form": {**requests.STEPS, **local.REQUESTS},
     "Any request": any_request.STEPS,
     "Random requests": random_requests.STEPS,
     "Time": clock.STEPS,

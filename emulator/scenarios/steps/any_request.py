@@ -32,13 +32,19 @@ class AnyRequest(CriticalStep):
     """Elements of the body in the order of the schema: text, a number or a date; a table for nested elements, a list for repeated
     ones."""
     command_variant: int | None = None
-    """When not given: 8 for what the DCC answers itself, 4 for critical requests, 1 for the others."""
+    """When not given: 8 for what the DCC answers itself, 4 for critical requests, 1 for the others. A critical request with 6 or
+    7 is transformed first, and sent with that."""
 
     @property
     def transformed(self) -> bool:
         """By its Command Variant."""
-        variant = self.command_variant
-        return service_reference_variants()[self.srv].critical if variant is None else variant == 4
+        critical = service_reference_variants()[self.srv].critical
+        return self.command_variant == 4 or (critical and self.command_variant in (None, 6, 7))
+
+    @property
+    def signed_variant(self) -> int:
+        """With which the signed Pre-Command is sent."""
+        return self.command_variant if self.command_variant in (6, 7) else 5
 
     def check(self, names: Names) -> None:
         """Variant, target and body."""
@@ -59,7 +65,8 @@ class AnyRequest(CriticalStep):
         """The request."""
         user, fields = stage.names.user(self.by, "by"), _elements(self.body, "body")
         target = stage.names.device(self.target, "target") if self.target else ACCESS_CONTROL_BROKER
-        return [requests.service_request(user, self.srv, *fields, target=target, command_variant=self.command_variant)]
+        variant = 4 if self.transformed else self.command_variant
+        return [requests.service_request(user, self.srv, *fields, target=target, command_variant=variant)]
 
 
 def _elements(body: Mapping[str, Any], where: str) -> list[Element]:

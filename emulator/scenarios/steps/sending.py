@@ -1,5 +1,6 @@
 """What steps that send a request have in common: who sends it, what it is answered with, and under which name it is kept."""
 
+import base64
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ from emulator.client.signing import stamp
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
 from emulator.domain.operators import check_operator
-from emulator.duis.messages import Request, ServiceResponse
+from emulator.duis.messages import Element, Request, ServiceResponse
 from emulator.scenarios.names import Names
 from emulator.scenarios.stage import Sent
 from emulator.scenarios.steps.step import Step
@@ -53,7 +54,8 @@ class SendingStep(Step):
             request = stamp(unstamped, actor.client.counters)
             answer = await self.exchange(stage, actor, request)
             if self.name:
-                stage.sent.setdefault(self.name, []).append(Sent(request.request_id, actor.eui, stage.now_ms))
+                local = None if answer is None else local_command(answer.payload)
+                stage.sent.setdefault(self.name, []).append(Sent(request.request_id, actor.eui, stage.now_ms, local))
             if answer is not None:
                 self.compare(stage, answer)
             await stage.settle()
@@ -67,6 +69,13 @@ class SendingStep(Step):
         for path, expected in self.payload.items():
             found = None if answer.payload is None else answer.payload.value(*path.split("/"))
             stage.verify(f"{path} of the answer", expected, found)
+
+
+def local_command(payload: Element | None) -> bytes | None:
+    """The Command that a payload hands out for local delivery."""
+    if payload is None or payload.name != "LocalCommand":
+        return None
+    return base64.b64decode(payload.required("GBCSPayload"))
 
 
 class RequestStep(SendingStep):
@@ -93,6 +102,11 @@ class CriticalStep(SendingStep):
         """Whether this one goes through Transform."""
         return True
 
+    @property
+    def signed_variant(self) -> int:
+        """Command Variant of the signed Pre-Command."""
+        return 5
+
     def check(self, names: Names) -> None:
         """Which of the two answers there is to be."""
         super().check(names)
@@ -112,7 +126,7 @@ class CriticalStep(SendingStep):
             return await judged(stage, actor, what, self.answer, actor.client.send(request))
         transforming = f"{what} (Transform)"
         try:
-            found = await actor.client.transform_and_send(request)
+            found = await actor.client.transform_and_send(request, self.signed_variant)
         except Rejected as error:
             _compare_rejection(stage, actor, transforming, self.transform, error)
             return None
