@@ -23,7 +23,7 @@ from emulator.gbcs.usecases import Asn1Item
 from emulator.ota.image import build
 from emulator.premises.premises import Premises
 from emulator.premises.settings import HanSettings
-from emulator.premises.state import DeviceState, PremisesState
+from emulator.premises.state import CreditAdded, DebtPaid, DeviceState, MeterMemory, PremisesState
 from emulator.simulation.agenda import Agenda, Event
 from emulator.simulation.faults import FaultPlan
 
@@ -34,8 +34,14 @@ AGE_MS = 40 * DAY_MS
 MOST_EVENTS = 2_000
 """Events after which nothing more is waited for; ours."""
 
+MOST_TIMERS = 10
+"""What a device does by itself, again and again, is waited for so often; ours."""
+
 LONGEST_MS = 30 * 366 * DAY_MS
 """How long dated changes are waited for; ours."""
+
+ANSWERED_MS = 1_000
+"""A device that answers at once has done so by then; ours."""
 
 _FIRST_DEVICE = 0x00DB123456789000
 """The test devices are this with their last octet (gbcs.md 11)."""
@@ -101,14 +107,26 @@ class VirtualHome:
 
     def take(self, command: bytes) -> Answers:
         """Give the device the Command at the time of the case, and wait for all that comes of it."""
-        message = decode_message(command)
-        self._arrange(message)
+        self.prepare(command)
+        self.deliver(command)
+        return self.wait()
+
+    def prepare(self, command: bytes) -> None:
+        """Let the home become what it has to be when the Command comes."""
+        self._arrange(decode_message(command))
         self._run_to(self._now_ms - 1, MOST_EVENTS)
         there = self._premises.state.devices[self.device]
         there.alert_counter = max(0, self.case.device_counter - 1)
         there.clock_reliable = not self.case.clock_unreliable
         self.answers = Answers()
+
+    def deliver(self, command: bytes) -> None:
+        """Give the device the Command, and let it answer."""
         self._take(Event(self._now_ms, -1, "device.command", (self.device, command)))
+        self._run_to(self._now_ms + ANSWERED_MS, MOST_EVENTS)
+
+    def wait(self) -> Answers:
+        """Wait for all that comes of it."""
         self._run_to(self._now_ms + LONGEST_MS, MOST_EVENTS)
         return self.answers
 
@@ -118,6 +136,9 @@ class VirtualHome:
         if view is None:
             return
         there = self._premises.state.devices[self.device]
+        if self.case.finds_nothing:
+            self._faults.add("device.finds_nothing", self.device)
+        self._live_in()
         item = view.use_case.request[0]
         shape = item.shape if isinstance(item, Asn1Item) else ""
         if self.case.fails:
@@ -130,6 +151,16 @@ class VirtualHome:
             other = view.values["other_device"]
             assert isinstance(other, int)
             there.joined_to[other] = DEVICE_DIGITS.get(other & 0xFF, DeviceType.IHD)
+
+    def _live_in(self) -> None:
+        """Top-ups and payments of debt of the weeks before, so that the logs have entries; amounts are ours."""
+        for meter in self._premises.state.devices.values():
+            if meter.device_type in (DeviceType.ESME, DeviceType.GSME):
+                begun = [self._now_ms - week * 7 * DAY_MS for week in range(5, 0, -1)]
+                meter.meter = MeterMemory(
+                    credits=[CreditAdded(at_ms, 1_000_000, f"{at_ms:020}") for at_ms in begun],
+                    debt_payments=[DebtPaid(at_ms, 50_000, kind, 500_000) for at_ms in begun for kind in range(3)],
+                )
 
     def _hold_image(self, there: DeviceState, wanted: object) -> None:
         """The image of a case is not published: one of ours comes to the device, and stands for it under its hash."""
@@ -145,8 +176,12 @@ class VirtualHome:
             sent.manufacturer_image_hash = wanted
 
     def _run_to(self, end_ms: int, budget: int) -> None:
+        timers = MOST_TIMERS
         while budget and (event := self._agenda.pop_due(end_ms)) is not None:
-            self._take(event)
+            by_itself = event.topic in ("device.timer", "device.asks")
+            if not by_itself or timers:
+                self._take(event)
+            timers -= by_itself and timers > 0
             budget -= 1
 
     def _take(self, event: Event) -> None:

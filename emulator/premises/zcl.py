@@ -21,6 +21,23 @@ from emulator.premises.state import DatedChange, DeviceState
 CLUSTER_COMMAND, TYPE_AND_DIRECTION = 0x03, 0x0B
 """Bits of the frame control: type of command, and type with direction (gbcs.md 7)."""
 
+CLUSTER_REPLY = 0x09
+"""Frame control of a cluster command from the server."""
+
+OWN_FAILURES = {
+    (0x0702, 0x07): (0x0D, bytes.fromhex("ffff")),
+    (0x0705, 0x04): (0x03, bytes.fromhex("01ffffffff00ffffffff")),
+}
+"""How Start Sampling and Consumer Top Up say that they failed: in their own answers (test messages GCS31 and CS01b)."""
+
+RECORDS = frozenset(
+    {
+        (0x0700, 0x00), (0x0702, 0x06), (0x0702, 0x08), (0x0705, 0x07), (0x0705, 0x08), (0x0705, 0x0A), (0x0707, 0x01),
+        (0x0707, 0x02), (0x0707, 0x03), (0x0707, 0x04), (0x0709, 0x00),
+    }
+)  # fmt: skip
+"""Cluster and command of what asks for records: prices, snapshots, samples, logs and calendars, of which there may be none."""
+
 
 def execute(context: Context, device: DeviceState, view: CommandView, now_ms: int) -> Answer:
     """Run the components; raise :class:`Malformed` when the reader's certificate cannot be read."""
@@ -59,6 +76,9 @@ def _run(
     except Malformed as error:
         context.note(device, f"cannot run command {request.command:02X} of cluster {request.cluster:04X}: {error}")
         answer = ZclAnswer(gbz.FAILURE)
+    asks_for_records = (request.cluster, request.command) in RECORDS
+    if asks_for_records and context.faults.find("device.finds_nothing", device.eui, now_ms) is not None:
+        answer = ZclAnswer(gbz.NOT_FOUND)
     if not answer.replies:
         return [gbz.default_response(request, answer.status)]
     return [
@@ -70,7 +90,10 @@ def _run(
 def _failed(context: Context, device: DeviceState, request: Component, now_ms: int) -> Component:
     """A hardware fault: of the first attribute that is read, or of the command."""
     if request.command != gbz.READ_ATTRIBUTES or request.frame_control & CLUSTER_COMMAND:
-        return gbz.default_response(request, gbz.HARDWARE_FAILURE)
+        command, payload = OWN_FAILURES.get((request.cluster, request.command), (gbz.DEFAULT_RESPONSE, b""))
+        if command == gbz.DEFAULT_RESPONSE:
+            return gbz.default_response(request, gbz.HARDWARE_FAILURE)
+        return Component(request.cluster, CLUSTER_REPLY, request.sequence, command, payload)
     first, *others = _records(context, device, request, False, now_ms)
     failed = AttributeRecord(first.attribute, gbz.HARDWARE_FAILURE)
     return gbz.read_response(request, gbz.encode_records([failed, *others]))

