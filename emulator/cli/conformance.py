@@ -48,24 +48,27 @@ def all_steps(
         return
     if rtds is None or templates is None:
         raise typer.BadParameter("name the folders with --rtds and --templates, or a step")
-    cases, without = list_cases(rtds, templates)
-    wanted = _wanted(cases, only)
+    listing = list_cases(rtds, templates)
+    wanted = _wanted(listing.cases, only)
     keystore = keys or _keystore(rtds)
     with tempfile.TemporaryDirectory() as temporary:
         folder = out or Path(temporary)
-        failed = produce_all(wanted, FolderKeys(keystore), folder, among=cases)
+        failed = produce_all(wanted, FolderKeys(keystore), folder, among=listing.cases)
         verdicts = compare_folders(folder, rtds, keystore, failed.reasons, only or ())
     _write(verdicts, junit_report, html_report)
-    _show_all(summary(verdicts, len(wanted), [case for case in without if is_wanted(case, only or ())], failed), json_output)
+    failed.not_produced |= {case: why for case, why in listing.unreadable.items() if is_wanted(case, only or ())}
+    without = [case for case in listing.no_request if is_wanted(case, only or ())]
+    _show_all(summary(verdicts, len(wanted), without, failed), json_output)
 
 
 @application.command("cases")
 @verb
 def cases_step(rtds: Folder, templates: Folder, out: Out, json_output: JsonFlag = False) -> None:
     """Note per case its request and what a request cannot carry."""
-    cases, without = list_cases(rtds, templates)
-    out.write_text(json.dumps(as_document(cases, without), indent=1) + "\n")
-    _show({"cases": len(cases), "no_request": len(without)}, json_output)
+    listing = list_cases(rtds, templates)
+    out.write_text(json.dumps(as_document(listing), indent=1) + "\n")
+    counts = {"cases": len(listing.cases), "no_request": len(listing.no_request), "unreadable": listing.unreadable}
+    _show(counts, json_output)
 
 
 @application.command("produce")

@@ -8,7 +8,7 @@ is noted.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from emulator.duis.decode import decode_request
 from emulator.duis.messages import Request
 from emulator.gbcs import times
 from emulator.gbcs.dlms import Attribute, decode_access_request
-from emulator.gbcs.message import GbcsMessage, decode_message
+from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.shapes import decode_shape
 from emulator.gbcs.usecases import Asn1Item, DlmsItem, rows_of, use_case_for
 
@@ -34,8 +34,8 @@ SET_TIME = "2015-01-01T00:00:00Z"
 """When the published messages were made (gbcs.md 7), where no Response of the set says a time."""
 
 _NAME = re.compile(r"(?P<case>.+?)_(?P<kind>PRECOMMAND|COMMAND|RESPONSE|ALERT)(?P<rest>.*?)(?:_GBCS)?", re.ASCII)
-_ALERT = re.compile(r"_8[0-9A-F]{3}(?=_|$)", re.ASCII)
-"""What the case of an alert has in its name beside that of the Command from which it follows: the alert code."""
+_ALERT = re.compile(r"(?P<begin>[^_]+_[^_]+)_(?:8[0-9A-F]{3}|NA)(?P<end>(?:_.+)?)", re.ASCII)
+"""What the case of an alert has in its name beside that of the Command from which it follows: the alert code, or NA."""
 
 DEVICE_DIGITS: Mapping[int, DeviceType] = {
     0xA0: DeviceType.ESME, 0xA1: DeviceType.GSME, 0xA2: DeviceType.CHF, 0xA3: DeviceType.GPF, 0xA4: DeviceType.PPMID,
@@ -90,7 +90,8 @@ class Case:
 
 def command_case(case: str) -> str:
     """The case of the Command from which the alert of a case follows; any other case itself."""
-    return _ALERT.sub("", case, count=1)
+    found = _ALERT.fullmatch(case)
+    return case if found is None else found["begin"] + found["end"]
 
 
 def messages_in(folder: Path) -> dict[str, dict[str, Path]]:
@@ -107,7 +108,7 @@ def messages_in(folder: Path) -> dict[str, dict[str, Path]]:
 def octets_in(path: Path) -> bytes:
     """The octets of a file of hexadecimal text; :class:`Malformed` when it is none."""
     try:
-        return bytes.fromhex("".join(path.read_text().split()))
+        return bytes.fromhex("".join(path.read_text("ascii").split()).removeprefix("0x"))
     except ValueError:
         raise Malformed("the file does not hold hexadecimal text", where=str(path)) from None
 
@@ -142,37 +143,58 @@ def request_for(case: str, templates: Mapping[str, Path]) -> Path | None:
     return templates[min(likely, key=likeness)] if likely else None
 
 
-def list_cases(messages: Path, requests: Path) -> tuple[list[Case], list[str]]:
-    """The cases that have a request, and the names of those that have none."""
+@dataclass(slots=True)
+class Listing:
+    """What a set of test messages comes to."""
+
+    cases: list[Case] = field(default_factory=list)
+    no_request: list[str] = field(default_factory=list)
+    """Cases that no request asks for."""
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Case → why its files say nothing."""
+
+
+def list_cases(messages: Path, requests: Path) -> Listing:
+    """The cases that have a request, and the names of those that have none.
+
+    Alerts belong to the case of the Command from which they follow, also where that Command is not published.
+    """
     templates = {
         re.sub(r"_REQUEST(_DUIS)?$", "", path.stem): path for path in sorted(requests.rglob("*")) if path.suffix.upper() == ".XML"
     }
     published = messages_in(messages)
+    found, by_case = Listing(), _by_command(published, templates)
     now = _time_of(published) or SET_TIME
-    cases, without = [], []
-    for name, kinds in published.items():
-        if "COMMAND" not in kinds:
-            if "COMMAND" not in published.get(command_case(name), {}):
-                without.append(name)
-            continue
+    for name, kinds in by_case.items():
         request = request_for(name, templates)
         if request is None:
-            without.append(name)
+            found.no_request.append(name)
             continue
-        alerts = [
-            path
-            for other, theirs in published.items()
-            if command_case(other) == name
-            for kind, path in theirs.items()
-            if kind.startswith("ALERT")
-        ]
-        cases.append(_case(name, request, kinds, alerts, now))
-    return cases, without
+        try:
+            found.cases.append(_case(name, request, kinds, now))
+        except Malformed as error:
+            found.unreadable[name] = str(error)
+    return found
 
 
-def as_document(cases: list[Case], without: list[str]) -> dict[str, object]:
+def _by_command(published: Mapping[str, Mapping[str, Path]], templates: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
+    """The messages by the case of their Command: alerts beside those of the Command, where there is one or a request for one."""
+    found: dict[str, dict[str, Path]] = {}
+    for name, kinds in published.items():
+        behind = command_case(name)
+        alerts_only = all(kind.startswith("ALERT") for kind in kinds)
+        known = "COMMAND" in published.get(behind, {}) or behind in templates
+        own = found.setdefault(behind if alerts_only and known else name, {})
+        for kind, path in kinds.items():
+            own[kind if kind not in own else f"{kind} of {name}"] = path
+    return found
+
+
+def as_document(listing: Listing) -> dict[str, object]:
     """What ``cases.json`` holds."""
-    return {"cases": [asdict(case) for case in cases], "no_request": without}
+    return {
+        "cases": [asdict(case) for case in listing.cases], "no_request": listing.no_request, "unreadable": listing.unreadable,
+    }  # fmt: skip
 
 
 def from_document(document: Mapping[str, object]) -> list[Case]:
@@ -189,31 +211,49 @@ def _time_of(published: Mapping[str, Mapping[str, Path]]) -> str:
     said: Counter[str] = Counter()
     for kinds in published.values():
         if "RESPONSE" in kinds:
-            message = decode_message(octets_in(kinds["RESPONSE"]))
+            try:
+                message = decode_message(octets_in(kinds["RESPONSE"]))
+            except Malformed:
+                continue  # it is named where its case is made
             if message.date_time:
                 said[times.as_text(times.read_cosem(message.date_time))] += 1
     return said.most_common(1)[0][0] if said else ""
 
 
-def _case(name: str, path: Path, kinds: Mapping[str, Path], alerts: list[Path], now: str) -> Case:
-    command = decode_message(octets_in(kinds["COMMAND"]))
+def _case(name: str, path: Path, kinds: Mapping[str, Path], now: str) -> Case:
     request = read_request(path)
+    command = _command_of(kinds, request)
     by_dcc = command.originator in (ACCESS_CONTROL_BROKER, TRANSITIONAL_COS)
     behind = command.supplementary
-    home = dict(_home(command))
+    home = dict(_home(command)) if "COMMAND" in kinds else {}
     device_type, version, variant = _device(command, request, name, home)
     return Case(
         case=name, request=str(path), originator=format_eui(command.originator), device=format_eui(command.recipient),
         device_type=device_type, gbcs_version=version, esme_variant=variant,
         user=format_eui(behind.party if behind else request.request_id.originator if by_dcc else command.originator),
         user_counter=(behind.counter or 0) if behind else request.request_id.counter if by_dcc else command.counter,
-        acb_counter=command.counter if by_dcc else 0, device_counter=_device_counter(kinds, alerts),
-        current_utc=_time_of({name: kinds}) or now, wanted=sorted((*kinds, *["ALERT"] * bool(alerts))), home=home,
+        acb_counter=command.counter if by_dcc else 0, device_counter=_device_counter(kinds),
+        current_utc=_time_of({name: kinds}) or now, wanted=sorted({kind.split("_")[0].split(" ")[0] for kind in kinds}),
+        home=home,
     )  # fmt: skip
 
 
-def _device_counter(kinds: Mapping[str, Path], alerts: list[Path]) -> int:
-    counters = [decode_message(octets_in(path)).counter for path in alerts]
+def _command_of(kinds: Mapping[str, Path], request: Request) -> GbcsMessage:
+    """The Command, or as much of it as other messages of the case say: parties and counter."""
+    for kind in ("COMMAND", "PRECOMMAND"):
+        if kind in kinds:
+            return decode_message(octets_in(kinds[kind]))
+    answer = decode_message(octets_in(kinds.get("RESPONSE") or next(iter(kinds.values()))))
+    counter = answer.counter if answer.cra is Cra.RESPONSE else request.request_id.counter
+    return replace(
+        answer, cra=Cra.COMMAND, originator=answer.recipient, recipient=answer.originator, counter=counter, content=b"",
+        message_code=answer.message_code if answer.cra is Cra.RESPONSE else 0,
+        supplementary=answer.supplementary if answer.cra is Cra.RESPONSE else None,
+    )  # fmt: skip
+
+
+def _device_counter(kinds: Mapping[str, Path]) -> int:
+    counters = [decode_message(octets_in(path)).counter for kind, path in kinds.items() if kind.startswith("ALERT")]
     if "RESPONSE" in kinds:
         behind = decode_message(octets_in(kinds["RESPONSE"])).supplementary
         if behind is not None and behind.originator_counter is not None:
@@ -261,6 +301,6 @@ def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str
             for variant in variants:
                 facts = {**body_parameters(request.body), **home, "esme_variant": variant}
                 row = use_case_for(request.service_reference_variant, DeviceType(device_type), facts, gbcs_version=version)
-                if row is not None and row.code == command.message_code:
+                if row is not None and command.message_code in (row.code, 0):
                     return device_type, version, variant
     return (types or ["ESME"])[0], "4.2", variants[0]

@@ -52,17 +52,38 @@ def compare_folders(
     """
     ours, verdicts = messages_in(produced), []
     keys, own = FolderKeys(keystore), FolderKeys(keystore, produced)
-    for case, kinds in messages_in(published).items():
-        if not is_wanted(case, only):
-            continue
-        made = ours.get(case, {})
-        alerts = [kind for kind in kinds if kind.startswith("ALERT")]
-        matched = _match({kind: kinds[kind] for kind in alerts}, [made[kind] for kind in made if kind.startswith("ALERT")], keys)
+    theirs = {case: kinds for case, kinds in messages_in(published).items() if is_wanted(case, only)}
+    matched = _match_alerts(ours, theirs, keys)
+    for case, kinds in theirs.items():
         why = (reasons or {}).get(command_case(case), "")
         for kind, path in kinds.items():
-            mine = matched.get(kind) if kind in alerts else made.get(kind)
+            mine = matched.get((case, kind)) if kind.startswith("ALERT") else ours.get(case, {}).get(kind)
             verdicts.append(_safely(case, kind, mine, path, (keys, own), why))
     return verdicts
+
+
+Files = Mapping[str, Mapping[str, Path]]
+"""Case → kind → file."""
+
+
+def _match_alerts(ours: Files, theirs: Files, keys: KeyLookup) -> dict[tuple[str, str], Path]:
+    """Published alert → the one of ours that follows from the same Command and is most like it, each of ours once."""
+
+    def alerts(files: Files) -> dict[str, list[tuple[str, str, Path]]]:
+        found: dict[str, list[tuple[str, str, Path]]] = {}
+        for case, kinds in files.items():
+            for kind, path in kinds.items():
+                if kind.startswith("ALERT"):
+                    found.setdefault(command_case(case), []).append((case, kind, path))
+        return found
+
+    made = alerts(ours)
+    matched: dict[tuple[str, str], Path] = {}
+    for behind, published in alerts(theirs).items():
+        candidates = [path for _, _, path in made.get(behind, ())]
+        wanted = {(case, kind): path for case, kind, path in published}
+        matched |= _match(wanted, candidates, keys)
+    return matched
 
 
 def is_wanted(case: str, only: Sequence[str]) -> bool:
@@ -100,9 +121,9 @@ def _safely(case: str, kind: str, made: Path | None, published: Path, pair: Pair
         return Verdict(case, kind, case.split("_")[0], DIFFERENT if made else MISSING, where=str(problem))
 
 
-def _match(published: Mapping[str, Path], made: list[Path], keys: KeyLookup) -> dict[str, Path]:
-    """Kind of each published alert → ours that is most like it, each of ours once."""
-    found: dict[str, Path] = {}
+def _match(published: Mapping[tuple[str, str], Path], made: list[Path], keys: KeyLookup) -> dict[tuple[str, str], Path]:
+    """Each published alert → ours that is most like it, each of ours once."""
+    found: dict[tuple[str, str], Path] = {}
     ranked = sorted(((_unlikeness(path, mine, keys), kind, n) for kind, path in published.items() for n, mine in enumerate(made)))
     taken: set[int] = set()
     for _, kind, number in ranked:

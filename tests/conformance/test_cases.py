@@ -63,7 +63,8 @@ def test_what_is_restored_is_noted(
     message = build_command(row, user=USER, user_counter=1002, device=device, acb_counter=5, parameters=facts, now_ms=0)
     published = finish_command(message, broker, recipient)
     tmp_path.joinpath(f"{template}_COMMAND_GBCS.HEX").write_text(published.hex())
-    (case,), without = list_cases(tmp_path, reference / "duis/templates")
+    listing = list_cases(tmp_path, reference / "duis/templates")
+    (case,), without = listing.cases, listing.no_request
     assert without == []
     assert case.home == facts
     assert produce(case, keys)["COMMAND"] == published

@@ -64,3 +64,32 @@ def test_a_difference_is_placed_and_decoded(reference: Path, messages: Path, tmp
     different = [entry for entry in listed if entry["kind"] == "COMMAND"]
     assert {entry["case"].split("_")[0] for entry in different} == {"GCS40a"}
     assert {entry["verdict"] for entry in different} == {"same shape"}
+
+
+def test_odd_files_are_named_and_do_not_stop_the_others(tmp_path: Path) -> None:
+    messages, requests, keys = tmp_path / "rtds" / "deep", tmp_path / "templates", tmp_path / "rtds" / "keystore"
+    for folder in (messages, requests, keys):
+        folder.mkdir(parents=True)
+    messages.joinpath("README.md").write_text("no message")
+    messages.joinpath("ODD1_1.5_SUCCESS_COMMAND.hex").write_text("not hexadecimal")
+    messages.joinpath("ODD2_1.5_SUCCESS_COMMAND.HEX").write_bytes(b"\xff\xfe")
+    messages.joinpath("ODD3_1.5_SUCCESS_RESPONSE.HEX").write_text("dd00")
+    messages.joinpath("NONE_1.5_SUCCESS_COMMAND.HEX").write_text("df00")
+    for name in ("ODD1", "ODD2", "ODD3"):
+        requests.joinpath(f"{name}_1.5_SUCCESS_REQUEST_DUIS.XML").write_text("<no request")
+    told = run("--rtds", tmp_path / "rtds", "--templates", requests)
+    assert told["cases"] == 0
+    assert told["without_request"] == ["NONE_1.5_SUCCESS"]
+    assert isinstance(told["not_produced"], dict)
+    assert set(told["not_produced"]) == {f"ODD{number}_1.5_SUCCESS" for number in (1, 2, 3)}
+
+
+@pytest.mark.reference
+def test_an_alert_whose_command_is_not_published_follows_from_the_request(reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for path in (reference / "gbcs/rtds/messages/1.6_ECS03").glob("*8F66*"):
+        folder.joinpath(path.name).write_bytes(path.read_bytes())
+    told = run("--rtds", folder, "--templates", reference / "duis/templates", "--keys", reference / "gbcs/rtds/keystore")
+    assert (told["cases"], told["no_request"]) == (1, 0)
+    assert told["alerts"] == told["alert_same_shape"] == told["alert_verified"] == 2
