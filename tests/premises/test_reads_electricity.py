@@ -363,3 +363,17 @@ def test_logs_of_credit_and_of_payments_towards_debt() -> None:
     since = "2026-01-05T00:00:00Z", ever[1]
     assert [entry["amount"] for entry in read(rig, "4.4.5", *since)["credits"]] == [700_000]
     assert [entry["amount"] for entry in read(rig, "4.4.4", *since)["debt_payments"]] == [800]
+
+
+def test_balances() -> None:
+    rig = Rig()
+    device = rig.state.devices[ESME]
+    assert read(rig, "4.18")["meter_balance"] == 0
+    store(device, "112 0-0:19.10.0.255 2", number(Tag.INT32, -4_000))
+    store(device, "112 0-0:19.10.1.255 2", number(Tag.INT32, 9))
+    assert read(rig, "4.18")["meter_balance"] == -4_000
+    says = read(rig, "4.3")
+    assert (says["meter_balance"], says["emergency_credit_balance"], says["payment_debt"]) == (-4_000, 9, 0)
+    rig.run(DAY_MS)
+    (entry,) = read(rig, "4.14", "2026-01-06T00:00:00Z", "2026-01-07T00:00:00Z")["prepayment_daily_log"]
+    assert entry["meter_balance"] == -4_000

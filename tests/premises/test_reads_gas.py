@@ -197,3 +197,15 @@ def test_the_same_key_opens_every_part_of_an_answer() -> None:
     assert [component.sequence for component in components] == list(range(24))
     assert read_result(answer.message)["encrypted"]
     assert len(read_result(answer.message, ReaderKeys(key(SUPPLIER, KA), key(GSME, KA).public_key()))["snapshots"]) == 12  # type: ignore[arg-type]
+
+
+def test_balances() -> None:
+    rig = Rig()
+    device = rig.state.devices[GSME]
+    for attribute, value in ((0x0001, -1_500), (0x0002, 200), (0x0231, 70)):
+        write_zcl(device, 0x0705, attribute, value)
+    says = read(rig, "4.3", eui=GPF)
+    assert (says["meter_balance"], says["emergency_credit_balance"], says["payment_debt"]) == (-1_500, 200, 70)
+    assert (says["accumulated_debt"], says["time_debt_1"], says["time_debt_2"]) == (0, 0, 0)
+    balance = read(rig, "4.18")
+    assert (balance["meter_balance"], balance["bill_to_date"]) == (-1_500, 0)
