@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs.dlms import decode_data
+from emulator.premises import accounts
 from emulator.premises.context import Context
 from emulator.premises.load_shape import DAY_MS, GAS
 from emulator.premises.metering import fitted_ms, memory_of, note, note_changes, used, value_at
@@ -39,16 +40,6 @@ TARIFFS = (
 )  # fmt: skip
 """Switching tables and prices: each change of one is a change of tariff."""
 
-BALANCES: Mapping[str, tuple[str, str]] = {
-    "meter": ("112 0-0:19.10.0.255 2", "0705 0001"),
-    "emergency_credit": ("112 0-0:19.10.1.255 2", "0705 0002"),
-    "accumulated_debt": ("112 0-0:19.10.2.255 2", "0705 0005"),
-    "time_debt_1": ("113 0-0:19.20.1.255 2", "0705 0211"),
-    "time_debt_2": ("113 0-0:19.20.2.255 2", "0705 0221"),
-    "payment_debt": ("113 0-0:19.20.3.255 2", "0705 0231"),
-}
-"""Credit and debt, and where an electricity and a gas meter keep them."""
-
 VOLTAGE_LIMITS: Mapping[str, str] = {"32": "71 0-0:17.0.3.255 4", "36": "71 0-0:17.0.4.255 4"}
 """Limits of the average voltage, by value group D of what counts the periods beyond them."""
 
@@ -56,8 +47,7 @@ VOLTAGE_PERIODS = tuple(f"7 1-0:{phase}.24.0.255 4" for phase in (32, 52, 72))
 """Over how long the voltages of the phases are averaged."""
 
 WATCHED = tuple(dict.fromkeys((
-    *GOVERNING, CALENDAR, *MODES, *TARIFFS, *(attribute for pair in BALANCES.values() for attribute in pair),
-    *VOLTAGE_LIMITS.values(), *VOLTAGE_PERIODS,
+    *GOVERNING, CALENDAR, *MODES, *TARIFFS, *VOLTAGE_LIMITS.values(), *VOLTAGE_PERIODS,
 )))  # fmt: skip
 """Attributes of which registers and logs need to know what they were."""
 
@@ -83,10 +73,9 @@ class Balances:
     payment_debt: int = 0
 
 
-def balances_at(device: DeviceState, at_ms: int) -> Balances:
-    """Credit and debt at an instant; 0 before they were ever changed."""
-    gas = device.device_type is DeviceType.GSME
-    return Balances(**{name: _number(value_at(device, pair[gas], at_ms), gas=gas) for name, pair in BALANCES.items()})
+def balances_at(context: Context, device: DeviceState, at_ms: int, now_ms: int) -> Balances:
+    """Credit and debt at an instant until now; 0 before they were ever changed."""
+    return Balances(*accounts.figures_at(context, device, at_ms, now_ms))
 
 
 def _number(value: str | None, *, gas: bool) -> int:

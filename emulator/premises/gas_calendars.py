@@ -66,7 +66,7 @@ def schedule_of(
     days: tuple[bytes, ...], weeks: tuple[bytes, ...], seasons: tuple[bytes, ...], special: tuple[bytes, ...], day: int
 ) -> Schedule:
     """What a calendar of these parts says of a day since 1970, as :func:`schedule` does."""
-    when = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
+    when = date_of(day)
     wanted = _special(special, when)
     if wanted is None:
         week = next((part[13:20] for part in weeks if part[12] == _season(seasons, when)), b"")
@@ -78,6 +78,11 @@ def schedule_of(
     if found and found[0][0]:
         found.insert(0, (0, found[-1][1]))
     return tuple(found)
+
+
+def date_of(day: int) -> date:
+    """The date of a day since 1970."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()
 
 
 def _special(special: Sequence[bytes], when: date) -> int | None:

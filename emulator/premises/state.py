@@ -226,6 +226,39 @@ class ChangedCredentials:
 
 
 @dataclass(slots=True)
+class Account:
+    """The money of a meter at one moment, in hundred-thousandths of the unit of currency; what follows is worked out."""
+
+    settled_ms: int
+    """Up to when charges have been taken, in simulated time."""
+    meter: int = 0
+    """Meter balance: credit left in prepayment mode; less all that was used, in the credit mode of an electricity meter."""
+    bill: int = 0
+    """What a gas meter in credit mode has charged since it was reset."""
+    carry: int = 0
+    """Thousandths that are not charged yet."""
+    emergency_credit: int = 0
+    """What is left of it."""
+    emergency_taken: bool = False
+    """Whether the customer has taken it and not paid it back."""
+    accumulated_debt: int = 0
+    debts: list[int] = field(default_factory=lambda: [0, 0, 0])
+    """Time debt 1 and 2, payment debt."""
+    blocks: dict[int, int] = field(default_factory=dict)
+    """What was used since the blocks were last started anew, by column of the block matrix; 0 for a gas meter."""
+    told: list[int] = field(default_factory=list)
+    """Alert codes of what is so and was reported."""
+    cut_off: bool = False
+    """Whether supply ended for want of credit."""
+    supplier: int = 0
+    """EUI of whose tokens were taken last."""
+    counters: list[int] = field(default_factory=list)
+    """Top-up counters of the tokens of this supplier that were taken, the newest of them."""
+    history: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    """Balances at midnights and at changes: simulated time; meter, emergency credit, accumulated debt, debts."""
+
+
+@dataclass(slots=True)
 class DeviceState:
     """A device of a home. What it runs and holds, its power and its place on the HAN are in the columns."""
 
@@ -262,6 +295,8 @@ class DeviceState:
     """What it does by itself at a time, by kind and subject."""
     loads: LoadMemory | None = None
     """None until an auxiliary controller was told something."""
+    account: Account | None = None
+    """None until something was done to the money of a meter."""
     meter: MeterMemory | None = None
     """None until something was done to a meter that its readings depend on."""
 

@@ -49,19 +49,21 @@ def switching_table(action: str, *actions: tuple[str, str]) -> Body:
 SPECIAL_DAYS: Body = {"SpecialDay": [{"Date": _any_year(12, 25), "ReferencedDayName": "2"}]}
 
 
-def electricity_prices(prices: tuple[int, ...] = (2121, 1000), standing: int = 20_000) -> Body:
-    """1.2.1: time-of-use prices per kWh and standing charge per day."""
+def electricity_prices(prices: tuple[int, ...] = (2121, 1000), standing: int = 20_000, scale: int = -5) -> Body:
+    """1.2.1: time-of-use prices per kWh, and standing charge per day with its scale."""
     return {
         "PriceElements": {
             "ElectricityPriceElements": {
-                "StandingCharge": str(standing), "StandingChargeScale": "-5", "PriceScale": "-5",
+                "StandingCharge": str(standing), "StandingChargeScale": str(scale), "PriceScale": "-5",
                 "TOUTariff": {"TOUPrice": [{"index": str(n), "text": str(price)} for n, price in enumerate(prices, 1)]},
             }
         }
     }  # fmt: skip
 
 
-def electricity_tariff(*actions: tuple[str, str], prices: tuple[int, ...] = (2121, 1000), standing: int = 20_000) -> Body:
+def electricity_tariff(
+    *actions: tuple[str, str], prices: tuple[int, ...] = (2121, 1000), standing: int = 20_000, scale: int = -5
+) -> Body:
     """1.1.1 for an electricity meter."""
     thresholds = [{"index": str(n), "BlockThreshold": [{"index": "1", "text": "4294967295"}]} for n in range(1, 9)]
     return {
@@ -69,7 +71,7 @@ def electricity_tariff(*actions: tuple[str, str], prices: tuple[int, ...] = (212
             "CurrencyUnits": "GBP", "SpecialDays": SPECIAL_DAYS, "ThresholdMatrix": {"Thresholds": thresholds},
             "SwitchingTable": switching_table("TOUTariffAction", *(actions or (("00:00", "1"), ("07:00", "2")))),
         },
-        **electricity_prices(prices, standing),
+        **electricity_prices(prices, standing, scale),
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from emulator.premises.gas_calendars import TARIFF
 from emulator.premises.gas_calendars import key as calendar_key
 from emulator.premises.load_shape import DAY_MS, GAS
 from emulator.premises.objects import write_zcl
+from emulator.premises.state import Account
 from tests.premises.homes import GPF, GSME, HOUR_MS, KA, NETWORK_OPERATOR, SUPPLIER, Rig, key
 
 EVER = "2001-01-01T00:00:00Z", "2030-01-01T00:00:00Z"
@@ -91,7 +92,7 @@ def test_a_change_of_mode_and_of_tariff_is_a_snapshot_with_its_cause() -> None:
     read(rig, "4.1.1")
     rig.run(DAY_MS)
     write_zcl(device, 0x0700, 0x0410, 25)
-    write_zcl(device, 0x0705, 0x0001, -17)
+    device.account = Account(rig.now_ms, meter=-17, history=[(rig.now_ms, (-17, 0, 0, 0, 0, 0))])
     read(rig, "4.1.1")
     says = read(rig, "4.4.2", *EVER)
     assert [entry["cause"] for entry in says["snapshots"]] == [0x2000, 0x08]

@@ -24,7 +24,9 @@ from emulator.premises.actions import (
 from emulator.premises.answers import DlmsDated, DlmsHandlers, ZclDated, ZclHandlers
 from emulator.premises.timers import Run
 
-DLMS: DlmsHandlers = {**clock.DLMS, **hub_log.DLMS, **registers.DLMS, **supply.DLMS, **loads.DLMS, **load_limit.DLMS}
+DLMS: DlmsHandlers = {
+    **clock.DLMS, **hub_log.DLMS, **registers.DLMS, **supply.DLMS, **loads.DLMS, **load_limit.DLMS, **prepayment.DLMS,
+}  # fmt: skip
 """Every set or action that does more than store."""
 
 DLMS_DATED: Mapping[str, DlmsDated] = {
@@ -38,5 +40,5 @@ ZCL: ZclHandlers = {**supply.ZCL, **calendars.ZCL, **prices.ZCL, **gas_credit.ZC
 ZCL_DATED: Mapping[tuple[int, int, int], ZclDated] = {**calendars.ZCL_DATED, **prices.ZCL_DATED, **gas_credit.ZCL_DATED}
 """Every ZCL command that can be dated."""
 
-TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS}
+TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS, **prepayment.TIMERS}
 """Everything that devices do by themselves at a time."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from emulator.domain.errors import Malformed
 from emulator.gbcs.gbz import NOT_FOUND
 from emulator.gbcs.times import CANCEL, read_utc_time
-from emulator.premises.actions.dating import CALENDARS, CLIENT_TO_SERVER, REPLY, SERVER_TO_CLIENT, at_date, numbers
+from emulator.premises.actions.dating import CALENDARS, CLIENT_TO_SERVER, REPLY, SERVER_TO_CLIENT, at_date, charging, numbers
 from emulator.premises.answers import ZclAnswer, ZclCall, ZclDated, ZclHandlers, ZclReply
 from emulator.premises.context import Context
 from emulator.premises.gas_calendars import (
@@ -36,6 +36,7 @@ def _publish(call: ZclCall) -> ZclAnswer:
     return at_date(call, start, _begin, f"calendar {type_}")
 
 
+@charging
 def _begin(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
     """A calendar comes into force: those before it are forgotten, those that wait stay."""
     type_ = numbers(change.payload, _U32, _U32, _U32, _TIME, _ENUM)[0][4]
@@ -73,6 +74,7 @@ def _publish_special_days(call: ZclCall) -> ZclAnswer:
     return at_date(call, start, _begin_special_days, f"calendar {type_}")
 
 
+@charging
 def _begin_special_days(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
     type_ = numbers(change.payload, _U32, _U32, _U32, _TIME, _ENUM)[0][4]
     device.attributes[key(type_, "special days")] = change.payload.hex()

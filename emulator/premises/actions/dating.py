@@ -6,6 +6,9 @@ from emulator.gbcs.times import read_utc_time
 from emulator.gbcs.usecases import Format
 from emulator.premises import dated
 from emulator.premises.answers import ZclAnswer, ZclCall, ZclDated
+from emulator.premises.context import Context
+from emulator.premises.credit import changing
+from emulator.premises.state import DatedChange, DeviceState
 
 CLIENT_TO_SERVER, SERVER_TO_CLIENT = 0x01, 0x09
 """Frame controls of cluster commands by direction (gbcs.md 7)."""
@@ -42,3 +45,13 @@ def at_date(call: ZclCall, utc_time: int, run: ZclDated, part: str = "") -> ZclA
     if change is not None:
         run(call.context, call.device, change, call.now_ms)
     return ZclAnswer()
+
+
+def charging(run: ZclDated) -> ZclDated:
+    """What changes the terms on which a meter charges: all charges until then are taken first."""
+
+    def changed(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
+        with changing(context, device, now_ms):
+            run(context, device, change, now_ms)
+
+    return changed

@@ -7,18 +7,19 @@ from emulator.domain.errors import Malformed
 from emulator.gbcs.gbz import NOT_FOUND, OCTET_STRING, encode_zcl, read_zcl
 from emulator.gbcs.octets import Reader
 from emulator.gbcs.times import utc_time
-from emulator.premises.actions.dating import CLIENT_TO_SERVER, REPLY, SERVER_TO_CLIENT, at_date, numbers
+from emulator.premises.accounts import at_present
+from emulator.premises.actions.dating import CLIENT_TO_SERVER, REPLY, SERVER_TO_CLIENT, at_date, charging, numbers
 from emulator.premises.answers import ZclAnswer, ZclCall, ZclDated, ZclHandlers, ZclReply
 from emulator.premises.context import Context
-from emulator.premises.gas_calendars import TARIFF as SWITCHING_TABLE
-from emulator.premises.gas_calendars import schedule
 from emulator.premises.objects import mirrored, write_zcl
 from emulator.premises.objects import read_zcl as value_of
 from emulator.premises.state import DatedChange, DeviceState
+from emulator.premises.switching import PRIMARY
+from emulator.premises.terms import gas_price, is_by_block, rate_at, terms_of
 
 PRICES = 0x0700
 PRICE, TARIFF, PRICE_MATRIX, BLOCK_THRESHOLDS = 0x00, 0x04, 0x05, 0x06
-DAY_MS, DAY_MINUTES = 86_400_000, 1_440
+DAY_MINUTES = 1_440
 """How long a price holds as the meter says it (test messages GCS21f)."""
 
 BLOCKS, TIERS, THRESHOLDS = 4, 4, 3
@@ -47,8 +48,10 @@ def _publish_tariff(call: ZclCall) -> ZclAnswer:
     return at_date(call, numbers(call.request.payload, *_TARIFF_HEAD)[0][3], _set_tariff)
 
 
+@charging
 def _set_tariff(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
-    _, rest = numbers(change.payload, *_TARIFF_HEAD)
+    head, rest = numbers(change.payload, *_TARIFF_HEAD)
+    device.attributes[SCHEME] = f"{head[-1]:02X}"
     reader = Reader(rest)
     read_zcl(reader, OCTET_STRING)
     for type_, attribute in _TARIFF_TAIL.values():
@@ -56,6 +59,9 @@ def _set_tariff(context: Context, device: DeviceState, change: DatedChange, now_
         if attribute is not None and isinstance(value, int):
             write_zcl(device, PRICES, attribute, value)
 
+
+SCHEME = "0700 scheme"
+"""Where the type and charging scheme of the tariff are kept, which no attribute in use says."""
 
 _MATRIX_HEAD = (_U32, _U32, _TIME, _U32, _U8, _U8, _BITS)
 """Provider, event, start, tariff, command index and total, sub-payload control."""
@@ -65,6 +71,7 @@ def _publish_matrix(call: ZclCall) -> ZclAnswer:
     return at_date(call, numbers(call.request.payload, *_MATRIX_HEAD)[0][2], _set_prices)
 
 
+@charging
 def _set_prices(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
     head, rest = numbers(change.payload, *_MATRIX_HEAD)
     by_tier = bool(head[-1])
@@ -82,12 +89,15 @@ def _publish_thresholds(call: ZclCall) -> ZclAnswer:
     return at_date(call, numbers(call.request.payload, *_MATRIX_HEAD)[0][2], _set_thresholds)
 
 
+@charging
 def _set_thresholds(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
     (*_, count), rest = numbers(change.payload, *_MATRIX_HEAD, _U8)
     if count & 0x0F > THRESHOLDS:
         raise Malformed(f"{count & 0x0F} thresholds", where="block thresholds", expected=f"at most {THRESHOLDS}")
     for place, threshold in enumerate(numbers(rest, *[_U48] * (count & 0x0F))[0]):
         write_zcl(device, PRICES, 0x0100 + place, threshold)
+    if device.account is not None:
+        device.account.blocks.clear()
 
 
 def _get_price(call: ZclCall) -> ZclAnswer:
@@ -96,21 +106,15 @@ def _get_price(call: ZclCall) -> ZclAnswer:
     currency = None if subject is None else value_of(call.context, subject, PRICES, 0x0616, call.now_ms)
     if subject is None or currency is None:
         return ZclAnswer(NOT_FOUND)
-    tier = _tier(subject, call.now_ms)
-    price = value_of(call.context, subject, PRICES, 0x0400 + 16 * tier, call.now_ms)
+    at_ms, terms = call.now_ms + subject.clock_offset_ms, terms_of(subject)
+    tier = 1 if is_by_block(terms) else rate_at(subject, terms, PRIMARY, at_ms)
+    price = gas_price(subject, at_present(call.context, subject, call.now_ms), at_ms)
     now = utc_time(call.now_ms + call.device.clock_offset_ms)
     fields = (
         (_U32, 0), (_U8, 0), (_U32, now), (_TIME, now), (_ENUM, 1), (_U16, currency.value), (_BITS, 0x50 | tier),
-        (_BITS, TIERS << 4 | tier), (_TIME, 0), (_U16, DAY_MINUTES), (_U32, 0 if price is None else price.value),
+        (_BITS, TIERS << 4 | tier), (_TIME, 0), (_U16, DAY_MINUTES), (_U32, price),
     )  # fmt: skip
     return ZclAnswer(replies=(ZclReply(REPLY, PRICE, b"".join(encode_zcl(type_, value) for type_, value in fields)),))
-
-
-def _tier(device: DeviceState, now_ms: int) -> int:
-    """The tier of the time of day, by the switching table; 1 where it says nothing."""
-    day, of_day = divmod(now_ms + device.clock_offset_ms, DAY_MS)
-    begun = [tier for from_ms, tier in schedule(device, SWITCHING_TABLE, day) if from_ms <= of_day]
-    return begun[-1] if begun and 1 <= begun[-1] <= TIERS else 1
 
 
 ZCL: ZclHandlers = {

@@ -118,7 +118,7 @@ def _registers(call: ZclCall, meter: DeviceState, at_ms: int) -> bytes:
 
 def _balances(call: ZclCall, meter: DeviceState, at_ms: int) -> bytes:
     """Accumulated debt, debts by their numbers, emergency credit, balance; the last two signed (decrypted.json GCS15b)."""
-    held = billing.balances_at(meter, at_ms)
+    held = billing.balances_at(call.context, meter, at_ms, call.now_ms)
     debts = held.time_debt_1, held.time_debt_2, held.payment_debt
     parts = [
         _field(_UINT8, _BALANCES), _field(_INT32, held.accumulated_debt), *(_field(_UINT32, max(0, debt)) for debt in debts),

@@ -1,6 +1,7 @@
 """Tariffs, prices and payment modes: what becomes active when their activation times say so.
 
 Which attribute stands for the activation of which other is of usecase_spec.json (ECS01a, ECS01c, ECS03) and the published alerts.
+Whatever is charged by is changed only after all charges until then were taken.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from emulator.gbcs import dlms
 from emulator.gbcs.dlms import Tag
 from emulator.premises.answers import DlmsDated
 from emulator.premises.context import Context
+from emulator.premises.credit import changing
 from emulator.premises.readings import members, store, stored
 from emulator.premises.state import DatedChange, DeviceState
 
@@ -20,34 +22,49 @@ ACTIVE = 2
 
 
 def moving(*pairs: tuple[str, str]) -> DlmsDated:
-    """What makes attributes of other objects active: pairs of where a value was set and where it becomes active."""
+    """What makes attributes active: pairs of where a value was set and where it becomes active."""
 
     def run(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
-        for source, target in pairs:
-            value = stored(device, source)
-            if value is not None:
-                store(device, target, value)
+        with changing(context, device, now_ms):
+            move(device, pairs)
 
     return run
+
+
+def move(device: DeviceState, pairs: Iterable[tuple[str, str]]) -> None:
+    """Make values active; those never set stay as they are."""
+    for source, target in pairs:
+        value = stored(device, source)
+        if value is not None:
+            store(device, target, value)
 
 
 def _change_account(context: Context, device: DeviceState, change: DatedChange, now_ms: int) -> None:
     """The next account becomes the one in force, whose status is then active."""
     following = stored(device, f"{NEXT_ACCOUNT} 2")
-    if following is not None:
-        mode, _ = members(following, 2)
-        store(device, f"{ACCOUNT} 2", dlms.structure(mode, dlms.number(Tag.ENUM, ACTIVE)))
-    moving((f"{NEXT_ACCOUNT} 11", f"{ACCOUNT} 11"))(context, device, change, now_ms)
+    with changing(context, device, now_ms):
+        if following is not None:
+            mode, _ = members(following, 2)
+            store(device, f"{ACCOUNT} 2", dlms.structure(mode, dlms.number(Tag.ENUM, ACTIVE)))
+        move(device, [(f"{NEXT_ACCOUNT} 11", f"{ACCOUNT} 11")])
 
 
-def _by_object(source: str, target: str, numbers: Iterable[int]) -> Iterable[tuple[str, str]]:
-    return ((source.format(number), target.format(number)) for number in numbers)
+def _within(named: str, *pairs: tuple[int, int]) -> DlmsDated:
+    """Passive attributes of an object that become active ones of the same."""
+    return moving(*((f"{named} {passive}", f"{named} {active}") for passive, active in pairs))
 
+
+THRESHOLDS = tuple((f"21 0-0:16.1.{number}.255 2", f"21 0-0:16.0.{number}.255 2") for number in range(11, 19))
+CALENDARS = tuple(f"20 0-0:13.0.{element}.255" for element in (0, 1))
+CHARGES = tuple(f"113 0-0:19.20.{charge}.255" for charge in (0, 4, 5))
+"""Prices, standing charge, prices of the second element."""
 
 DLMS_DATED: Mapping[str, DlmsDated] = {
+    **{f"{named} 10": _within(named, (7, 3), (8, 4), (9, 5)) for named in CALENDARS},
+    **{f"{named} 7": _within(named, (6, 5)) for named in CHARGES},
     "9000 0-0:94.44.128.29 6": moving(("11 0-1:11.0.0.255 2", "11 0-0:11.0.0.255 2")),
     "9000 0-0:94.44.128.30 6": moving(("11 0-1:11.0.1.255 2", "11 0-0:11.0.1.255 2")),
-    "9000 0-0:63.1.1.255 6": moving(*_by_object("21 0-0:16.1.{}.255 2", "21 0-0:16.0.{}.255 2", range(11, 19))),
+    "9000 0-0:63.1.1.255 6": moving(*THRESHOLDS),
     f"{NEXT_ACCOUNT} 13": _change_account,
 }
-"""Special days of either element, thresholds of blocks, and the account."""
+"""Switching tables, prices, special days of either element, thresholds of blocks, and the account."""

@@ -141,7 +141,7 @@ def balance_row(reading: Reading, at_ms: int) -> tuple[Data, ...]:
 
 def _balances(reading: Reading, at_ms: int) -> tuple[Data, ...]:
     """In the order of the logs: emergency credit, meter balance, debts (usecase_spec.json ECS20b, ECS21b)."""
-    held = billing.balances_at(reading.device, at_ms)
+    held = billing.balances_at(reading.context, reading.device, at_ms, reading.now_ms)
     values = (held.emergency_credit, held.meter, held.payment_debt, held.time_debt_1, held.time_debt_2, held.accumulated_debt)
     return tuple(dlms.number(Tag.INT32, value) for value in values)
 
@@ -191,7 +191,7 @@ def _debt_payments(reading: Reading) -> Data:
 
 def _prepayment_balances(reading: Reading) -> Data:
     """ECS19 has an order of its own."""
-    held = billing.balances_at(reading.device, reading.now_ms)
+    held = billing.balances_at(reading.context, reading.device, reading.now_ms, reading.now_ms)
     values = (held.meter, held.emergency_credit, held.accumulated_debt, held.time_debt_1, held.time_debt_2, held.payment_debt)
     return dlms.structure(*(dlms.number(Tag.INT32, value) for value in values))
 

@@ -1,0 +1,35 @@
+"""Rules of balances: what a meter has charged, what credit there is, what is owed."""
+
+from collections.abc import Mapping
+from operator import itemgetter
+
+from emulator.premises.accounts import at_present, figures
+from emulator.premises.readings import Reading, Rule
+from emulator.premises.state import Account
+
+METER, EMERGENCY_CREDIT, ACCUMULATED_DEBT, TIME_DEBT_1, TIME_DEBT_2, PAYMENT_DEBT = range(6)
+
+
+def _figure(place: int) -> Rule:
+    """A balance as it is now."""
+    return lambda reading: itemgetter(place)(figures(_account(reading)))
+
+
+def _owed(place: int) -> Rule:
+    """A debt, where the attribute has no sign."""
+    return lambda reading: max(0, itemgetter(place)(figures(_account(reading))))
+
+
+def _account(reading: Reading) -> Account:
+    return at_present(reading.context, reading.device, reading.now_ms)
+
+
+RULES: Mapping[str, Rule] = {
+    "meter_balance": _figure(METER),
+    "emergency_credit_balance": _figure(EMERGENCY_CREDIT),
+    "accumulated_debt": _figure(ACCUMULATED_DEBT),
+    "time_debt_1": _owed(TIME_DEBT_1),
+    "time_debt_2": _owed(TIME_DEBT_2),
+    "payment_debt": _owed(PAYMENT_DEBT),
+    "gas_bill": lambda reading: max(0, _account(reading).bill),
+}
