@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from docs.coverage import coverage_page  # noqa: E402
 from emulator.campaigns.reference import campaign_page  # noqa: E402
 from emulator.cli.main import application  # noqa: E402
 from emulator.csp.pools import CHANGEABLE, default_pools  # noqa: E402
@@ -28,14 +29,13 @@ from emulator.csp.regions import CspSettings, default_technologies  # noqa: E402
 from emulator.domain import tables  # noqa: E402
 from emulator.domain.vocabulary import DeviceType  # noqa: E402
 from emulator.dsp import job_states  # noqa: E402
-from emulator.dsp.dsp import NON_DEVICE_SERVICES  # noqa: E402
 from emulator.dsp.releases import DELIVERY_REPORTS, FEATURES  # noqa: E402
 from emulator.dsp.settings import DspSettings  # noqa: E402
 from emulator.estate.declaration import _Estate as DeclaredEstate  # noqa: E402
 from emulator.estate.mistakes import _expected as explained  # noqa: E402
 from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration, RegistrationRule  # noqa: E402
 from emulator.fanout import phases  # noqa: E402
-from emulator.gbcs.usecases import all_routes, all_use_cases  # noqa: E402
+from emulator.gbcs.usecases import all_use_cases  # noqa: E402
 from emulator.premises.profiles import device_kinds, hub_variants  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
 from emulator.reports.registry import REPORTS  # noqa: E402
@@ -79,54 +79,8 @@ def request_elements() -> set[str]:
 
 
 def coverage() -> str:
-    """Which Service Reference Variants are carried out, and for which devices."""
-    declared = request_elements()
-    routed: dict[str, set[DeviceType]] = {}
-    written: dict[str, set[DeviceType]] = {}
-    for route in all_routes():
-        (routed if route.use_case.carried_out else written).setdefault(route.variant, set()).add(route.device_type)
-    rows, carried_out, accepted = [], 0, 0
-    for row in tables.service_reference_variants().values():
-        devices = [kind for kind in DeviceType if kind in routed.get(row.srv, ())]
-        in_schema = row.body_element in declared
-        answered = "yes" if row.srv in NON_DEVICE_SERVICES else ""
-        state = (answered if row.non_device else " ".join(devices)) if in_schema else ""
-        carried_out += bool(state)
-        accepted += in_schema
-        rows.append(
-            (
-                row.srv,
-                f"`{row.body_element}`",
-                " ".join(row.roles) or "none",
-                "critical" if row.critical else "",
-                " ".join(map(str, row.command_variants)),
-                "DCC" if row.non_device else " ".join(row.device_types),
-                row.future_dated.value.replace("_", " "),
-                "yes" if in_schema else "",
-                state or "no",
-                " ".join(kind for kind in DeviceType if kind in written.get(row.srv, set()) - routed.get(row.srv, set())),
-            )
-        )
-    text = f"""# Coverage
-
-Of the {len(rows)} Service Reference Variants of DUIS V5.4, the schema of this version takes {accepted} and the emulator carries
-out {carried_out}. A request that the schema does not know is refused with HTTP 400; one that it knows and the emulator
-does not carry out gets the code of the check `service_not_emulated` ([check codes](check-codes.md)).
-
-What is carried out can also be had for [local delivery](../how-to/local-delivery.md) (Command Variants 2, 3, 6 and 7).
-
-*In schema*: the request element is declared in `xsd/`. *Carried out*: `yes` for what the DCC answers itself, otherwise the types
-of device that act on the message. *Written only*: the types of device for which the table has the Command and which do not act on
-it yet; Transform gives the Pre-Command of a critical one, and sending it is refused with `service_not_emulated`.
-
-"""
-    return text + table(
-        (
-            *("SRV", "Body element", "Roles", "", "Command Variants", "Sent to"),
-            *("Future dated by", "In schema", "Carried out", "Written only"),
-        ),
-        rows,
-    )
+    """Which Service Reference Variants are carried out, and for which devices and use cases."""
+    return coverage_page(request_elements(), table)
 
 
 def response_codes() -> str:

@@ -12,7 +12,7 @@ from emulator.conformance.cases import Case, as_document, from_document, list_ca
 from emulator.conformance.compare import Verdict, compare_folders, is_wanted
 from emulator.conformance.keys import FolderKeys
 from emulator.conformance.produce import produce_all, reasons_in
-from emulator.conformance.reports import html, junit, summary
+from emulator.conformance.reports import figures, html, junit, summary
 from emulator.domain.errors import Malformed
 
 application = typer.Typer(help="Compare with published test messages: list cases, produce messages, compare.")
@@ -24,6 +24,9 @@ Only = Annotated[
     list[str] | None, typer.Option(help="Only this use case or case, such as `ECS17b`; may be repeated.", show_default=False)
 ]
 Junit = Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report here.", show_default=False)]
+Figures = Annotated[
+    Path | None, typer.Option("--figures", help="Write counts per message code here (docs/conformance.json).", show_default=False)
+]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page here.", show_default=False)]
 
 
@@ -38,6 +41,7 @@ def all_steps(
     only: Only = None,
     junit_report: Junit = None,
     html_report: Html = None,
+    figures_file: Figures = None,
     json_output: JsonFlag = False,
 ) -> None:
     """Compare with published test messages: without a step, take all three.
@@ -56,6 +60,9 @@ def all_steps(
         failed = produce_all(wanted, FolderKeys(keystore), folder, among=listing.cases)
         verdicts = compare_folders(folder, rtds, keystore, failed.reasons, only or ())
     _write(verdicts, junit_report, html_report)
+    if figures_file is not None:
+        rows = (f" {json.dumps(code)}: {json.dumps(row)}" for code, row in figures(verdicts).items())
+        figures_file.write_text("{\n" + ",\n".join(rows) + "\n}\n")
     failed.not_produced |= {case: why for case, why in listing.unreadable.items() if is_wanted(case, only or ())}
     without = [case for case in listing.no_request if is_wanted(case, only or ())]
     _show_all(summary(verdicts, len(wanted), without, failed), json_output)

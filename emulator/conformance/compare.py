@@ -31,6 +31,8 @@ class Verdict:
     """``PRECOMMAND``, ``COMMAND``, ``RESPONSE`` or ``ALERT``, with what the published name adds."""
     use_case: str
     verdict: str
+    code: int | None = None
+    """Message code of the published message; None where that cannot be read."""
     octet: int | None = None
     """The first octet that differs, from 0."""
     where: str = ""
@@ -99,19 +101,21 @@ def compare(case: str, kind: str, made: Path | None, published: Path, pair: Pair
     """Compare one message; ``made`` is None where nothing was produced."""
     keys, own_keys = pair
     family, expected = case.split("_")[0], octets_in(published)
+    theirs = decode_message(expected)
+    code = theirs.message_code
     if made is None:
-        return Verdict(case, kind, family, MISSING, where=why)
-    theirs, own = decode_message(expected), octets_in(made)
+        return Verdict(case, kind, family, MISSING, code, where=why)
+    own = octets_in(made)
     mine = decode_message(own)
     verified = _verified(explain(own, own_keys))
     again = _with_signature(mine, theirs, keys)
     octets = again.encode()
     if octets == expected:
-        return Verdict(case, kind, family, IDENTICAL, verified=verified)
+        return Verdict(case, kind, family, IDENTICAL, code, verified=verified)
     at = next((n for n, (a, b) in enumerate(zip(octets, expected, strict=False)) if a != b), min(len(octets), len(expected)))
     where = difference(mine, theirs, keys) or ""
     verdict = DIFFERENT if where else SAME_SHAPE
-    return Verdict(case, kind, family, verdict, at, where, verified, explain(expected, keys), explain(own, own_keys))
+    return Verdict(case, kind, family, verdict, code, at, where, verified, explain(expected, keys), explain(own, own_keys))
 
 
 def _safely(case: str, kind: str, made: Path | None, published: Path, pair: Pair, why: str) -> Verdict:

@@ -48,6 +48,21 @@ def by_use_case(verdicts: Sequence[Verdict]) -> dict[str, dict[str, str]]:
     return told
 
 
+def figures(verdicts: Sequence[Verdict]) -> dict[str, dict[str, object]]:
+    """Message code → how many of each kind of message are as they should be, and which are not: figures of our own only."""
+    told: dict[str, dict[str, object]] = {}
+    for code in sorted({each.code for each in verdicts if each.code is not None}):
+        of_code = [each for each in verdicts if each.code == code]
+        row: dict[str, object] = {"use_cases": sorted({each.use_case for each in of_code})}
+        for kind, wanted in (("precommand", (IDENTICAL,)), ("command", (IDENTICAL,)), ("response", _LIKE), ("alert", _LIKE)):
+            found = [each for each in of_code if each.kind.lower().startswith(kind)]
+            if found:
+                row[kind] = [_count(found, *wanted), len(found)]
+                row[f"{kind}_differs"] = sorted({each.case for each in found if each.verdict not in wanted})
+        told[f"{code:04X}"] = row
+    return told
+
+
 def junit(verdicts: Sequence[Verdict]) -> str:
     """A JUnit report: one test case per message; what was not produced is skipped."""
     lines = []
