@@ -437,6 +437,8 @@ class Views:
             return [_wait("its date", transaction.due_ms)]
         if transaction.state is TransactionState.ACCEPTED_BY_DEVICE:
             return [_wait("its date on the device", transaction.due_ms), *self._waits_of_device(transaction.device)]
+        if transaction.state is TransactionState.WAITING:
+            return [_wait(f"{transaction.request.preceding_request_id}, which is before it", transaction.until_ms)]
         if transaction.state is TransactionState.HANDED_OUT:
             return [_wait("its delivery by the user, who may return the Response")]
         if transaction.state is not TransactionState.SENT:

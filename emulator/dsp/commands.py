@@ -14,7 +14,7 @@ from emulator.dsp.context import Context
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
 from emulator.dsp.retention import finish, keep_pre_command
 from emulator.dsp.state import InventoryEntry, PreCommand, Transaction, TransactionState
-from emulator.dsp.transactions import answer, fail, hand_out, hold, open_transaction, release, transmit
+from emulator.dsp.transactions import answer, fail, hand_out, hold, open_transaction, release, transmit, wait
 from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
 from emulator.gbcs.message import GbcsMessage, decode_message
@@ -154,13 +154,17 @@ def _not_carried_out(context: Context, case: Case, use_case: UseCase) -> Refusal
     return _refusal(context, case, "service_not_emulated", detail)
 
 
-def send(context: Context, case: Case) -> Outcome:
-    """Command Variants 1 to 3: build the whole Command; send it, at once or when it comes due, or hand it out."""
+def send(context: Context, case: Case, waits: bool = False) -> Outcome:
+    """Command Variants 1 to 3: build the whole Command; send it, at once or when it comes due, or hand it out. It ``waits`` for
+    another in its sequence."""
     built = _build(context, case)
     if isinstance(built, Refusal):
         return built
     if refusal := _not_carried_out(context, case, built.use_case):
         return refusal
+    if waits:
+        wait(context, case)
+        return None
     if case.row.future_dated is FutureDated.DSP and case.execution_ms is not None:
         hold(context, case)
         return None
@@ -215,16 +219,32 @@ def send_due(context: Context, transaction: Transaction) -> None:
     request = transaction.request
     case = Case(WebService.SEND_COMMAND, request, context.now_ms, service_reference_variants()[request.service_reference_variant])
     refusal = pass_gate(context, case, DUE_CHECKS)
-    built = refusal or _build(context, case)
-    if isinstance(built, Refusal):
+    outcome: Outcome = refusal or _send_now(context, case, transaction)
+    if isinstance(outcome, Refusal):
         finish(context, transaction, TransactionState.FAILED)
-        fail(context, transaction, built.code, "access_refused_when_due" if refusal else "command_not_delivered")
-        return
-    _dispatch(context, case, transaction, built)
+        fail(context, transaction, outcome.code, "access_refused_when_due" if refusal else "command_not_delivered")
+    elif outcome is not None:
+        answer(context, transaction, context.codes.code("done"), outcome)
 
 
-def send_signed(context: Context, case: Case) -> Outcome:
-    """Command Variants 5 to 7: the Signed Pre-Command must be the one handed out, signed by the user."""
+def _send_now(context: Context, case: Case, transaction: Transaction) -> Outcome:
+    if not case.signed:
+        built = _build(context, case)
+        return built if isinstance(built, Refusal) else _dispatch(context, case, transaction, built)
+    message = decode_message(base64.b64decode(case.request.body.required("GBCSPayload")))
+    device_key = context.keys.device_key_agreement(case.target.eui)
+    if device_key is None:
+        return _without_certificate(context, case)
+    return _let_go(context, case.target, transaction, message, device_key)
+
+
+def _without_certificate(context: Context, case: Case) -> Refusal:
+    return _refusal(context, case, "device_certificate", f"no certificate in use is known for {format_eui(case.target.eui)}")
+
+
+def send_signed(context: Context, case: Case, waits: bool = False) -> Outcome:
+    """Command Variants 5 to 7: the Signed Pre-Command must be the one handed out, signed by the user. It ``waits`` for another in
+    its sequence."""
     request_id = case.request.request_id
     key = (request_id.originator, request_id.target, request_id.counter)
     known = context.state.pre_commands.get(key)
@@ -251,7 +271,10 @@ def send_signed(context: Context, case: Case) -> Outcome:
         return refusal
     device_key = context.keys.device_key_agreement(case.target.eui)
     if device_key is None:
-        return _refusal(context, case, "device_certificate", f"no certificate in use is known for {format_eui(case.target.eui)}")
+        return _without_certificate(context, case)
     del context.state.pre_commands[key]
+    if waits:
+        wait(context, case, transformed=known.body)
+        return None
     transaction = open_transaction(context, case, TransactionState.SENT, transformed=known.body)
     return _let_go(context, case.target, transaction, message, device_key)

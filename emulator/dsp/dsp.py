@@ -20,6 +20,7 @@ from emulator.dsp import (
     notification,
     outages,
     schedules,
+    sequences,
     transactions,
     upstream,
 )
@@ -148,6 +149,9 @@ class Dsp:
 
     def _perform(self, case: Case) -> Outcome:
         context, row = self.context, case.row
+        waits = sequences.waits(context, case)
+        if isinstance(waits, Refusal):
+            return waits
         if row.non_device:
             service = NON_DEVICE_SERVICES.get(row.srv)
             if service is None:
@@ -159,12 +163,12 @@ class Dsp:
             return service(context, case)
         variant = case.request.command_variant
         if variant in SIGNED_PRE_COMMAND_VARIANTS:
-            return commands.send_signed(context, case)
+            return commands.send_signed(context, case, waits)
         check = SERVICE_CHECKS.get(row.srv)
         refusal = check(context, case) if check is not None else None
         if refusal is not None:
             return refusal
-        return commands.transform(context, case) if variant == 4 else commands.send(context, case)
+        return commands.transform(context, case) if variant == 4 else commands.send(context, case, waits)
 
     def _accepted(self, case: Case) -> str:
         """The code of a request that is taken and has nothing to say yet."""
@@ -273,6 +277,8 @@ _HANDLERS: Mapping[str, Callable[..., None]] = {
     "dsp.timeout": transactions.timed_out,
     "dsp.execution_overdue": transactions.execution_overdue,
     "dsp.due": commands.send_held,
+    "dsp.sequence": sequences.ended,
+    "dsp.sequence_overdue": sequences.overdue,
     "dsp.schedule_due": schedules.run_due,
     "dsp.device_log_window": lifecycle.device_log_window_ended,
 }

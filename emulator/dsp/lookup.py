@@ -31,6 +31,8 @@ class Lookup:
         self._at_address: Index = {}
         self._held: Index = {}
         self._schedules: Index = {}
+        self._sequenced: dict[str, int] = {}
+        self._followers: Index = {}
         self._jobs: dict[int, tuple[int, ...]] = {}
         """Oldest first. Tuples, because fifty thousand new sets would keep the garbage collector busy for half an answer."""
         self._users: dict[str, list[User]] = {}
@@ -45,8 +47,9 @@ class Lookup:
         for user in sorted(state.users.values(), key=lambda user: user.eui):
             self._users.setdefault(user.party, []).append(user)
         for transaction in state.transactions.values():
-            if transaction.state is TransactionState.HELD:
+            if transaction.state in (TransactionState.HELD, TransactionState.WAITING):
                 self.add_held(transaction)
+            self.add_sequenced(transaction)
         for schedule in state.schedules.values():
             _put(self._schedules, schedule.device, schedule.number)
         for job in state.jobs.values():
@@ -137,16 +140,41 @@ class Lookup:
     # What waits
 
     def held(self, device: int) -> list[Transaction]:
-        """Requests to a device that the DSP holds until their date, oldest first."""
+        """Requests to a device that the DSP holds until their date or for their sequence, oldest first."""
         return [self._state.transactions[key] for key in sorted(self._held.get(device, ()))]
 
     def add_held(self, transaction: Transaction) -> None:
         """A request is held from now on."""
         _put(self._held, transaction.device, transaction.key)
+        if transaction.state is TransactionState.WAITING:
+            _put(self._followers, _preceding(transaction), transaction.key)
 
     def drop_held(self, transaction: Transaction) -> None:
         """A request is held no longer."""
         _take(self._held, transaction.device, transaction.key)
+        _take(self._followers, _preceding(transaction), transaction.key)
+
+    def add_sequenced(self, transaction: Transaction) -> None:
+        """A request may stand in a sequence."""
+        if transaction.sequenced:
+            self._sequenced[str(transaction.request.request_id).lower()] = transaction.key
+
+    def drop_sequenced(self, transaction: Transaction) -> None:
+        """A request is forgotten."""
+        if (
+            transaction.sequenced
+            and self._sequenced.get(request_id := str(transaction.request.request_id).lower()) == transaction.key
+        ):
+            del self._sequenced[request_id]
+
+    def in_sequence(self, request_id: str) -> Transaction | None:
+        """The request of a sequence with this RequestID."""
+        key = self._sequenced.get(request_id.lower())
+        return None if key is None else self._state.transactions[key]
+
+    def followers(self, request_id: str) -> list[Transaction]:
+        """The requests that wait for the one with this RequestID, oldest first."""
+        return [self._state.transactions[key] for key in sorted(self._followers.get(request_id.lower(), ()))]
 
     def schedules_of(self, device: int) -> list[Schedule]:
         """Schedules of a device, whosoever they are, oldest first."""
@@ -185,6 +213,10 @@ class Lookup:
 
 def _address(post_code: str, address_identifier: str) -> tuple[str, str]:
     return post_code.replace(" ", "").upper(), address_identifier.strip().upper()
+
+
+def _preceding(transaction: Transaction) -> str:
+    return str(transaction.request.preceding_request_id).lower()
 
 
 def _put(index: Index, key: Any, number: int) -> None:

@@ -53,10 +53,13 @@ def finish(context: Context, transaction: Transaction, outcome: TransactionState
     """A transaction is over; the oldest ones that are over are forgotten."""
     state = context.state
     transaction.state = outcome
+    if transaction.sequenced:
+        context.agenda.schedule(context.now_ms, "dsp.sequence", transaction.key)
     state.finished.pop(transaction.key, None)
     state.finished[transaction.key] = None
     for key in drop_oldest(state.finished, context.settings.keep_transactions):
         gone = state.transactions.pop(key)
+        context.lookup.drop_sequenced(gone)
         command = command_key(gone)
         if state.commands.get(command) == key:
             del state.commands[command]

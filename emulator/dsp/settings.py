@@ -60,6 +60,10 @@ class DspSettings:
     """How far ahead a date may lie."""
     future_dated_grace_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
     """How long after its date the outcome of a command that the device holds is waited for."""
+    sequence_wait_ms: int = setting(DAY_MS + 2 * HOUR_MS, "duis.md 1.9: time-limited, without a figure", "low", minimum=1)
+    """How long a request waits for the one before it in its sequence; longer than that one may wait for its answer."""
+    sequence_success: str = setting("ok", "duis.md 1.9: after the predecessor succeeded", "low", choices=("ok", "response"))
+    """When that one has succeeded: its device answered that all went well, or answered at all."""
     local_delivery_roles: str = setting("IS GS", "duis.md 3.3 E17; 8.13 is for these roles", "low")
     """Roles, with spaces between them, in which a command may be asked for that is delivered locally."""
     local_delivery_statuses: str = setting("InstalledNotCommissioned Commissioned Suspended Recovered", "duis.md 3.3 E17", "low")

@@ -85,6 +85,8 @@ class TransactionState(StrEnum):
 
     HELD = "held"
     """Future dated by the DSP: sent when due."""
+    WAITING = "waiting"
+    """In a sequence: sent when the request before it has succeeded."""
     SENT = "sent"
     ACCEPTED_BY_DEVICE = "accepted by device"
     """Future dated by the device: an alert will report the execution."""
@@ -118,6 +120,8 @@ class Transaction:
     """When a held request is sent or a dated command is executed."""
     transformed: Element | None = None
     """Body of the Transform request that a Signed Pre-Command answers to; None for everything else."""
+    succeeded: bool = True
+    """Whether its Response says that all went well, as far as the DSP can read it."""
     schedule: int = 0
     """DSPScheduleID of the schedule whose run it is; 0 for everything else."""
     scheduled_by: str = ""
@@ -127,6 +131,11 @@ class Transaction:
     def asked(self) -> Element:
         """The body that says what was asked for; a Signed Pre-Command says it in GBCS only."""
         return self.request.body if self.transformed is None else self.transformed
+
+    @property
+    def sequenced(self) -> bool:
+        """Whether it stands in a sequence, as its first or after another."""
+        return bool(self.request.first_in_sequence) or self.request.preceding_request_id is not None
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ def open_transaction(context: Context, case: Case, state: TransactionState, tran
         due_ms=case.execution_ms,
     )
     context.state.transactions[transaction.key] = transaction
+    context.lookup.add_sequenced(transaction)
     return transaction
 
 
@@ -40,7 +41,8 @@ def hold(context: Context, case: Case) -> None:
     """Keep a request that the DSP dates ahead. A newer one of the same user, variant and device replaces what is held for them,
     and a cancellation only removes it (duis.md 1.8, medium)."""
     for transaction in context.lookup.held(case.target.eui):
-        if (transaction.user, transaction.request.service_reference_variant) == (case.sender.eui, case.row.srv):
+        of_same = (transaction.user, transaction.request.service_reference_variant) == (case.sender.eui, case.row.srv)
+        if of_same and transaction.state is TransactionState.HELD:
             release(context, transaction, TransactionState.CANCELLED)
     if case.cancels:
         # The acknowledgement promised a result, and no device will give one (our decision).
@@ -49,9 +51,22 @@ def hold(context: Context, case: Case) -> None:
         answer(context, transaction, context.codes.code("done"), None)
         return
     assert case.execution_ms is not None
-    transaction = open_transaction(context, case, TransactionState.HELD)
+    hold_on(context, open_transaction(context, case, TransactionState.HELD), case.execution_ms)
+
+
+def wait(context: Context, case: Case, transformed: Element | None = None) -> None:
+    """Keep a request until the one before it in its sequence has succeeded, or for as long as that may take (duis.md 1.9)."""
+    transaction = open_transaction(context, case, TransactionState.WAITING, transformed)
     context.lookup.add_held(transaction)
-    transaction.deadline = context.agenda.schedule(case.execution_ms, "dsp.due", transaction.key)
+    transaction.until_ms = context.now_ms + context.settings.sequence_wait_ms
+    transaction.deadline = context.agenda.schedule(transaction.until_ms, "dsp.sequence_overdue", transaction.key)
+
+
+def hold_on(context: Context, transaction: Transaction, until_ms: int) -> None:
+    """A request that waited for another is held until its date."""
+    transaction.state = TransactionState.HELD
+    context.lookup.add_held(transaction)
+    transaction.deadline = context.agenda.schedule(until_ms, "dsp.due", transaction.key)
 
 
 def release(context: Context, transaction: Transaction, outcome: TransactionState | None = None) -> None:

@@ -149,6 +149,7 @@ def returned(context: Context, transaction: Transaction, message: GbcsMessage, o
 
 def _follow(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
     """What the Response changes at the DSP."""
+    transaction.succeeded = bool(result.get("ok", True))
     outcome = _OUTCOMES.get(transaction.request.service_reference_variant)
     if outcome is not None:
         outcome(context, transaction, device, result)

@@ -70,6 +70,8 @@ class Bench:
         counter: int | None = None,
         service: WebService | None = None,
         reference: str | None = None,
+        first: bool | None = None,
+        after: RequestId | None = None,
     ) -> ServiceResponse:
         row = service_reference_variants()[srv]
         variant = row.command_variants[0] if variant is None else variant
@@ -82,6 +84,8 @@ class Bench:
             row.service_reference if reference is None else reference,
             srv,
             element(row.body_element) if body is None else body,
+            first_in_sequence=first,
+            preceding_request_id=after,
         )
         signer = Signer(Eui64(user), 135, 1, "CN=Z1,OU=07")
         answer = self.world.engine.submit(DuisInput(service or WEB_SERVICE[variant], request, signer), self.now_ms)

@@ -12,6 +12,7 @@ from emulator.dsp.lookup import Lookup
 from emulator.dsp.schedules import _READS
 from emulator.duis.messages import DccAlert, Element, ServiceResponse, element
 from emulator.gbcs.message import decode_message
+from emulator.gbcs.results import read_result
 from emulator.pki.certificates import Usage
 from emulator.world import restore_world
 from tests.dsp.bench_world import (
@@ -37,12 +38,6 @@ PERIOD = (
     element("EndDateOffset", "0"),
     element("EndTime", "00:30:00+01:00"),
 )
-
-
-@pytest.fixture(autouse=True)
-def every_read_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether devices act on a read yet is another matter than its schedule: without data they answer that they have none."""
-    monkeypatch.setattr(commands, "_not_carried_out", lambda context, case, use_case: None)
 
 
 @pytest.fixture
@@ -205,7 +200,6 @@ def test_a_certificate_for_signatures_is_refused_and_one_for_agreement_goes_into
 
 
 def test_a_read_that_no_device_carries_out_is_not_scheduled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
     monkeypatch.setattr(
         commands, "_not_carried_out", lambda context, case, use_case: commands._refusal(context, case, "service_not_emulated", "")
     )
@@ -241,6 +235,9 @@ def test_every_schedulable_variant_runs_each_day(bench: Bench, variant: str) -> 
     assert not fresh
     fresh = bench.advance(2 * DAY_MS)
     assert scheduled(fresh) == [(variant, number)] * 2
+    for answer in responses(fresh):
+        assert answer.payload is not None
+        assert read_result(decode_message(base64.b64decode(answer.payload.required("GBCSPayload"))))["ok"]
     runs = list(bench.world.engine.state.dsp.transactions.values())
     assert [run.due_ms for run in runs] == [bench.world.estate.start_ms + days * DAY_MS - HOUR_MS for days in (1, 2)]
     row = service_reference_variants()[variant]

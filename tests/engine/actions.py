@@ -220,6 +220,9 @@ def maimed(body: Element) -> st.SearchStrategy[Element]:
     return st.tuples(position, others).map(put)
 
 
+PLACES = st.sampled_from(["", "", "", "first", "after"])
+
+
 @dataclass(frozen=True)
 class Ask:
     """One request, with a number of the run as its counter unless it repeats one."""
@@ -232,6 +235,8 @@ class Ask:
     srv: str
     body: Element
     repeats: bool
+    place: str = ""
+    """``first`` in a sequence, or ``after`` the request before it."""
 
 
 @st.composite
@@ -244,7 +249,7 @@ def sensible(draw: st.DrawFn) -> Ask:
     targets = [eui for eui in DEVICES if TYPE_OF[eui] in row.device_types]
     target = ACCESS_CONTROL_BROKER if row.non_device else draw(st.sampled_from(targets))
     variant = row.command_variants[0]
-    return Ask(user, target, variant, WEB_SERVICE[variant], row.service_reference, srv, draw(BODIES[srv]), False)
+    return Ask(user, target, variant, WEB_SERVICE[variant], row.service_reference, srv, draw(BODIES[srv]), False, draw(PLACES))
 
 
 @st.composite
@@ -489,8 +494,11 @@ class Run:
 
     def ask(self, ask: Ask) -> ServiceResponse:
         self.counter += 0 if ask.repeats else 1
+        request_id = RequestId(Eui64(ask.user), Eui64(ask.target), self.counter)
         request = Request(
-            RequestId(Eui64(ask.user), Eui64(ask.target), self.counter), ask.variant, ask.reference, ask.srv, ask.body
+            *(request_id, ask.variant, ask.reference, ask.srv, ask.body),
+            first_in_sequence=ask.place == "first" or None,
+            preceding_request_id=replace(request_id, counter=self.counter - 1) if ask.place == "after" else None,
         )
         engine = self.world.engine
         item = DuisInput(ask.service, request, Signer(Eui64(ask.user), 135, 1, "CN=Z1,OU=07"))
