@@ -295,11 +295,12 @@ def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str
     kind = DEVICE_DIGITS.get(command.recipient & 0xFF)
     rows = rows_of(command.message_code)
     types = [kind.value] if kind else [row_type.value for row in rows for row_type in sorted(row.device_types)]
-    variants = ("B",) if "TWIN" in name else ("A", "C")
+    body = body_parameters(request.body)
+    variants = ("B",) if "TWIN" in name else ("C",) if any(part.startswith("PolyPhase") for part in body) else ("A", "C")
     for device_type in types or ["ESME"]:
         for version in ("4.2", "3.2"):
             for variant in variants:
-                facts = {**body_parameters(request.body), **home, "esme_variant": variant}
+                facts = {**body, **home, "esme_variant": variant}
                 row = use_case_for(request.service_reference_variant, DeviceType(device_type), facts, gbcs_version=version)
                 if row is not None and command.message_code in (row.code, 0):
                     return device_type, version, variant

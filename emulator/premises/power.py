@@ -1,8 +1,15 @@
 """Power of devices and hubs: what goes on when it is back. What images do meanwhile is in the columns."""
 
-from emulator.premises import dated, device_log, han, timers
+from emulator.domain.vocabulary import DeviceType
+from emulator.premises import dated, device_log, event_logs, han, timers
 from emulator.premises.context import Context
+from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState
+
+RESTORED, RESTORED_LATE = 0x8F35, 0x8F36
+"""Supply is back; after an outage of three minutes or more (alert_codes.csv)."""
+
+LONG_OUTAGE_MS = 180_000
 
 
 def switch(context: Context, eui: int, on: bool, now_ms: int) -> bool:
@@ -24,6 +31,7 @@ def switch(context: Context, eui: int, on: bool, now_ms: int) -> bool:
 def switched(context: Context, device: DeviceState, on: bool, now_ms: int) -> None:
     """A device lost its power or has it again."""
     context.note(device, "has power" if on else "has no power")
+    _log_outage(context, device, on, now_ms)
     if not on or context.rows.dead(device.eui):
         return
     if device.pending is not None:
@@ -32,6 +40,24 @@ def switched(context: Context, device: DeviceState, on: bool, now_ms: int) -> No
     dated.again(context, device, now_ms)
     timers.again(context, device, now_ms)
     listen(context, device, now_ms)
+
+
+def _log_outage(context: Context, device: DeviceState, on: bool, now_ms: int) -> None:
+    """An electricity meter logs the end of an outage, and reports one of 3 minutes or more to the network operator (ECS80)."""
+    if device.device_type is not DeviceType.ESME:
+        return
+    logs = event_logs.logs_of(device)
+    if not on:
+        logs.unpowered_ms = now_ms
+        return
+    since_ms, logs.unpowered_ms = logs.unpowered_ms, -1
+    if since_ms < 0 or context.rows.dead(device.eui):
+        return
+    long = now_ms - since_ms >= LONG_OUTAGE_MS
+    event_logs.log_outage(device, RESTORED_LATE if long else RESTORED, (now_ms - since_ms) // 1000, now_ms)
+    if long:
+        values = {"interrupted_ms": since_ms + device.clock_offset_ms, "restored_ms": now_ms + device.clock_offset_ms}
+        send_alert(context, device, RESTORED_LATE, now_ms, values)
 
 
 def listen(context: Context, device: DeviceState, now_ms: int) -> None:

@@ -243,6 +243,10 @@ class Rows:
         """Whether the HAN of a hub is up."""
         return not self.hub_column("hub_flags", eui) & (HUB_OFF_FLAG | REBOOTING)
 
+    def hub_dual_band(self, eui: int) -> bool:
+        """Whether a hub has the sub-GHz radio."""
+        return self.network.declared.hubs[self.hub_column("hub_profile", eui)].dual_band
+
     def set_hub_power(self, eui: int, on: bool) -> None:
         """Switch a hub."""
         self.network.set_power(self.state.hubs[eui], on)

@@ -273,7 +273,7 @@ def test_f26_a_power_cut_in_the_middle_only_takes_time(bench: Bench) -> None:
     bench.control("device.power", device=format_eui(ESME), on=False)
     assert not bench.advance(HOUR_MS)
     bench.control("device.power", device=format_eui(ESME), on=True)
-    assert told(bench.run_until_idle()) == {"one": ["N62", "8F72"]}
+    assert told(bench.run_until_idle()) == {"one": ["N62", "8F72"], "network": ["8F36"]}
 
 
 @pytest.mark.parametrize(("kind", "on"), [("hub.power_cut", HUB), ("device.power_cut", ESME)])
@@ -282,9 +282,9 @@ def test_f26_a_power_cut_by_fault_comes_at_a_percentage(kind: str, on: int, resu
     bench = bench_with("han", device_resumes=resumes)
     fault(bench, kind, on, params={"percent": 60, "off_ms": HOUR_MS}, times=1)
     bench.distribute("11.1", "ESME", [ESME])
-    # The hub's outage is told to those who have to do with the supply; that of a device nobody sees.
+    # The hub's outage is told to those who have to do with the supply; of its own a meter tells the network operator.
     dark = {"one": ["N60", "AD1", "N62", "8F72"], "network": ["AD1"]}
-    assert told(bench.run_until_idle()) == (dark if on == HUB else {"one": ["N60", "N62", "8F72"]})
+    assert told(bench.run_until_idle()) == (dark if on == HUB else {"one": ["N60", "N62", "8F72"], "network": ["8F36"]})
     begun, begun_again = noted_ms(bench, "takes image")
     (lost,), (back,) = noted_ms(bench, "has no power"), noted_ms(bench, "has power")
     assert back - lost == HOUR_MS

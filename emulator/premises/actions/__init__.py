@@ -8,8 +8,11 @@ active, by the attribute that is its activation time), ``ZCL`` (:data:`~emulator
 from collections.abc import Mapping
 
 from emulator.premises.actions import (
+    behaviours,
     calendars,
     clock,
+    configuration,
+    event_logs,
     gas_credit,
     hub_log,
     load_limit,
@@ -25,7 +28,8 @@ from emulator.premises.answers import DlmsDated, DlmsHandlers, ZclDated, ZclHand
 from emulator.premises.timers import Run
 
 DLMS: DlmsHandlers = {
-    **clock.DLMS, **hub_log.DLMS, **registers.DLMS, **supply.DLMS, **loads.DLMS, **load_limit.DLMS, **prepayment.DLMS,
+    **clock.DLMS, **hub_log.DLMS, **registers.DLMS, **supply.DLMS, **loads.DLMS, **load_limit.DLMS, **event_logs.DLMS,
+    **behaviours.DLMS,
 }  # fmt: skip
 """Every set or action that does more than store."""
 
@@ -34,11 +38,14 @@ DLMS_DATED: Mapping[str, DlmsDated] = {
 }  # fmt: skip
 """Every activation time that moves more than attributes of its own object."""
 
-ZCL: ZclHandlers = {**supply.ZCL, **calendars.ZCL, **prices.ZCL, **gas_credit.ZCL, **reads.ZCL}
+ZCL: ZclHandlers = {
+    **supply.ZCL, **calendars.ZCL, **prices.ZCL, **gas_credit.ZCL, **reads.ZCL, **configuration.ZCL, **event_logs.ZCL,
+    **behaviours.ZCL,
+}  # fmt: skip
 """Every ZCL command that devices know beside reading attributes."""
 
 ZCL_DATED: Mapping[tuple[int, int, int], ZclDated] = {**calendars.ZCL_DATED, **prices.ZCL_DATED, **gas_credit.ZCL_DATED}
 """Every ZCL command that can be dated."""
 
-TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS, **prepayment.TIMERS}
+TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS}
 """Everything that devices do by themselves at a time."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from emulator.gbcs.dlms import AccessResult, Operation
 from emulator.gbcs.gbz import FAILURE, encode_zcl
 from emulator.premises import supply
+from emulator.premises.actions.dating import CLIENT_TO_SERVER, SERVER_TO_CLIENT, numbers
 from emulator.premises.answers import OTHER_REASON, DlmsCall, DlmsHandlers, ZclAnswer, ZclCall, ZclHandlers, ZclReply
-from emulator.premises.zcl_fields import numbers
 
 SCRIPTS = "9 0-0:10.0.106.255 1"
 """The method that runs a script (usecase_spec.json ECS42)."""
@@ -34,7 +34,7 @@ def _run_script(call: DlmsCall) -> AccessResult:
 
 
 def _change_supply(call: ZclCall) -> ZclAnswer:
-    provider, event, _, _, proposed, _ = numbers(call.request.payload, _CHANGE)
+    (provider, event, _, _, proposed, _), _ = numbers(call.request.payload, *_CHANGE)
     wanted = _GAS_STATES.get(proposed)
     if wanted is None:
         return ZclAnswer(FAILURE)
@@ -44,9 +44,9 @@ def _change_supply(call: ZclCall) -> ZclAnswer:
         supply.switch(call.context, call.device, wanted, "the supplier disables it")
     fields = ((0x23, provider), (0x23, event), (0x23, 0), (0x30, supply.gas_status(call.device)))
     payload = b"".join(encode_zcl(type_, value) for type_, value in fields)
-    return ZclAnswer(replies=(ZclReply(0x09, _STATUS_RESPONSE, payload),))
+    return ZclAnswer(replies=(ZclReply(SERVER_TO_CLIENT, _STATUS_RESPONSE, payload),))
 
 
 DLMS: DlmsHandlers = {(Operation.ACTION, SCRIPTS): _run_script}
 
-ZCL: ZclHandlers = {(0x0702, 0x01, 0x0B): _change_supply}
+ZCL: ZclHandlers = {(0x0702, CLIENT_TO_SERVER, 0x0B): _change_supply}
