@@ -146,6 +146,16 @@ class Engine:
         self.premises.rows.keep()
         return snapshot.dump(self.state)
 
+    def copy_of_state(self) -> EngineState:
+        """The whole state anew, for another engine. Effects must have been taken."""
+        if self._effects:
+            raise Broken("a copy with effects that nobody took would lose them")
+        state, estate = self.state, self.state.estate
+        state.agenda.settle()
+        self.premises.rows.keep()
+        devices = (device for home in estate.homes for device in home.devices)
+        return snapshot.copy(state, (estate, state.dsp.registrations.base, *devices, *estate.cpl))
+
     def digest(self) -> str:
         """SHA-256 over the state, to compare runs."""
         self.state.agenda.settle()

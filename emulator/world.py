@@ -7,6 +7,7 @@ from emulator.controls import ControlledEngine
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
 from emulator.domain.vocabulary import RemotePartyRole
+from emulator.dsp.audit import AuditState
 from emulator.engine import EngineState, FindColumns, new_state, no_columns, restore_state
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.estate.model import Estate
@@ -74,6 +75,17 @@ def restore_world(
     ``columns`` finds what :attr:`World.columns` was when the snapshot was made, by its digest.
     """
     return _assemble(name, restore_state(snapshot, columns), imported)
+
+
+def fork_world(name: str, world: World) -> World:
+    """Another world that begins where ``world`` is now and goes its own way. Estate, keys and registration base are shared.
+
+    Its audit trail begins at the fork.
+    """
+    state = world.engine.copy_of_state()
+    state.dsp.audit = AuditState()
+    engine = ControlledEngine(state, KeyRing(world.keys, [party.eui for party in state.estate.parties]))
+    return World(name, state.estate, world.keys, engine, Views(engine))
 
 
 def _table(value: object) -> dict[str, object]:

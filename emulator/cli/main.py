@@ -25,6 +25,7 @@ from emulator.cli import (
     sending,
     serving,
     world,
+    worlds,
 )
 from emulator.cli.demo.command import demo
 from emulator.cli.output import JsonFlag, print_fields, print_json, verb
@@ -47,6 +48,7 @@ application.add_typer(auditing.application, name="audit")
 application.add_typer(granting.application, name="grant")
 application.add_typer(quarantining.application, name="quarantine")
 application.add_typer(faults.application, name="fault")
+application.add_typer(worlds.application, name="world")
 application.add_typer(world.clock, name="clock")
 application.add_typer(world.outbox, name="outbox")
 application.add_typer(world.users, name="users")

@@ -82,6 +82,34 @@ class ControlClient:
         """Forget everything and begin again."""
         return await self._json("POST", self._path("reset"), body=_given(estate=estate, seed=seed, start_ms=start_ms))
 
+    async def make_world(
+        self, name: str, *, estate: str | None = None, seed: int | None = None, start_ms: int | None = None
+    ) -> Json:
+        """A further world of this server."""
+        body = _given(name=name, estate=estate, seed=seed, start_ms=start_ms)
+        return await self._json("POST", "/control/v1/worlds", body=body)
+
+    async def drop_world(self) -> None:
+        """End this world and delete what is kept of it."""
+        await self.call("DELETE", self._path(""))
+
+    async def snapshot(self, name: str = "") -> Json:
+        """Write a snapshot now, or keep one in memory under a name."""
+        return await self._json("POST", self._path("snapshot"), body={"name": name})
+
+    async def snapshots(self) -> list[Json]:
+        """The snapshots that are kept under names."""
+        return _list(await self._json("GET", self._path("snapshots")), "snapshots")
+
+    async def restore(self, snapshot: str) -> Json:
+        """Go back to a kept snapshot."""
+        return await self._json("POST", self._path("restore"), body={"snapshot": snapshot})
+
+    async def fork(self, name: str, *, snapshot: str = "", endpoints: bool = False) -> Json:
+        """Another world that begins where this one is, or at a kept snapshot."""
+        body = {"name": name, "snapshot": snapshot, "endpoints": endpoints}
+        return await self._json("POST", self._path("fork"), body=body)
+
     async def digest(self) -> str:
         """SHA-256 over the state."""
         return str((await self._json("GET", self._path("digest")))["digest"])

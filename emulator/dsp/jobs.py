@@ -32,6 +32,10 @@ too large for itself (ota.md F12 and F13, scenarios.md S-08, body medium). All o
 CSPFirmwareDeliveryStatus (F14 to F18)."""
 
 
+HAND_OVER_STEP_MS = 2
+"""Between two portions of jobs for the csp; ours."""
+
+
 def portions(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items in order, at most ``size`` at a time."""
     for start in range(0, len(items), size):
@@ -80,7 +84,8 @@ def hand_over(context: Context, key: int, begin: int) -> None:
         if advance_job(context, job, "handed_over"):
             context.csp.distribute(str(job.key), job.hub, job.device, request.image_key, context.now_ms, request.user)
     if end < len(request.jobs):
-        context.agenda.schedule(context.now_ms, "dsp.hand_over", key, end)
+        # Not at the same instant, for whoever asks something meanwhile waits for all that is due before.
+        context.agenda.schedule(context.now_ms + HAND_OVER_STEP_MS, "dsp.hand_over", key, end)
     else:
         context.csp.release_image(request.image_key)
 

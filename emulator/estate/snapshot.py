@@ -9,10 +9,15 @@ import dataclasses
 import enum
 import hashlib
 import importlib
+import io
 import json
-from typing import Any
+import pickle
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from emulator.domain.errors import Malformed
+
+T = TypeVar("T")
 
 _TAG = "$"
 _PACKAGE = "emulator."
@@ -29,6 +34,37 @@ def load(data: bytes) -> Any:
         return _decode(json.loads(data))
     except (ValueError, KeyError, TypeError, AttributeError, ImportError, RecursionError) as error:
         raise Malformed(f"not a snapshot: {error}", expected="what dump() wrote") from None
+
+
+def copy(state: T, shared: Iterable[object]) -> T:
+    """The same tree anew, in this process. Frozen parts named in ``shared`` are used by both.
+
+    Many times faster than writing and reading; the octets in between never leave this function.
+    """
+    parts = list(shared)
+    octets = io.BytesIO()
+    _Copier(octets, {id(part): place for place, part in enumerate(parts)}).dump(state)
+    octets.seek(0)
+    found: T = _Maker(octets, parts).load()
+    return found
+
+
+class _Copier(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, places: dict[int, int]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._places = places
+
+    def persistent_id(self, obj: object) -> int | None:
+        return self._places.get(id(obj))
+
+
+class _Maker(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, parts: list[object]) -> None:
+        super().__init__(file)
+        self._parts = parts
+
+    def persistent_load(self, pid: int) -> object:
+        return self._parts[pid]
 
 
 def field_of(data: bytes, name: str) -> Any:

@@ -1,8 +1,8 @@
 """UTRNs: the twenty digits by which a customer, or SRV 2.2, adds credit to a meter.
 
 Nineteen digits hold a number of 64 bits: low bits of the top-up counter, the amount, four octets of a MAC. The last is a check
-digit. Source: gbcs.md section 10, proven; how the check counts places was found on the published tokens, of which all those with
-a right MAC satisfy it.
+digit. Source: gbcs.md section 10, proven; how the check counts places was found on the published tokens, which satisfy it where
+their MAC is right.
 """
 
 from dataclasses import dataclass

@@ -59,6 +59,26 @@ class Reset(Model):
     start_ms: Instant | None = None
 
 
+class KeepSnapshot(Model):
+    """Under which name to keep the world as it is."""
+
+    name: str = Field("", max_length=60, description="kept in memory for a restore; empty: written to the data folder only")
+
+
+class Restore(Model):
+    """Where to go back to."""
+
+    snapshot: str = Field(description="name of a kept snapshot")
+
+
+class Fork(Model):
+    """A world that begins where this one is."""
+
+    name: str = Field(description="a-z 0-9 _ -, also the name of its folder")
+    snapshot: str = Field("", description="begin from this kept snapshot instead of from now")
+    endpoints: bool = Field(False, description="whether messages go to the users' endpoints; otherwise they wait for one")
+
+
 class Rate(Model):
     """Real time × rate."""
 

@@ -1,6 +1,7 @@
 """Control operations on worlds, their clocks, and waiting."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -12,18 +13,21 @@ from emulator.service.control_models import (
     Advance,
     AnsweredCondition,
     Condition,
+    Fork,
     IdleCondition,
     InstantCondition,
     JobCondition,
+    KeepSnapshot,
     MessagesCondition,
     NewWorld,
     Rate,
     Reset,
+    Restore,
     RunUntilIdle,
     TransactionCondition,
     Wait,
 )
-from emulator.service.hosted import HostedWorld, wall_ms
+from emulator.service.hosted import HostedWorld, Source, wall_ms
 from emulator.service.persistence.contract import DeliveryState, OutboxQuery
 from emulator.service.recovery import Origin
 from emulator.service.routes import Answer, Call, ControlRefused, Route
@@ -38,8 +42,8 @@ class WorldHost(Protocol):
     worlds: Mapping[str, HostedWorld]
     loaded: LoadedSettings
 
-    async def make_world(self, name: str, origin: Origin) -> HostedWorld:
-        """A further world; raise :class:`Malformed` or :class:`ControlRefused`."""
+    async def make_world(self, name: str, origin: Origin, source: Source | None = None) -> HostedWorld:
+        """A further world, from ``origin`` or as ``source`` was; raise :class:`Malformed` or :class:`ControlRefused`."""
 
     async def drop_world(self, name: str) -> None:
         """End a world and delete what is kept of it."""
@@ -63,6 +67,15 @@ def world_routes(host: WorldHost) -> list[Route]:
         await call.hosted.reset(_origin(host, call.given(Reset)))
         return describe(call.hosted)
 
+    async def fork(call: Call) -> Answer:
+        wanted, began = call.given(Fork), time.perf_counter()
+        source = _kept(call.hosted, wanted.snapshot) if wanted.snapshot else call.hosted.keep()
+        forked = await host.make_world(wanted.name, source.origin, source)
+        if not wanted.endpoints:
+            for user in [each for each in forked.world.engine.state.dsp.users.values() if each.endpoint]:
+                await forked.control("user.endpoint", {"user": format_eui(user.eui), "url": ""})
+        return {**describe(forked), "took_ms": round(1000 * (time.perf_counter() - began), 3)}
+
     async def settings(call: Call) -> Answer:
         return host.loaded.explained()
 
@@ -74,7 +87,19 @@ def world_routes(host: WorldHost) -> list[Route]:
         Route("GET", WORLD, _describe, "Where a world stands", tag, needs_ready=False),
         Route("DELETE", WORLD, drop, "Delete a world", tag, status=204, needs_ready=False, problems=(409,)),
         Route("POST", f"{WORLD}/reset", reset, "Forget everything and begin again", tag, body=Reset),
-        Route("POST", f"{WORLD}/snapshot", _snapshot, "Write a snapshot now", tag),
+        Route("POST", f"{WORLD}/snapshot", _snapshot, "Write a snapshot now, or keep one under a name", tag, body=KeepSnapshot),
+        Route("GET", f"{WORLD}/snapshots", _snapshots, "Snapshots that are kept under names", tag),
+        Route("POST", f"{WORLD}/restore", _restore, "Go back to a kept snapshot", tag, body=Restore),
+        Route(
+            "POST",
+            f"{WORLD}/fork",
+            fork,
+            "Make a world that begins where this one is",
+            tag,
+            body=Fork,
+            status=201,
+            problems=(409,),
+        ),
         Route("GET", f"{WORLD}/digest", _digest, "SHA-256 over the state, to compare runs", tag),
         Route("POST", f"{WORLD}/wait", _wait, "Wait until a condition holds", tag, body=Wait),
         *_clock_routes(),
@@ -142,7 +167,28 @@ async def _describe(call: Call) -> Answer:
 
 
 async def _snapshot(call: Call) -> Answer:
-    return {"input": await call.hosted.snapshot()}
+    name = call.given(KeepSnapshot).name
+    if not name:
+        return {"input": await call.hosted.snapshot()}
+    kept = call.hosted.keep(name)
+    return {"input": call.hosted.last_seq, "name": name, "now_ms": kept.world.engine.now_ms}
+
+
+async def _snapshots(call: Call) -> Answer:
+    kept = call.hosted.kept.items()
+    return {"snapshots": [{"name": name, "now_ms": source.world.engine.now_ms} for name, source in kept]}
+
+
+async def _restore(call: Call) -> Answer:
+    await call.hosted.restore(_kept(call.hosted, call.given(Restore).snapshot))
+    return describe(call.hosted)
+
+
+def _kept(world: HostedWorld, name: str) -> Source:
+    if name not in world.kept:
+        expected = ", ".join(sorted(world.kept)) or "one that is kept first, and none is"
+        raise ControlRefused(404, f"there is no snapshot {name!r}", where="snapshot", expected=expected)
+    return world.kept[name]
 
 
 async def _digest(call: Call) -> Answer:

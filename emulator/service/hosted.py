@@ -39,7 +39,7 @@ from emulator.service.pump import Pump, Turn
 from emulator.service.recorder import Recorder
 from emulator.service.recovery import Origin, Recovered
 from emulator.service.service_state import ServiceState
-from emulator.world import World
+from emulator.world import World, fork_world
 
 _log = structlog.get_logger("world")
 
@@ -49,6 +49,8 @@ WAIT_LOOK_S = (0.005, 0.25)
 """How often a condition that somebody waits for is looked at: at most, and at least."""
 KEYS_FOLDER = "keys"
 """Sub-folder of a world's data with its keys in the forms that others read."""
+MAX_KEPT = 64
+"""Snapshots of a world that are kept in memory."""
 COLUMNS_FOLDER = "columns"
 """Sub-folder with what snapshots name and do not hold."""
 
@@ -62,6 +64,15 @@ class WorldState(StrEnum):
     """Nothing new is taken; what was taken is answered."""
     STOPPING = "stopping"
     STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A world as it was at one moment; nothing moves in it any more."""
+
+    world: World
+    service_state: dict[str, Any]
+    origin: Origin
 
 
 class Unavailable(EmulatorError):
@@ -116,11 +127,17 @@ class HostedWorld:
         self._no_snapshot_before_s = 0.0
         self.problem = ""
         """Why the world could not be taken up again."""
+        self.origin = Origin(None)
+        """What the world was made from."""
+        self.kept: dict[str, Source] = {}
+        """Snapshots by name, in memory."""
 
     # Start and stop
 
-    async def start(self, origin: Origin | None = None) -> None:
+    async def start(self, origin: Origin | None = None, source: "Source | None" = None) -> None:
         """Open the log and take the world up, or make a new one; ``origin`` says from what, the settings do otherwise.
+
+        ``source`` is a world to begin from as it was, made of the same ``origin``.
 
         Raises :class:`StorageUnusable` or :class:`Malformed` when that cannot be.
         """
@@ -139,15 +156,21 @@ class HostedWorld:
                 if unused:
                     _log.warning("the world keeps what it was made with; a reset would use these", world=self.name, unused=unused)
                 find_columns = no_columns if columns is None else columns.find
+                self.origin = recovery.origin_in(metadata)
                 recovered = await recovery.recover(self.name, self.log, imported, self._edge_of, find_columns)
             else:
-                origin = origin or recovery.origin_of(self.settings, wall_ms())
-                world = recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, keys))
+                origin = self.origin = origin or recovery.origin_of(self.settings, wall_ms())
+                world = (
+                    recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, keys))
+                    if source is None
+                    else fork_world(self.name, source.world)
+                )
                 if folder is not None:
                     await asyncio.to_thread(_keep_keys, folder / KEYS_FOLDER, world.keys)
                 if columns is not None and world.columns is not None:
                     await asyncio.to_thread(columns.keep, world.columns)
-                recovered = await recovery.begin(self.log, world, self.settings, origin)
+                state = None if source is None else ServiceState.from_json(source.service_state, world.engine.now_ms, 0)
+                recovered = await recovery.begin(self.log, world, self.settings, origin, state)
                 if columns is not None:
                     columns.drop_others(None if world.columns is None else world.columns.digest)
             await self._run(recovered)
@@ -235,16 +258,37 @@ class HostedWorld:
             self.state = WorldState.STOPPED
             self._notify()
 
+    def keep(self, name: str = "") -> "Source":
+        """The world as it is now, to fork it or to come back to it; under a name it is kept until the process ends.
+
+        Raises :class:`Unavailable` when the world cannot be taken as it is, or too many are kept.
+        """
+        self._check_available()
+        if name and name not in self.kept and len(self.kept) >= MAX_KEPT:
+            raise Unavailable(f"{MAX_KEPT} snapshots are kept already")
+        self.pump.settle()
+        source = Source(fork_world(self.name, self.world), self.service_state.as_json(), self.origin)
+        if name:
+            self.kept[name] = source
+        return source
+
     async def reset(self, origin: Origin) -> None:
         """Forget everything and begin again from ``origin``; raise :class:`Malformed`, and change nothing, when it is no good."""
         recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, self._keys_folder()))  # refused at once
+        await self._begin_again(origin)
+
+    async def restore(self, source: "Source") -> None:
+        """Forget everything since and before, and go on from ``source``."""
+        await self._begin_again(source.origin, source)
+
+    async def _begin_again(self, origin: Origin, source: "Source | None" = None) -> None:
         async with self.changing:
             if self.state is not WorldState.READY:
                 raise Unavailable(f"world {self.name} is {self.state.value}")
             await self.stop(keep=False)
             self.state = WorldState.STARTING
             try:
-                await self.start(origin)
+                await self.start(origin, source)
             except BaseException as error:
                 self.state, self.problem = WorldState.STOPPED, str(error)
                 raise

@@ -157,10 +157,19 @@ def unused_settings(settings: Settings, metadata: Mapping[str, str], imported: I
     return unused
 
 
-async def begin(log: Log, world: World, settings: Settings, origin: Origin) -> Recovered:
-    """Start the log of a new world with a snapshot of its beginning."""
-    state = new_state(settings.clock, world.engine.now_ms, 0)
-    data = world.engine.snapshot()
+def origin_in(metadata: Mapping[str, str]) -> Origin:
+    """What a world was made from, by the metadata of its log."""
+    return Origin(
+        estate_toml=None if metadata["estate"] == "embedded" else metadata["estate"],
+        seed=int(metadata["seed"]),
+        strict_counter=json.loads(metadata.get("strict_counter", "false")),
+    )
+
+
+async def begin(log: Log, world: World, settings: Settings, origin: Origin, state: ServiceState | None = None) -> Recovered:
+    """Start the log of a new world with a snapshot of its beginning; ``state`` is that of the service, new when not given."""
+    state = state or new_state(settings.clock, world.engine.now_ms, 0)
+    data = world.engine.snapshot() if log.keeps_snapshots else b""
     metadata = {
         "engine_version": __version__,
         "estate": "embedded" if origin.estate_toml is None else origin.estate_toml,

@@ -19,7 +19,7 @@ from emulator.service.config import Listener, LoadedSettings, Settings
 from emulator.service.control_app import control_app
 from emulator.service.duis_app import duis_app
 from emulator.service.endpoints import EndpointPolicy
-from emulator.service.hosted import HostedWorld, Shared, WorldState
+from emulator.service.hosted import HostedWorld, Shared, Source, WorldState
 from emulator.service.metrics import Metrics
 from emulator.service.persistence.blobs import write_durably
 from emulator.service.persistence.contract import StorageUnusable
@@ -98,26 +98,29 @@ class Server:
         await web.TCPSite(runner, listener.host, listener.port, reuse_address=True).start()
         self.ports[name] = int(runner.addresses[0][1])
 
-    async def _start_world(self, name: str, origin: Origin | None) -> HostedWorld:
+    async def _start_world(self, name: str, origin: Origin | None, source: Source | None = None) -> HostedWorld:
         assert self._shared is not None
         world = HostedWorld(check_world_name(name), self._shared, self.metrics.world(name))
         self._worlds[name] = world
         try:
             async with world.changing:
-                await world.start(origin)
+                await world.start(origin, source)
         except BaseException:
             del self._worlds[name]
             raise
         return world
 
-    async def make_world(self, name: str, origin: Origin) -> HostedWorld:
-        """A further world; raise :class:`ControlRefused` when there is one of that name or there are too many."""
+    async def make_world(self, name: str, origin: Origin, source: Source | None = None) -> HostedWorld:
+        """A further world, from ``origin`` or as ``source`` was.
+
+        Raises :class:`ControlRefused` when there is one of that name or there are too many.
+        """
         check_world_name(name)
         if name in self._worlds:
             raise ControlRefused(409, f"there is a world {name!r} already", where="name", expected="a new name")
         if len(self._worlds) >= self.settings.worlds.limit:
             raise ControlRefused(409, f"there are {len(self._worlds)} worlds", where="name", expected="fewer than worlds.limit")
-        return await self._start_world(name, origin)
+        return await self._start_world(name, origin, source)
 
     async def drop_world(self, name: str) -> None:
         """End a world and delete what is kept of it; raise :class:`ControlRefused` for one that the settings name."""

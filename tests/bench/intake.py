@@ -1,7 +1,7 @@
-"""What it takes to accept the largest list of devices over HTTP, and what others feel of it meanwhile.
+"""What the fan-out costs where every message is made: a home of three devices, and the largest list of devices over HTTP.
 
-A server of its own has a world with 50,000 meters, each in a home with a hub. One 11.1 names them all; reads of the inventory are
-sent one after the other beside it.
+For the list, a server of its own has a world with 50,000 meters, each in a home with a hub. One 11.1 names them all; reads of the
+inventory are sent one after the other beside it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from emulator.domain.limits import MAX_DEVICES_PER_REQUEST
 from emulator.duis.messages import Request
 from emulator.estate.declaration import default_estate_toml
 from emulator.scenarios.toml_text import to_toml
-from emulator.world import World, create_world
+from emulator.world import World, create_world, restore_world
 from tests.bench.edge import SUPPLIER, response_codes
 from tests.bench.measure import Run, Sample, measurement
 from tests.bench.process import Served, served
@@ -130,6 +130,40 @@ async def intake(found: Served, large: bytes, small: list[bytes]) -> Sample:
     return Sample(
         accepted_s, checked | {"beside": sorted(checked["beside"])}, {name: round(value, 3) for name, value in rest.items()}
     )
+
+
+@measurement("ota.home.wall_ms", "ms", runs=9)
+def one_home() -> Iterator[Run]:
+    """A whole campaign for the three devices of a home, in simulated time and with every message signed: electricity meter, gas
+    meter and PPMID get images, the meters are told to activate them and are read afterwards."""
+    text = f'{default_estate_toml()}\n[settings.han]\nstore_policy = "defer"\n'  # three images, two of which have room
+    again = create_world(estate_toml=text).engine.snapshot()
+
+    def run() -> Sample:
+        bench = Bench(restore_world("bench", again))
+        devices = {
+            kind: parse_eui(f"00-DB-12-34-56-78-90-{last}") for kind, last in (("ESME", "A0"), ("GSME", "A1"), ("PPMID", "A4"))
+        }
+        images = {kind: bench.image(kind) for kind in devices}
+        began = time.perf_counter()
+        codes = [
+            bench.distribute("11.4" if kind == "PPMID" else "11.1", kind, [eui], image=images[kind]).code
+            for kind, eui in devices.items()
+        ]
+        bench.run_until_idle()
+        jobs = {job.device: job for job in bench.world.engine.state.dsp.jobs.values()}
+        for kind in ("ESME", "GSME"):
+            request = bench.world.engine.state.dsp.firmware_requests[jobs[devices[kind]].request]
+            bench.activate(devices[kind], bytes.fromhex(request.image_hash))
+        bench.run_until_idle()
+        for eui in devices.values():
+            codes.append(bench.submit("11.2", to=eui).code)
+        bench.run_until_idle()
+        elapsed_ms = (time.perf_counter() - began) * 1e3
+        states = {kind: jobs[eui].state for kind, eui in devices.items()}
+        return Sample(elapsed_ms, {"codes": codes, "jobs": states, "messages": len(bench.deliveries)})
+
+    yield run
 
 
 @measurement("ota.intake_50k.wall_s", "s", runs=3)

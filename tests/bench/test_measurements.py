@@ -7,12 +7,13 @@ from itertools import count
 
 import pytest
 
-from tests.bench import access, edge, gbcs, ota, process  # noqa: F401
+from tests.bench import access, edge, gbcs, intake, ota, process  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 
 EDGE = ("parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "one_process.requests_per_s")
 OTA = (
-    "1m.wall_s", "100k.plain.wall_s", "national.wall_s", "national.peak_gib", "national.bytes_per_device", "cost_ratio_100k_60m",
+    "home.wall_ms", "intake_50k.wall_s", "1m.wall_s", "100k.plain.wall_s", "national.wall_s", "national.peak_gib",
+    "national.bytes_per_device", "cost_ratio_100k_60m",
 )  # fmt: skip
 
 

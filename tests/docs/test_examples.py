@@ -13,6 +13,8 @@ from emulator.service.server import running_server
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+TESTS = sorted((ROOT / "docs" / "examples" / "tests").glob("*.py"))
+"""Examples that are tests; tests/testing runs the one of the README."""
 SAYS = {
     "read_firmware_version": ["acknowledged: I99", "'firmware_version': '00010000'"],
     "update_firmware": ["11.1: I99", "N60", "8F72", "11.3: I99", "11.2: 00010300", "8.2:  00010300"],
@@ -39,6 +41,6 @@ async def test_an_example_runs(example: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
 def test_a_page_shows_its_example_as_it_is(page: str) -> None:
     shown = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
-    shipped = [re.sub(r"^ +", "", path.read_text("utf-8"), flags=re.MULTILINE) for path in EXAMPLES]
+    shipped = [re.sub(r"^ +", "", path.read_text("utf-8"), flags=re.MULTILINE) for path in (*EXAMPLES, *TESTS)]
     assert shown
     assert not [block for block in shown if not any(re.sub(r"^ +", "", block, flags=re.MULTILINE) in text for text in shipped)]

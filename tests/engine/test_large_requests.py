@@ -20,7 +20,8 @@ def test_jobs_are_handed_over_in_steps() -> None:
     state, engine = bench.world.engine.state.dsp, bench.world.engine
     assert bench.submit("11.1", request(bench, "ESME", 1_200)).code == "I99"
     handed = []
-    while not engine.advance(bench.now_ms, 1):
+    until_ms = bench.now_ms + 100
+    while not engine.advance(until_ms, 1):
         handed.append(sum(job.state == "WITH_CSP" for job in state.jobs.values()))
     bench.collect()
     assert list(dict.fromkeys(handed))[:2] == [100, 200], "the network looks at what it was given in between"

@@ -19,6 +19,7 @@ from emulator.pki.smki import Organisation
 from emulator.premises import billing, metering
 from emulator.premises.load_shape import DAY_MS, EXPORT, IMPORT, SECOND, STREAMS, counted, day_curve
 from emulator.premises.readings import store
+from emulator.premises.state import Account
 from tests.premises.homes import (
     ESME,
     HOUR_MS,
@@ -369,8 +370,7 @@ def test_balances() -> None:
     rig = Rig()
     device = rig.state.devices[ESME]
     assert read(rig, "4.18")["meter_balance"] == 0
-    store(device, "112 0-0:19.10.0.255 2", number(Tag.INT32, -4_000))
-    store(device, "112 0-0:19.10.1.255 2", number(Tag.INT32, 9))
+    device.account = Account(rig.now_ms, meter=-4_000, emergency_credit=9, history=[(rig.now_ms, (-4_000, 9, 0, 0, 0, 0))])
     assert read(rig, "4.18")["meter_balance"] == -4_000
     says = read(rig, "4.3")
     assert (says["meter_balance"], says["emergency_credit_balance"], says["payment_debt"]) == (-4_000, 9, 0)

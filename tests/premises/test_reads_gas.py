@@ -203,8 +203,7 @@ def test_the_same_key_opens_every_part_of_an_answer() -> None:
 def test_balances() -> None:
     rig = Rig()
     device = rig.state.devices[GSME]
-    for attribute, value in ((0x0001, -1_500), (0x0002, 200), (0x0231, 70)):
-        write_zcl(device, 0x0705, attribute, value)
+    device.account = Account(rig.now_ms, meter=-1_500, emergency_credit=200, debts=[0, 0, 70])
     says = read(rig, "4.3", eui=GPF)
     assert (says["meter_balance"], says["emergency_credit_balance"], says["payment_debt"]) == (-1_500, 200, 70)
     assert (says["accumulated_debt"], says["time_debt_1"], says["time_debt_2"]) == (0, 0, 0)

@@ -288,6 +288,9 @@ class Log(Protocol):
     on_durable: Callable[[Step], None]
     """Called for every step when it has become durable, in order; set before the first append."""
 
+    keeps_snapshots: bool
+    """Whether snapshots outlive the process; where not, none need be made."""
+
     @property
     def failure(self) -> str | None:
         """Why nothing can become durable at the moment, or None."""

@@ -47,6 +47,7 @@ class MemoryLog:
     """A :class:`emulator.service.persistence.contract.Log` without a disk."""
 
     failure: str | None = None
+    keeps_snapshots = False
 
     def __init__(self, world: str, settings: Storage) -> None:
         self.world = world

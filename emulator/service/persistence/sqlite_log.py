@@ -43,6 +43,8 @@ _READ_AHEAD = 500
 class SqliteLog:
     """A :class:`emulator.service.persistence.contract.Log` in a folder of its own."""
 
+    keeps_snapshots = True
+
     def __init__(self, folder: Path, world: str, settings: Storage, writer: Database, reader: Database) -> None:
         self.folder = folder
         self.world = world
