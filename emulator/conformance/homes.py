@@ -16,15 +16,18 @@ from emulator.csp.regions import CspSettings
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, parse_eui
 from emulator.domain.vocabulary import CspRegion, DeviceStatus, DeviceType, RemotePartyRole
 from emulator.estate.model import DeviceDefinition, Estate, Home, Party
-from emulator.gbcs import times
-from emulator.gbcs.commands import read_command
+from emulator.gbcs import dlms, times
+from emulator.gbcs.commands import CommandView, read_command
+from emulator.gbcs.dlms import Tag
 from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.usecases import Asn1Item
+from emulator.gbcs.utrn import COUNTER_SHIFT
 from emulator.ota.image import build
 from emulator.premises.device import NOT_AUTHENTIC
 from emulator.premises.premises import Premises
+from emulator.premises.readings import store
 from emulator.premises.settings import HanSettings
-from emulator.premises.state import CreditAdded, DebtPaid, DeviceState, MeterMemory, PremisesState
+from emulator.premises.state import Account, CreditAdded, DebtPaid, DeviceState, MeterMemory, PremisesState
 from emulator.premises.supply import ARMED_ALERT
 from emulator.simulation.agenda import Agenda, Event
 from emulator.simulation.faults import FaultPlan
@@ -143,10 +146,15 @@ class VirtualHome:
         self._live_in()
         item = view.use_case.request[0]
         shape = item.shape if isinstance(item, Asn1Item) else ""
-        if self.case.fails:
+        if self.case.fails and _begins(view) == GAS_TOP_UP:
+            # A gas meter says in an answer of its own why it refuses a token: here it has taken it before.
+            there.account = Account(self._start_ms, supplier=message.originator, counters=[message.counter >> COUNTER_SHIFT])
+        elif self.case.fails:
             if shape == "unjoin":
                 there.joined_to.clear()
             self._faults.add("device.read_fails" if shape else "device.breaks_off", self.device)
+        elif _begins(view) in EMERGENCY_CREDIT:
+            _offer_emergency_credit(there)
         elif shape == "activate_firmware":
             self._hold_image(there, view.values["hash"])
         elif shape == "unjoin":
@@ -198,6 +206,29 @@ class VirtualHome:
     def _note(self, kind: str, device: int | None, summary: str, data: Mapping[str, Any]) -> None:
         if device == self.device:
             self.answers.notes.append(summary)
+
+
+GAS_TOP_UP = "0705 04"
+EMERGENCY_CREDIT = ("112 0-0:19.10.1.255 3", "0705 00")
+"""What adds credit to a gas meter, and what takes emergency credit (test messages CS01b, ECS09, GCS06)."""
+
+
+def _begins(view: CommandView) -> str:
+    """The first attribute or method of a DLMS Command, cluster and command of a GBZ Command."""
+    if view.accesses:
+        return str(view.accesses[0].attribute)
+    first = next((part for part in view.components if part.frame_control & 0x03), None)
+    return "" if first is None else f"{first.cluster:04X} {first.command:02X}"
+
+
+def _offer_emergency_credit(there: DeviceState) -> None:
+    """A meter in prepayment mode that has some to give."""
+    if there.device_type is DeviceType.GSME:
+        there.attributes |= {"0705 0000": "0497", "0705 0010": "01"}
+    else:
+        mode = dlms.structure(dlms.number(Tag.ENUM, 2), dlms.number(Tag.ENUM, 2))
+        store(there, "111 0-0:19.0.0.255 2", mode)
+        store(there, "112 0-0:19.10.1.255 9", dlms.number(Tag.INT32, 1))
 
 
 def _trusted(case: Case, keys: FolderKeys, around: Surroundings) -> dict[RemotePartyRole, Eui64]:

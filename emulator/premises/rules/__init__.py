@@ -3,10 +3,21 @@
 from collections.abc import Mapping
 
 from emulator.premises.readings import Rule
-from emulator.premises.rules import configuration, event_logs, identity, logs, prices, registers, supply, tariffs, voltages
+from emulator.premises.rules import (
+    accounts,
+    configuration,
+    event_logs,
+    identity,
+    logs,
+    prices,
+    registers,
+    supply,
+    tariffs,
+    voltages,
+)
 
 RULES: Mapping[str, Rule] = {
-    **identity.RULES, **registers.RULES, **logs.RULES, **voltages.RULES, **prices.RULES, **tariffs.RULES, **supply.RULES,
-    **configuration.RULES, **event_logs.RULES,
+    **identity.RULES, **registers.RULES, **logs.RULES, **voltages.RULES, **prices.RULES, **tariffs.RULES, **accounts.RULES,
+    **supply.RULES, **configuration.RULES, **event_logs.RULES,
 }  # fmt: skip
 """Every rule that a row of ``data/objects`` may name."""
