@@ -24,6 +24,7 @@ from emulator.cli import (
     scenarios,
     sending,
     serving,
+    swarming,
     world,
     worlds,
 )
@@ -61,6 +62,7 @@ application.command("serve")(serving.serve)
 application.command("send")(sending.send)
 application.command("deliver")(delivering.deliver)
 application.command("demo")(demo)
+application.command("swarm")(swarming.swarm)
 application.command("inspect")(inspecting.inspect_message)
 
 
