@@ -18,6 +18,7 @@ from emulator.domain.identifiers import Eui64
 from emulator.domain.settings import read_settings
 from emulator.domain.tables import CheckCodes
 from emulator.domain.vocabulary import DeviceType
+from emulator.dsp import smki
 from emulator.dsp.anomaly import Threshold, put_threshold, read_thresholds
 from emulator.dsp.context import Context, PartyKeys
 from emulator.dsp.dsp import Dsp
@@ -90,6 +91,7 @@ class Engine:
             now_ms=state.now_ms,
         )
         self.dsp = Dsp(self.context)
+        smki.bring_back(state.dsp, keys)
         self._rooms = ((Dsp.TOPICS, self.dsp.handle), (Csp.TOPICS, self.csp.handle), (Premises.TOPICS, self.premises.handle))
 
     @property

@@ -6,7 +6,7 @@ A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it an
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator.controls import estate, governance, parties
+from emulator.controls import estate, governance, parties, smki
 from emulator.controls.params import Params
 from emulator.domain.errors import Malformed
 from emulator.dsp import firmware_controls
@@ -39,6 +39,8 @@ VERBS: Mapping[str, Verb] = {
     "quarantine.release": governance.quarantine_release,
     "quarantine.delete": governance.quarantine_delete,
     "device.credentials": parties.device_credentials,
+    "party.renew": smki.party_renew,
+    "certificate.issue": smki.certificate_issue,
     "release.set": lambda engine, params: firmware_controls.switch(engine.context, params),
     "upgrade_path.put": lambda engine, params: firmware_controls.put_upgrade_path(engine.context, params),
 }

@@ -7,10 +7,12 @@ import base64
 from dataclasses import dataclass
 
 from emulator.domain.errors import Malformed, Refusal
-from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui, parse_eui
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, format_eui, parse_eui
 from emulator.domain.tables import LOCAL_DELIVERY_VARIANTS, LOCAL_ONLY_VARIANTS, FutureDated, service_reference_variants
 from emulator.domain.vocabulary import RemotePartyRole, WebService
 from emulator.dsp.context import Context
+from emulator.dsp.credential_checks import check_change_of_supplier
+from emulator.dsp.credentials import CHANGE_OF_SUPPLIER, refused_when_due
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
 from emulator.dsp.retention import finish, keep_pre_command
 from emulator.dsp.state import InventoryEntry, PreCommand, Transaction, TransactionState
@@ -108,19 +110,17 @@ def _build(context: Context, case: Case) -> _Built | Refusal:
     use_case = use_case_for(case.row.srv, device.device_type, parameters, gbcs_version=device.gbcs_version, user_role=role)
     if use_case is None:
         return _without_use_case(context, case, parameters)
-    if use_case.originator is Originator.TRANSITIONAL_COS:
-        detail = f"{case.row.srv} is sent by the transitional CoS party, which is not emulated; see docs/reference/coverage.md"
-        return _refusal(context, case, "service_not_emulated", detail)
     device_key = context.keys.device_key_agreement(device.eui)
     if device_key is None:
         return _refusal(context, case, "device_certificate", f"no certificate in use is known for {format_eui(device.eui)}")
+    by_cos = use_case.originator is Originator.TRANSITIONAL_COS
     try:
         message = build_command(
             use_case,
             user=case.sender.eui,
             user_counter=case.request.request_id.counter,
             device=device.eui,
-            acb_counter=context.next_acb_counter(),
+            acb_counter=context.next_cos_counter() if by_cos else context.next_acb_counter(),
             parameters=parameters,
             now_ms=context.now_ms,
             certificate=context.keys.party_certificate(case.sender.eui, "KA") if role is RemotePartyRole.OTHER else None,
@@ -168,15 +168,33 @@ def send(context: Context, case: Case, waits: bool = False) -> Outcome:
     if case.row.future_dated is FutureDated.DSP and case.execution_ms is not None:
         hold(context, case)
         return None
+    if _is_held_first(context, case):
+        hold(context, case, (case.execution_ms or 0) - context.settings.cos_lead_ms)
+        return None
     return _dispatch(context, case, open_transaction(context, case, TransactionState.SENT), built)
+
+
+def _is_held_first(context: Context, case: Case) -> bool:
+    """Whether the DSP keeps a request for a while whose date the device is to keep (6.23; duis.md 1.8). What cancels one that is
+    still held needs no Command."""
+    if case.row.future_dated is not FutureDated.DSP_AND_DEVICE or case.execution_ms is None:
+        return False
+    if case.cancels:
+        held = context.lookup.held(case.target.eui)
+        same = (case.sender.eui, case.row.srv, TransactionState.HELD)
+        return any((each.user, each.request.service_reference_variant, each.state) == same for each in held)
+    return case.execution_ms - context.settings.cos_lead_ms > context.now_ms
 
 
 def _dispatch(context: Context, case: Case, transaction: Transaction, built: _Built) -> Outcome:
     message = built.message
     if message.originator == ACCESS_CONTROL_BROKER:
         context.state.acb_counter = message.counter
+    by_cos = message.originator == TRANSITIONAL_COS
+    if by_cos:
+        context.state.cos_counter = message.counter
     if built.use_case.critical:
-        message = sign(message, context.keys.acb_digital_signature())
+        message = sign(message, context.keys.cos_digital_signature() if by_cos else context.keys.acb_digital_signature())
     return _let_go(context, case.target, transaction, message, built.device_key)
 
 
@@ -219,9 +237,12 @@ def send_due(context: Context, transaction: Transaction) -> None:
     request = transaction.request
     case = Case(WebService.SEND_COMMAND, request, context.now_ms, service_reference_variants()[request.service_reference_variant])
     refusal = pass_gate(context, case, DUE_CHECKS)
+    if refusal is None and case.row.srv == CHANGE_OF_SUPPLIER:
+        refusal = check_change_of_supplier(context, case)
     outcome: Outcome = refusal or _send_now(context, case, transaction)
     if isinstance(outcome, Refusal):
         finish(context, transaction, TransactionState.FAILED)
+        refused_when_due(context, transaction)
         fail(context, transaction, outcome.code, "access_refused_when_due" if refusal else "command_not_delivered")
     elif outcome is not None:
         answer(context, transaction, context.codes.code("done"), outcome)

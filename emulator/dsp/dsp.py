@@ -10,6 +10,7 @@ from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose
 from emulator.dsp import (
     anomaly,
     commands,
+    credential_checks,
     deadlines,
     firmware,
     hub_firmware,
@@ -57,6 +58,10 @@ SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {
     "8.8.1": lifecycle.check_unjoin,
     "8.8.2": lifecycle.check_unjoin,
     "11.3": firmware.check_activation_hash,
+    "6.15.1": credential_checks.check_update,
+    "6.15.2": credential_checks.check_device_certificate,
+    "6.21": credential_checks.check_handover,
+    "6.23": credential_checks.check_change_of_supplier,
 }
 """What a device service asks beyond the gate."""
 

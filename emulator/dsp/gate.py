@@ -237,7 +237,20 @@ def _required_time_ms(context: Context, case: Case) -> int:
         case.execution_ms = None if known is None else known.execution_ms
     elif (text := case.request.body.value("ExecutionDateTime")) is not None:
         case.execution_ms = parse_datetime_ms(text)
-    return case.at_ms if case.execution_ms is None or case.cancels else case.execution_ms
+    if case.cancels:
+        return _cancelled_ms(context, case)
+    return case.at_ms if case.execution_ms is None else case.execution_ms
+
+
+def _cancelled_ms(context: Context, case: Case) -> int:
+    """The date of what the user cancels, for which it was entitled then; now where nothing waits."""
+    state, device = context.state, case.target.eui
+    dated = (state.transactions[key] for (eui, _), key in state.dated_updates.items() if eui == device)
+    for waiting in (*context.lookup.held(device), *dated):
+        asked_for = waiting.user, waiting.request.service_reference_variant
+        if asked_for == (case.sender.eui, case.row.srv) and waiting.due_ms is not None:
+            return waiting.due_ms
+    return case.at_ms
 
 
 def _not_responsible(context: Context, case: Case) -> Finding:

@@ -58,6 +58,8 @@ class DspSettings:
     """Whether a CommandFailure alert goes with E20 and E21 of a request that was not dated either."""
     future_date_limit_ms: int = setting(30 * DAY_MS, "duis.md 1.8", "medium")
     """How far ahead a date may lie."""
+    cos_lead_ms: int = setting(DAY_MS, "EMU: duis.md 1.8 says that the DSP holds and the device executes, and no figure", "low")
+    """How long before its date a change of supplier (6.23) goes to the device, after its checks were made again."""
     future_dated_grace_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
     """How long after its date the outcome of a command that the device holds is waited for."""
     sequence_wait_ms: int = setting(DAY_MS + 2 * HOUR_MS, "duis.md 1.9: time-limited, without a figure", "low", minimum=1)

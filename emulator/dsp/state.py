@@ -272,7 +272,15 @@ class DspState:
     commands: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
     """(device, message code, recipient of the Response, counter) → key of the transaction that sent the Command."""
     dated: dict[Eui64, int] = field(default_factory=dict)
-    """Device → transaction of the command that it will execute at its date; a device holds one at a time."""
+    """Device → transaction of the 11.3 that it will execute at its date; a device holds one at a time."""
+    dated_updates: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(device, message code) → transaction of the replacement of certificates that the device will execute at its date."""
+    device_certificates: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    """(device, usage) → certificate that the device took in place of the one that it was made with (6.15.2)."""
+    renewals: dict[int, int] = field(default_factory=dict)
+    """Party → how often it renewed its certificates."""
+    issued: dict[int, int] = field(default_factory=dict)
+    """Device → how many certificates were issued to it for keys that it made."""
     schedules: dict[int, Schedule] = field(default_factory=dict)
     next_schedule: int = 1
     schedule_counter: int = 0

@@ -37,9 +37,12 @@ def open_transaction(context: Context, case: Case, state: TransactionState, tran
     return transaction
 
 
-def hold(context: Context, case: Case) -> None:
-    """Keep a request that the DSP dates ahead. A newer one of the same user, variant and device replaces what is held for them,
-    and a cancellation only removes it (duis.md 1.8, medium)."""
+def hold(context: Context, case: Case, until_ms: int | None = None) -> None:
+    """Keep a request that the DSP dates ahead, until its date or ``until_ms``.
+
+    A newer one of the same user, variant and device replaces what is held for them, and a cancellation only removes it
+    (duis.md 1.8, medium).
+    """
     for transaction in context.lookup.held(case.target.eui):
         of_same = (transaction.user, transaction.request.service_reference_variant) == (case.sender.eui, case.row.srv)
         if of_same and transaction.state is TransactionState.HELD:
@@ -51,7 +54,7 @@ def hold(context: Context, case: Case) -> None:
         answer(context, transaction, context.codes.code("done"), None)
         return
     assert case.execution_ms is not None
-    hold_on(context, open_transaction(context, case, TransactionState.HELD), case.execution_ms)
+    hold_on(context, open_transaction(context, case, TransactionState.HELD), until_ms or case.execution_ms)
 
 
 def wait(context: Context, case: Case, transformed: Element | None = None) -> None:
@@ -139,7 +142,10 @@ def await_execution(context: Context, transaction: Transaction) -> None:
     assert transaction.due_ms is not None
     context.state.finished.pop(transaction.key, None)
     transaction.state = TransactionState.ACCEPTED_BY_DEVICE
-    context.state.dated[transaction.device] = transaction.key
+    if transaction.request.service_reference_variant == "11.3":
+        context.state.dated[transaction.device] = transaction.key
+    else:
+        context.state.dated_updates[transaction.device, transaction.message_code] = transaction.key
     late_ms = max(context.now_ms, transaction.due_ms) + context.settings.future_dated_grace_ms
     transaction.deadline = context.agenda.schedule(late_ms, "dsp.execution_overdue", transaction.key)
 
@@ -148,6 +154,9 @@ def end_dated(context: Context, transaction: Transaction, outcome: TransactionSt
     """A command that a device held is executed, replaced or given up."""
     if context.state.dated.get(transaction.device) == transaction.key:
         del context.state.dated[transaction.device]
+    update = (transaction.device, transaction.message_code)
+    if context.state.dated_updates.get(update) == transaction.key:
+        del context.state.dated_updates[update]
     if transaction.deadline >= 0:
         context.agenda.cancel(transaction.deadline)
         transaction.deadline = -1

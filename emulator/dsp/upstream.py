@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
-from emulator.dsp import lifecycle
+from emulator.dsp import credentials, lifecycle
 from emulator.dsp.context import Context
 from emulator.dsp.inventory import REPORTED, recorded
 from emulator.dsp.jobs import advance_job, job_of
@@ -195,6 +195,10 @@ def _activated(context: Context, device: InventoryEntry, result: Result, transac
 
 
 _OUTCOMES: Mapping[str, Callable[[Context, Transaction, InventoryEntry, Result], None]] = {
+    "6.15.1": credentials.answered,
+    "6.15.2": credentials.device_certificate_answered,
+    "6.21": credentials.answered,
+    "6.23": credentials.answered,
     "11.2": _version_read,
     "11.3": _activation_answered,
     "8.1.1": lifecycle.clock_synchronised,
@@ -226,6 +230,8 @@ def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octet
         convert = _FOR_DCC.get(message.message_code)
         if convert is not None:
             convert(context, device, result)
+    elif message.message_code in credentials.DATED_ALERTS and credentials.executed(context, device, message, octets, result):
+        pass
     elif message.recipient not in context.state.users:
         _drop(context, device.eui, f"alert for {format_eui(message.recipient)}, who is not a user", octets)
     elif message.message_code == FUTURE_DATED_ACTIVATION:

@@ -41,6 +41,9 @@ P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 DEVICES_REMEMBERED = 65_536
 """Device certificates kept in memory, about 1.5 kB each; older ones are made again (our choice)."""
 
+MADE_BY_DEVICES = 0x8000
+"""Generations from here on number certificates of keys that devices made."""
+
 _NO_EXPIRY = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 _PROFILES = tuple(ProfileName)
@@ -193,6 +196,8 @@ class TestSmki:
         if found is None or found[1] not in _DEVICE_PROFILE.values():
             return None
         eui, kind, generation = found
+        if generation >= MADE_BY_DEVICES:
+            return None  # its key does not follow from the seed and the generation
         return self.device_certificate(eui, _USAGE[profile(kind).key_usage], generation)
 
     def issued(self, record: CertificateRecord) -> bool:
@@ -248,10 +253,13 @@ class TestSmki:
             private_key=private_key,
         )
 
-    def issue_to_device(
+    def issue_to_device(self, eui: Eui64, usage: Usage, public_key: ec.EllipticCurvePublicKey, number: int) -> CertificateRecord:
+        """A certificate for a key that a device made itself; ``number`` (below 32,768) tells it from the others of the device."""
+        return self._issue_to_device(eui, usage, public_key, MADE_BY_DEVICES + number)
+
+    def _issue_to_device(
         self, eui: Eui64, usage: Usage, public_key: ec.EllipticCurvePublicKey, generation: int
     ) -> CertificateRecord:
-        """A certificate for a key that a device made itself; ``generation`` (from 1) tells it from the others of the device."""
         chosen = profile(_DEVICE_PROFILE[usage])
         authority = self.device_authority
         certificate = self._sign(
@@ -267,7 +275,7 @@ class TestSmki:
 
     def _make_device(self, eui: Eui64, usage: Usage, generation: int) -> CertificateRecord:
         private_key = self.private_key(eui, usage, generation)
-        issued = self.issue_to_device(eui, usage, private_key.public_key(), generation)
+        issued = self._issue_to_device(eui, usage, private_key.public_key(), generation)
         return replace(issued, private_key=private_key)
 
     def _sign(
