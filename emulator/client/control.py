@@ -369,6 +369,20 @@ class ControlClient:
         body = {"party": format_eui(party)}
         return await self._json("PUT", self._path(f"devices/{format_eui(device)}/credentials"), body=body)
 
+    async def authorities(self) -> Json:
+        """Certificates in PEM: of the ``root``, and of those who issue to ``organisations`` and to ``devices``."""
+        return await self._json("GET", self._path("certificates/authorities"))
+
+    async def renew_certificates(self, party: Eui64) -> Json:
+        """Issue new GBCS certificates to a supplier or network operator: its ``certificates``, and the ``authority`` for the
+        certification path of 6.15.1."""
+        return await self._json("POST", self._path(f"users/{format_eui(party)}/certificates"))
+
+    async def issue_certificate(self, request: bytes) -> Json:
+        """Issue a ``certificate`` to a device for the signing request (DER) that it answered to 6.17."""
+        body = {"request": base64.b64encode(request).decode()}
+        return await self._json("POST", self._path("certificates"), body=body)
+
     async def reports(self) -> list[Json]:
         """The reports that there are."""
         return _list(await self._json("GET", self._path("reports")), "reports")

@@ -1,5 +1,6 @@
 """What a device or hub is and waits for, as JSON values (design point 10: every waiting thing can say what it waits for)."""
 
+from dataclasses import asdict
 from typing import Any
 
 from emulator.domain.identifiers import format_eui
@@ -35,6 +36,7 @@ def describe(context: Context, device: DeviceState, now_ms: int) -> dict[str, An
             "counter": pending.counter,
         },
         "credentials": {str(role): format_eui(party) for role, party in sorted(device.credentials.items())},
+        "changed_credentials": None if device.changed_credentials is None else asdict(device.changed_credentials),
         "joined_to": {format_eui(eui): kind.value for eui, kind in device.joined_to.items()},
         "clock": {"time_ms": now_ms + device.clock_offset_ms, "reliable": device.clock_reliable},
         "alert_counter": device.alert_counter,

@@ -17,6 +17,7 @@ from emulator.service.control_faults import fault_routes
 from emulator.service.control_firmware import firmware_routes
 from emulator.service.control_records import record_routes
 from emulator.service.control_reports import report_routes
+from emulator.service.control_smki import smki_routes
 from emulator.service.control_worlds import WorldHost, world_routes
 from emulator.service.hosted import HostedWorld
 from emulator.service.metrics import Metrics
@@ -36,6 +37,7 @@ def control_routes(host: WorldHost) -> list[Route]:
         *event_routes(),
         *audit_routes(),
         *report_routes(),
+        *smki_routes(),
     ]
 
 

@@ -257,6 +257,12 @@ class NewCredentials(Model):
     party: Eui = Field(description="User ID of a supplier")
 
 
+class CertificateRequest(Model):
+    """What a device answered to 6.17."""
+
+    request: str = Field(description="PKCS#10 in base64")
+
+
 class NewGrant(Model):
     """Leave of a supplier for an agent; every list that is not empty limits it."""
 

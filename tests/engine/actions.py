@@ -436,6 +436,8 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     ),
     "quarantine.release": st.fixed_dictionaries({"reference": st.integers(0, 3)}),
     "quarantine.delete": st.fixed_dictionaries({"reference": st.integers(0, 3)}),
+    "party.renew": st.fixed_dictionaries({"party": st.sampled_from(USERS).map(format_eui)}),
+    "certificate.issue": st.fixed_dictionaries({"request": st.sampled_from(["", "MAA=", "!"])}),
     "device.credentials": st.fixed_dictionaries({"device": eui_texts(), "party": eui_texts()}),
     "release.set": st.fixed_dictionaries(
         {

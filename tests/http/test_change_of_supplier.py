@@ -1,0 +1,110 @@
+"""A change of supplier over HTTP: the gaining supplier asks, the transitional CoS party acts, and the meter has a new master."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+from emulator.client.receiver import Receiver
+from emulator.client.requests import activate_firmware, service_request
+from emulator.client.session import DuisClient
+from emulator.domain.identifiers import TRANSITIONAL_COS, format_eui
+from emulator.duis.messages import DccAlert, Element, ServiceResponse, element
+from emulator.gbcs.message import GbcsMessage, decode_message
+from emulator.gbcs.protect import verify_signature
+from emulator.gbcs.results import read_result
+from emulator.pki.certificates import Usage, read_pem_certificate
+from tests.http.side import ESME, NETWORK_OPERATOR, SUPPLIER, SUPPLIER_TWO, Side
+
+MPAN = "1200000000001"
+
+
+def text(der: bytes) -> str:
+    return base64.b64encode(der).decode()
+
+
+async def fields(side: Side, at: str) -> list[Element | None]:
+    """The body of 6.23 with the live certificates of the second supplier."""
+    authority = (await side.control.authorities())["organisations"]
+    keys = side.keys
+    offered = {
+        "DigitalSigningCertificate": keys.live(SUPPLIER_TWO, Usage.DIGITAL_SIGNATURE),
+        "KeyAgreementCertificate": keys.live(SUPPLIER_TWO, Usage.KEY_AGREEMENT),
+        "KeyAgreementTopUpCertificate": keys.live(SUPPLIER_TWO, Usage.KEY_AGREEMENT, prepayment=True),
+    }
+    certificates = [element(name, text(record.der)) for name, record in offered.items() if record is not None]
+    assert len(certificates) == 3
+    return [
+        element("ExecutionDateTime", at),
+        element("SupplierFloorSeqNumber", "0"),
+        element("SupplierPrepaymentTopUpFloorSeqNumber", "0"),
+        element("SupplierReplacementCertificates", *certificates),
+        element("CertificationPathCertificates", element("Certificate", text(read_pem_certificate(authority.encode())))),
+        element("ApplyTimeBasedCPVChecks", "true"),
+        element("ImportMPxN", MPAN),
+    ]
+
+
+def gbcs(answer: object) -> GbcsMessage:
+    assert isinstance(answer, ServiceResponse)
+    assert answer.payload is not None
+    return decode_message(base64.b64decode(answer.payload.value("GBCSPayload") or answer.payload.text))
+
+
+async def test_a_change_of_supplier_from_the_request_to_the_new_supplier_s_first_command(side: Side) -> None:
+    control = side.control
+    await control.autojump()
+    now = datetime.fromtimestamp((await control.describe())["now_ms"] / 1000, UTC)
+    at = (now + timedelta(days=3)).replace(microsecond=0)
+    path = f"/control/v1/worlds/{side.name}/registrations"
+    row = {"mpxn": MPAN, "role": "IS", "party": "supplier-two", "from_ms": int(at.timestamp() * 1000)}
+    await control.call("POST", path, body=row)
+
+    async with Receiver(side.reader) as losing, Receiver(side.reader) as gaining, Receiver(side.reader) as network:
+        for user, receiver in ((SUPPLIER, losing), (SUPPLIER_TWO, gaining), (NETWORK_OPERATOR, network)):
+            await control.set_endpoint(user, receiver.url)
+
+        body = await fields(side, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        assert (await side.refused(service_request(SUPPLIER, "6.23", *body, target=ESME))).code == "E4", "it is to lose the meter"
+        request = side.stamped(service_request(SUPPLIER_TWO, "6.23", *body, target=ESME))
+        assert (await side.ask(request)).code == "I99"
+
+        await control.advance(to_ms=row["from_ms"] - 23 * 3_600_000)  # type: ignore[operator]
+        answer = gbcs((await gaining.answer_to(request.request_id)).message)
+        assert (answer.recipient, answer.message_code) == (TRANSITIONAL_COS, 0x0107)
+        assert read_result(answer)["outcome"] is None, "the meter waits for the date"
+
+        await control.advance(to_ms=row["from_ms"] + 60_000)  # type: ignore[arg-type]
+        completed = (await losing.wait_for(lambda push: isinstance(push.message, DccAlert))).message
+        assert isinstance(completed, DccAlert)
+        assert completed.alert_code == "N27"
+        assert completed.body.value("DeviceChangeOfSupplier", "DeviceID") == format_eui(ESME)
+        updated = (await network.wait_for(lambda push: isinstance(push.message, DccAlert))).message
+        assert isinstance(updated, DccAlert)
+        assert updated.alert_code == "N42"
+
+        dated = gaining.received[-1].message
+        assert isinstance(dated, ServiceResponse)
+        assert dated.request_id == str(request.request_id)
+        outcome = gbcs(dated)
+        (meter,) = side.keys.records(ESME, Usage.DIGITAL_SIGNATURE)
+        assert verify_signature(outcome, meter.public_key)
+        replaced = read_result(outcome)["outcome"]
+        assert isinstance(replaced, dict)
+        assert [(each["result"], each["party_after"]) for each in replaced["replaced"]] == [(0, SUPPLIER_TWO)] * 3
+
+        assert (await control.device(ESME))["state"]["credentials"]["2"] == format_eui(SUPPLIER_TWO)
+        async with DuisClient(side.url(), SUPPLIER_TWO, side.keys, reader=side.reader, counters=side.counters) as client:
+            done = await client.transform_and_send(activate_firmware(SUPPLIER_TWO, ESME, bytes(32)))
+        assert not isinstance(done, ServiceResponse)
+        assert done.acknowledgement.code == "I99"
+        first = gbcs((await gaining.answer_to(done.transform.request_id)).message)
+        assert first.recipient == SUPPLIER_TWO
+        assert (await side.refused(activate_firmware(SUPPLIER, ESME, bytes(32)))).code == "E4"
+
+
+async def test_certificates_are_renewed_and_issued_over_http(side: Side) -> None:
+    renewed = await side.control.renew_certificates(SUPPLIER)
+    assert [each["usage"] for each in renewed["certificates"]] == ["DS", "KA", "KA"]
+    path = f"/control/v1/worlds/{side.name}/certificates"
+    assert b"renewed" not in await side.control.call("GET", path, query={"eui": format_eui(SUPPLIER)})
+    listed = await side.control.call("GET", f"/control/v1/worlds/{side.name}/keys/keystore.json")
+    assert all(str(int(each["serial"], 16)).encode() in listed for each in renewed["certificates"])
