@@ -128,7 +128,7 @@ def _flips_of_row(row: Table) -> Iterator[tuple[str, Flip]]:
         if "device_alert" in row:
             yield "device_alert", lambda it: it.update(device_alert="8F8A")
         if "dcc_alert" in row:
-            yield "dcc_alert", lambda it: it.update(dcc_alert="AD1")
+            yield "dcc_alert", lambda it: it.update(dcc_alert="N999")
         if "response" in row:
             yield "response", lambda it: it.update(response="E70")
         for key in ("body", "values"):
