@@ -16,9 +16,7 @@ EstateOption = Annotated[
     Path | None, typer.Option("--estate", help="Estate in TOML; the server's when not given.", show_default=False)
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Keys and chance follow from it.", show_default=False)]
-StartOption = Annotated[
-    str, typer.Option("--start", help="Simulated time at which it begins; else as the estate says.")
-]
+StartOption = Annotated[str, typer.Option("--start", help="Simulated time at which it begins; else as the estate says.")]
 
 
 def _show(found: dict[str, Any], json_output: bool) -> None:

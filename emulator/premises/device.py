@@ -46,6 +46,10 @@ from emulator.premises.state import DeviceState
 NO_AUTHORITY, NOT_AUTHENTIC, OTHER_FAILURE = 0x8F30, 0x8F3D, 0x8F53
 """Security events by alert code (gbcs.md appendix)."""
 
+TOP_UPS = (0x0007, 0x0097)
+"""CS01a and CS01b: their counters are those of the tokens, apart from all others (gbcs.md 5); a meter remembers those that it took
+(:mod:`emulator.premises.credit`)."""
+
 Payload = Mapping[str, object]
 Asn1Handler = Callable[[Context, DeviceState, GbcsMessage, Payload, int], bytes | None]
 """Runs an ASN.1 Command: ``(context, device, message, payload, now_ms)`` to the content of the Response, None for later."""
@@ -75,7 +79,7 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
         if code == NO_AUTHORITY or context.settings.alert_on_authentication_failure:
             send_alert(context, device, code, now_ms)
         return
-    if use_case.replay_protected:
+    if _counts(use_case):
         device.command_counters[message.originator] = message.counter
     faulty.drift(context, device, now_ms)
     _execute(context, device, message, use_case, now_ms)
@@ -98,7 +102,7 @@ def authenticate(context: Context, device: DeviceState, message: GbcsMessage, us
     elif message.signature:
         return NOT_AUTHENTIC, "it is signed and should not be"
     highest = device.command_counters.get(message.originator, -1)
-    if use_case.replay_protected and message.counter <= highest:
+    if _counts(use_case) and message.counter <= highest:
         return OTHER_FAILURE, f"its counter {message.counter} is not above {highest}"
     return None
 
@@ -106,6 +110,11 @@ def authenticate(context: Context, device: DeviceState, message: GbcsMessage, us
 def _signed_alone(message: GbcsMessage) -> bool:
     """Whether it is a Command that goes with a signature in place of the ACB's MAC (gbcs.md 3)."""
     return message.mac is None and message.message_code in (credential_updates.RECOVERY, *credentials.READERS)
+
+
+def _counts(use_case: UseCase) -> bool:
+    """Whether a Command's counter has to be above those of its sender before."""
+    return use_case.replay_protected and use_case.code not in TOP_UPS
 
 
 def may_send(device: DeviceState, use_case: UseCase, role: RemotePartyRole) -> bool:
