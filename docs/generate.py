@@ -6,6 +6,7 @@ A test fails when a page is not what this script would write.
 import ast
 import dataclasses
 import inspect
+import json
 import re
 import sys
 import tomllib
@@ -39,7 +40,9 @@ from emulator.gbcs.usecases import all_use_cases  # noqa: E402
 from emulator.premises.profiles import device_kinds, hub_variants  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
 from emulator.reports.registry import REPORTS  # noqa: E402
+from emulator.scenarios.proofs import requirements  # noqa: E402
 from emulator.scenarios.reference import scenario_page  # noqa: E402
+from emulator.scenarios.schema import scenario_schema  # noqa: E402
 from emulator.service.config import Settings, load_settings  # noqa: E402
 from emulator.service.control_app import control_routes  # noqa: E402
 from emulator.service.server import Server  # noqa: E402
@@ -480,6 +483,22 @@ the [scenarios](scenario.md) and tests that show it. Whoever is not named hears 
     return text + "\n" + table(("Row", "Where", "What fails", "Who sees what", "Scenarios", "Tests"), shown)
 
 
+def requirements_page() -> str:
+    """Which requirement is shown by which scenario, and what takes it away."""
+    rows = [
+        (id_, row.priority, row.shows, row.scenario or row.missing, row.expectation, row.switch.words())
+        for id_, row in requirements().items()
+    ]
+    shown = {each: sum(bool(row.scenario) for row in requirements().values() if row.priority == each) for each in "AB"}
+    return f"""# Requirements
+
+Ids and priorities are those of the reference (`ota/seeds_requirements.md`). A row is *covered* when its scenario passes and the
+named expectation fails as soon as the switch takes the behaviour away: `dcc-emulator scenario prove`. {shown["A"]} rows of
+priority A and {shown["B"]} of priority B name a scenario; the long tests prove every one of them.
+
+""" + table(("Id", "Priority", "What is shown", "Scenario", "Expectation", "Taken away by"), rows)
+
+
 WRITERS: Mapping[str, Callable[[], str]] = {
     "coverage.md": coverage,
     "response-codes.md": response_codes,
@@ -498,12 +517,15 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "command-line.md": command_line,
     "scenario.md": scenario_page,
     "campaign.md": campaign_page,
+    "requirements.md": requirements_page,
 }
 
 
 def pages() -> dict[Path, str]:
     """Every generated page by its path."""
-    return {PAGES / name: NOTICE + write().rstrip() + "\n" for name, write in WRITERS.items()}
+    written = {PAGES / name: NOTICE + write().rstrip() + "\n" for name, write in WRITERS.items()}
+    written[PAGES / "scenario.schema.json"] = json.dumps(scenario_schema(), indent=1, ensure_ascii=False) + "\n"
+    return written
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from emulator.scenarios.proofs import Proof, Standing, counts, prove, requiremen
 from emulator.scenarios.reading import read_scenario
 from emulator.scenarios.report import Outcome, Report, StepResult
 from emulator.scenarios.runner import Address, in_process_server, run_scenario
+from emulator.scenarios.schema import scenario_schema
 from emulator.scenarios.verdicts import html, junit
 from emulator.service.config import Logging
 from emulator.service.logs import configure_logs
@@ -207,6 +208,13 @@ async def _replay(path: Path) -> dict[str, Any]:
         "now": report.digest,
         "same": report.digest == evidence.digest,
     }
+
+
+@application.command("schema")
+@verb
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors that complete and check with it."""
+    print_json(scenario_schema())
 
 
 @application.command("explain")

@@ -46,6 +46,15 @@ async def test_a_row_is_covered_only_when_its_very_expectation_fails() -> None:
     assert counted["a_total"] >= 1
 
 
+@pytest.mark.verify
+@pytest.mark.timeout(1800)
+async def test_every_requirement_that_names_a_scenario_is_proved() -> None:
+    wanted = [id_ for id_, row in requirements().items() if row.scenario]
+    async with in_process_server() as address:
+        proofs = await prove(wanted, lambda scenario: run_scenario(scenario, address))
+    assert not [(proof.id, proof.standing, proof.detail) for proof in proofs if proof.standing is not Standing.COVERED]
+
+
 def test_a_switch_that_fits_nothing_says_so() -> None:
     row = Requirement(
         priority="A", shows="x", scenario="S-07-reject", expectation="no room", switch=Switch(without=["no such step"])
