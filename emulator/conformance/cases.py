@@ -61,8 +61,6 @@ class Case:
     device_counter: int
     """Counter of the device's own for the first alert, or for data encrypted for someone unknown to it; 0 where neither is."""
     current_utc: str
-    wanted: list[str] = field(default_factory=list)
-    """Which kinds of message are published for it."""
     home: dict[str, object] = field(default_factory=dict)
     """What else the home knows, as :func:`emulator.gbcs.commands.command_content` has it, octets in hexadecimal: of a join
     ``other_device_type`` and ``other_device_certificate``; of a log to be restored ``devices``, for a hub with ``han_id``."""
@@ -81,11 +79,6 @@ class Case:
     def clock_unreliable(self) -> bool:
         """Whether its name says that the device's clock is not to be relied on."""
         return "UNRELIABLE" in self.case
-
-    def alert_case(self, alert_code: int) -> str:
-        """The name under which an alert that follows is published."""
-        family, variant, *rest = self.case.split("_")
-        return "_".join((family, variant, f"{alert_code:04X}", *rest))
 
 
 def command_case(case: str) -> str:
@@ -233,8 +226,7 @@ def _case(name: str, path: Path, kinds: Mapping[str, Path], now: str) -> Case:
         user=format_eui(behind.party if behind else request.request_id.originator if by_dcc else command.originator),
         user_counter=(behind.counter or 0) if behind else request.request_id.counter if by_dcc else command.counter,
         acb_counter=command.counter if by_dcc else 0, device_counter=_device_counter(kinds),
-        current_utc=_time_of({name: kinds}) or now, wanted=sorted({kind.split("_")[0].split(" ")[0] for kind in kinds}),
-        home=home,
+        current_utc=_time_of({name: kinds}) or now, home=home,
     )  # fmt: skip
 
 

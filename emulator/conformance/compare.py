@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emulator.conformance.cases import command_case, messages_in, octets_in
 from emulator.conformance.keys import FolderKeys
+from emulator.conformance.produce import ANY
 from emulator.conformance.shapes import difference
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
@@ -121,8 +122,8 @@ def compare(case: str, kind: str, made: Path | None, published: Path, pair: Pair
 def _safely(case: str, kind: str, made: Path | None, published: Path, pair: Pair, why: str) -> Verdict:
     try:
         return compare(case, kind, made, published, pair, why)
-    except Malformed as problem:
-        return Verdict(case, kind, case.split("_")[0], DIFFERENT if made else MISSING, where=str(problem))
+    except ANY as problem:
+        return Verdict(case, kind, case.split("_")[0], DIFFERENT if made else MISSING, where=str(problem) or repr(problem))
 
 
 def _match(published: Mapping[tuple[str, str], Path], made: list[Path], keys: KeyLookup) -> dict[tuple[str, str], Path]:

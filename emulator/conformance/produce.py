@@ -11,16 +11,15 @@ from pathlib import Path
 from emulator.conformance.cases import Case, read_request
 from emulator.conformance.homes import Surroundings, VirtualHome, surroundings_of
 from emulator.conformance.keys import FolderKeys, HomeKeys
-from emulator.domain.errors import Malformed
+from emulator.domain.errors import EmulatorError, Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, parse_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.dsp.commands import body_parameters
 from emulator.gbcs import times
 from emulator.gbcs.commands import build_command, finish_command
 from emulator.gbcs.functions import octets_of
-from emulator.gbcs.message import Cra, decode_message
+from emulator.gbcs.message import decode_message
 from emulator.gbcs.protect import sign
-from emulator.gbcs.results import read_result
 from emulator.gbcs.usecases import Originator, UseCase, by_code, use_case_for
 
 
@@ -70,13 +69,9 @@ def answer(case: Case, command: bytes, keys: FolderKeys, around: Surroundings) -
     answers = VirtualHome(case, keys, around).take(command)
     made: dict[str, bytes] = {}
     for octets in answers.messages:
-        message = decode_message(octets)
-        if message.cra is Cra.RESPONSE:
-            made[f"{case.case}_RESPONSE"] = octets
-        else:
-            name = f"{case.alert_case(int(str(read_result(message)['alert_code'])))}_ALERT"
-            number = sum(1 for other in made if other.startswith(name)) + 1
-            made[name if number == 1 else f"{name}_{number}"] = octets
+        kind = decode_message(octets).cra.name
+        number = sum(1 for other in made if other.startswith(f"{case.case}_{kind}")) + 1
+        made[f"{case.case}_{kind}" if number == 1 else f"{case.case}_{kind}_{number}"] = octets
     if f"{case.case}_RESPONSE" not in made:
         raise NoAnswer("; ".join(answers.notes[-2:]) or "the device says nothing", made)
     return made
@@ -84,6 +79,10 @@ def answer(case: Case, command: bytes, keys: FolderKeys, around: Surroundings) -
 
 REASONS = "reasons.json"
 """The file beside the messages that says why some are not there."""
+
+
+ANY = (EmulatorError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What may go wrong in one case without hiding the others: also a bug of ours in a use case never seen before."""
 
 
 class NoAnswer(Malformed):
@@ -110,7 +109,9 @@ class Failed:
 def produce_all(cases: list[Case], keys: FolderKeys, folder: Path, among: list[Case] | None = None) -> Failed:
     """Make all of some cases; ``among`` are the cases of the set that they belong to, whose devices are their neighbours.
 
-    Write ``CASE_KIND.hex`` files, and in ``keystore`` the certificates' stand-ins of devices that sign with keys of ours."""
+    Write ``CASE_KIND.hex`` files (further alerts of a case have numbers), and in ``keystore`` what stands for the certificates of
+    devices that sign with keys of ours.
+    """
     failed = Failed()
     folder.mkdir(parents=True, exist_ok=True)
     around = surroundings_of(among or cases, keys)
@@ -121,21 +122,26 @@ def produce_all(cases: list[Case], keys: FolderKeys, folder: Path, among: list[C
     for case in cases:
         try:
             made = produce(case, keys)
-        except Malformed as error:
-            failed.not_produced[case.case] = str(error)
+        except ANY as error:
+            failed.not_produced[case.case] = _told(error)
             continue
         for kind, octets in made.items():
             write(f"{case.case}_{kind}", octets)
         HomeKeys(keys).write_signing_key(parse_eui(case.device), folder / "keystore")
         try:
             answered = answer(case, made["COMMAND"], keys, around)
-        except Malformed as error:
-            failed.not_answered[case.case] = str(error)
+        except ANY as error:
+            failed.not_answered[case.case] = _told(error)
             answered = error.made if isinstance(error, NoAnswer) else {}
         for name, octets in answered.items():
             write(name, octets)
     folder.joinpath(REASONS).write_text(json.dumps(asdict(failed), indent=1) + "\n")
     return failed
+
+
+def _told(error: Exception) -> str:
+    """Why something is missing; a bug of ours is told as one."""
+    return str(error) if isinstance(error, Malformed) else f"the emulator fails: {error!r}"
 
 
 def reasons_in(folder: Path) -> Failed:
