@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from emulator.premises.context import Context
-from emulator.premises.load_shape import DAY_MS, HALF_HOUR_MS, Stream, day_curve
-from emulator.premises.metering import fitted_ms, streams_of
+from emulator.premises.load_shape import DAY_MS, HALF_HOUR_MS, Spans, Stream, day_flow
+from emulator.premises.metering import fitted_ms, streams_of, without_supply
 from emulator.premises.state import DeviceState
 
 Window = tuple[int, int]
@@ -33,17 +33,19 @@ def highest_demand(
     """The highest mean power of the half-hours between two instants, or of those of them that lie wholly in a window."""
     best = Demand(0, 0)
     measured = [stream for stream in streams if stream in streams_of(device)]
-    from_ms = max(from_ms, fitted_ms(context, device))
+    from_ms, without = max(from_ms, fitted_ms(context, device)), without_supply(device)
     for day in range(from_ms // DAY_MS, to_ms // DAY_MS + 1) if measured else ():
-        peak = _day_peak(context.seed, device.eui, tuple(measured), day, from_ms, to_ms, window)
+        peak = _day_peak(context.seed, device.eui, tuple(measured), without, day, from_ms, to_ms, window)
         if peak is not None and 2 * peak[0] > best.power_w:
             best = Demand(2 * peak[0], peak[1])
     return best
 
 
 @lru_cache(maxsize=8192)
-def _whole_day_peak(seed: int, eui: int, streams: tuple[Stream, ...], day: int, window: Window | None) -> tuple[int, int]:
-    curves = [day_curve(seed, eui, stream, day) for stream in streams]
+def _whole_day_peak(
+    seed: int, eui: int, streams: tuple[Stream, ...], without: Spans, day: int, window: Window | None
+) -> tuple[int, int]:
+    curves = [day_flow(seed, eui, stream, without, day) for stream in streams]
     best = (0, day * DAY_MS)
     for slot in range(len(curves[0]) - 1):
         energy = sum(curve[slot + 1] - curve[slot] for curve in curves)
@@ -53,12 +55,12 @@ def _whole_day_peak(seed: int, eui: int, streams: tuple[Stream, ...], day: int, 
 
 
 def _day_peak(
-    seed: int, eui: int, streams: tuple[Stream, ...], day: int, from_ms: int, to_ms: int, window: Window | None
+    seed: int, eui: int, streams: tuple[Stream, ...], without: Spans, day: int, from_ms: int, to_ms: int, window: Window | None
 ) -> tuple[int, int] | None:
     """Energy and end of the highest half-hour of a day, of those that lie wholly between two instants."""
     if from_ms <= day * DAY_MS and (day + 1) * DAY_MS <= to_ms:
-        return _whole_day_peak(seed, eui, streams, day, window)
-    curves = [day_curve(seed, eui, stream, day) for stream in streams]
+        return _whole_day_peak(seed, eui, streams, without, day, window)
+    curves = [day_flow(seed, eui, stream, without, day) for stream in streams]
     found = [
         (sum(curve[slot + 1] - curve[slot] for curve in curves), day * DAY_MS + (slot + 1) * HALF_HOUR_MS)
         for slot in range(len(curves[0]) - 1)

@@ -180,6 +180,7 @@ def change_due(context: Context, device: DeviceState, number: int, now_ms: int) 
 def timer_due(context: Context, device: DeviceState, number: int, now_ms: int) -> None:
     """The time has come for something that the device does by itself."""
     timers.due(context, device, number, now_ms, TIMERS)
+    billing.remember(device, now_ms)
 
 
 APPLIERS: Mapping[str, dated.Apply] = {Format.DLMS: cosem.activate, Format.GBZ: zcl.apply_dated}

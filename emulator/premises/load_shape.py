@@ -25,9 +25,9 @@ _THURSDAY = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """One measured quantity: Wh, or thousandths of a cubic metre of gas."""
+    """One measured quantity: Wh, or thousandths of a cubic metre of gas. There is one object of each, equal to itself alone."""
 
     name: str
     least_per_day: int
@@ -134,6 +134,26 @@ def counted(seed: int, eui: int, stream: Stream, at_ms: int) -> int:
     slot, within = divmod(of_day, HALF_HOUR_MS)
     curve = day_curve(seed, eui, stream, day)
     return curve[slot] + (curve[slot + 1] - curve[slot]) * within // HALF_HOUR_MS
+
+
+Spans = tuple[tuple[int, int], ...]
+"""Times from and to which there was no supply, in milliseconds, one after the other."""
+
+
+def flowed(seed: int, eui: int, stream: Stream, without: Spans, at_ms: int) -> int:
+    """What the curve has counted at an instant, less what it would have without supply."""
+    value = counted(seed, eui, stream, at_ms)
+    for start, end in without:
+        if start < at_ms:
+            value -= counted(seed, eui, stream, min(end, at_ms)) - counted(seed, eui, stream, start)
+    return value
+
+
+def day_flow(seed: int, eui: int, stream: Stream, without: Spans, day: int) -> tuple[int, ...]:
+    """:func:`day_curve`, less what it would have counted without supply."""
+    if not any(start < (day + 1) * DAY_MS and day * DAY_MS < end for start, end in without):
+        return day_curve(seed, eui, stream, day)
+    return tuple(flowed(seed, eui, stream, without, day * DAY_MS + slot * HALF_HOUR_MS) for slot in range(SLOTS + 1))
 
 
 def reactive_permille(seed: int, eui: int, stream: Stream) -> int:

@@ -5,7 +5,7 @@ Everything here is worked out from the seed, the time and what was done to the m
 Registers of time of use and of blocks always sum up to the total, since each piece of the curve is counted by one of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -19,8 +19,9 @@ from emulator.premises.load_shape import (
     GAS,
     IMPORT,
     SECOND,
+    Spans,
     Stream,
-    counted,
+    flowed,
     reactive_permille,
 )
 from emulator.premises.state import DeviceState, MeterMemory
@@ -41,6 +42,11 @@ from emulator.simulation.draws import draw_below
 TOU_REGISTERS, SECOND_REGISTERS, COLUMNS, BLOCKS = 48, 4, 8, 4
 """Registers of the first and of the second element, columns and rows of the block matrix (usecase_spec.json ECS17d, ECS20c)."""
 
+MAX_HISTORY = 1_000
+"""Changes of one attribute, and resets, that a meter remembers; ours. Of older ones it is as if the next had held before."""
+
+_EVER_MS = 1 << 62
+
 _BLOCK_SCRIPTS, _SECOND_SCRIPTS = 100, 200
 _LEAST_AGE_DAYS, _AGE_SPREAD_DAYS = 800, 400
 """How long before the world's start a meter was fitted; ours, longer than its longest log."""
@@ -59,6 +65,7 @@ def note(device: DeviceState, name: str, value: str, now_ms: int) -> None:
     history = memory_of(device).history.setdefault(name, [])
     if not history or history[-1][1] != value:
         history.append((now_ms, value))
+        del history[:-MAX_HISTORY]
 
 
 def memory_of(device: DeviceState) -> MeterMemory:
@@ -76,8 +83,12 @@ def value_at(device: DeviceState, attribute: str, at_ms: int) -> str | None:
 
 def fitted_ms(context: Context, device: DeviceState) -> int:
     """When the meter began to count: a midnight some years before the world began."""
-    days = _LEAST_AGE_DAYS + draw_below(_AGE_SPREAD_DAYS, context.seed, device.eui, 0, "fitted")
-    return (context.start_ms // DAY_MS - days) * DAY_MS
+    return (context.start_ms // DAY_MS - _age_days(context.seed, device.eui)) * DAY_MS
+
+
+@lru_cache(maxsize=4096)
+def _age_days(seed: int, eui: int) -> int:
+    return _LEAST_AGE_DAYS + draw_below(_AGE_SPREAD_DAYS, seed, eui, 0, "fitted")
 
 
 def streams_of(device: DeviceState) -> Sequence[Stream]:
@@ -100,17 +111,46 @@ def is_twin(device: DeviceState) -> bool:
 
 def total(context: Context, device: DeviceState, stream: Stream, at_ms: int) -> int:
     """A register's reading at an instant: Wh, or thousandths of a cubic metre; 0 for what the meter does not measure."""
-    if stream not in streams_of(device):
-        return 0
-    begun = fitted_ms(context, device)
-    if at_ms <= begun:
-        return 0
-    return counted(context.seed, device.eui, stream, at_ms) - counted(context.seed, device.eui, stream, begun)
+    return used(context, device, stream, fitted_ms(context, device), at_ms)
 
 
 def used(context: Context, device: DeviceState, stream: Stream, from_ms: int, to_ms: int) -> int:
     """What was counted between two instants."""
-    return total(context, device, stream, to_ms) - total(context, device, stream, from_ms)
+    if stream not in streams_of(device):
+        return 0
+    begun, seed, eui, without = fitted_ms(context, device), context.seed, device.eui, without_supply(device)
+    return flowed(seed, eui, stream, without, max(begun, to_ms)) - flowed(seed, eui, stream, without, max(begun, from_ms))
+
+
+SUPPLY: Mapping[DeviceType, tuple[str, str]] = {
+    DeviceType.ESME: ("70 0-0:96.3.10.255 3", "1600"),
+    DeviceType.GSME: ("0702 0014", "00"),
+}
+"""Where a meter keeps the state of its supply, and the value that says that it is off, as :mod:`.supply` has them. Where it is
+armed, the customer switches it on at once (ours)."""
+
+
+def without_supply(device: DeviceState) -> Spans:
+    """When the supply was off; nothing is measured then."""
+    if device.meter is None or device.device_type not in SUPPLY:
+        return ()
+    attribute, off = SUPPLY[device.device_type]
+    return _off_spans(tuple(device.meter.history.get(attribute, ())), off)
+
+
+@lru_cache(maxsize=1024)
+def _off_spans(history: tuple[tuple[int, str], ...], off: str) -> Spans:
+    ends = [from_ms for from_ms, _ in history[1:]] + [_EVER_MS]
+    return tuple((start, end) for (start, value), end in zip(history, ends, strict=False) if value == off)
+
+
+def totals(context: Context, device: DeviceState, stream: Stream, instants: Sequence[int]) -> list[int]:
+    """A register's readings at several instants."""
+    if stream not in streams_of(device):
+        return [0] * len(instants)
+    begun, seed, eui, without = fitted_ms(context, device), context.seed, device.eui, without_supply(device)
+    at_first = flowed(seed, eui, stream, without, begun)
+    return [flowed(seed, eui, stream, without, at_ms) - at_first if at_ms > begun else 0 for at_ms in instants]
 
 
 def month_start(at_ms: int) -> int:
@@ -121,7 +161,13 @@ def month_start(at_ms: int) -> int:
 
 def reactive(context: Context, device: DeviceState, stream: Stream, at_ms: int) -> int:
     """The reactive register beside an active one, in varh."""
-    return total(context, device, stream, at_ms) * reactive_permille(context.seed, device.eui, stream) // 1000
+    return reactive_totals(context, device, stream, (at_ms,))[0]
+
+
+def reactive_totals(context: Context, device: DeviceState, stream: Stream, instants: Sequence[int]) -> list[int]:
+    """Its readings at several instants."""
+    permille = reactive_permille(context.seed, device.eui, stream)
+    return [value * permille // 1000 for value in totals(context, device, stream, instants)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,27 +184,41 @@ class Registers:
 
 def registers(context: Context, device: DeviceState, at_ms: int) -> Registers:
     """The registers of the first element at an instant; of a gas meter those by time of use."""
+    return next(iter(registers_at(context, device, (at_ms,))))
+
+
+def registers_at(context: Context, device: DeviceState, instants: Sequence[int]) -> Iterator[Registers]:
+    """The same at several instants, in their order, for which everything is counted once."""
     stream = streams_of(device)[0]
     element = GAS_METER if stream is GAS else PRIMARY
-    allotment = _Allotment()
-    for start, end, tables in _spans(context, device, at_ms):
-        for piece_start, piece_end, restarted in _between_resets(device, tables, start, end):
-            if restarted:
-                allotment.restart()
-            amounts = _by_script(context, device, stream, tables, element, piece_start, piece_end)
-            for script, amount in amounts.items():
-                allotment.count(script, amount, tables)
-    return allotment.registers()
+    allotment, first = _Allotment(), fitted_ms(context, device)
+    for at_ms in instants:
+        for start, end, tables in _spans(context, device, first, at_ms):
+            for piece_start, piece_end, restarted in _between_resets(device, tables, start, end):
+                if restarted:
+                    allotment.restart()
+                amounts = _by_script(context, device, stream, tables, element, piece_start, piece_end)
+                for script, amount in amounts.items():
+                    allotment.count(script, amount, tables)
+        first = max(first, at_ms)
+        yield allotment.registers()
 
 
 def second_registers(context: Context, device: DeviceState, at_ms: int) -> tuple[int, ...]:
     """The registers of the second element."""
-    sums = [0] * SECOND_REGISTERS
-    for start, end, tables in _spans(context, device, at_ms):
-        for script, amount in _by_script(context, device, SECOND, tables, SECONDARY, start, end).items():
-            place = script - _SECOND_SCRIPTS - 1
-            sums[place if 0 <= place < SECOND_REGISTERS else 0] += amount
-    return tuple(sums)
+    return next(iter(second_registers_at(context, device, (at_ms,))))
+
+
+def second_registers_at(context: Context, device: DeviceState, instants: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """The same at several instants, in their order."""
+    sums, first = [0] * SECOND_REGISTERS, fitted_ms(context, device)
+    for at_ms in instants:
+        for start, end, tables in _spans(context, device, first, at_ms):
+            for script, amount in _by_script(context, device, SECOND, tables, SECONDARY, start, end).items():
+                place = script - _SECOND_SCRIPTS - 1
+                sums[place if 0 <= place < SECOND_REGISTERS else 0] += amount
+        first = max(first, at_ms)
+        yield tuple(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +280,8 @@ class _Allotment:
         return Registers(tuple(self._tou), tuple(map(tuple, self._blocks)), tuple(map(tuple, self._counters)))
 
 
-def _spans(context: Context, device: DeviceState, at_ms: int) -> Iterator[tuple[int, int, Tables]]:
-    """The times between changes of the tariff, from the fitting to an instant."""
-    begun = fitted_ms(context, device)
+def _spans(context: Context, device: DeviceState, begun: int, at_ms: int) -> Iterator[tuple[int, int, Tables]]:
+    """The times between changes of the tariff, between two instants."""
     history = device.meter.history if device.meter else {}
     watched = (*GOVERNING, GAS_TARIFF)
     changes = {from_ms for name in watched for from_ms, _ in history.get(name, []) if begun < from_ms < at_ms}
@@ -255,13 +314,13 @@ def _by_script(
     if not has_calendar(tables, element):
         return {1: used(context, device, stream, start, end)}
     sums: dict[int, int] = {}
-    at_ms = start
+    at_ms, without = start, without_supply(device)
     while at_ms < end:
         day, next_day = at_ms // DAY_MS, (at_ms // DAY_MS + 1) * DAY_MS
         if at_ms == day * DAY_MS and next_day <= end:
-            pieces: Sequence[tuple[int, int]] = _day_by_script(context.seed, device.eui, stream, tables, element, day)
+            pieces: Sequence[tuple[int, int]] = _day_by_script(context.seed, device.eui, stream, without, tables, element, day)
         else:
-            pieces = list(_part_by_script(context.seed, device.eui, stream, tables, element, at_ms, min(end, next_day)))
+            pieces = list(_part_by_script(context.seed, device.eui, stream, without, tables, element, at_ms, min(end, next_day)))
         for script, amount in pieces:
             sums[script] = sums.get(script, 0) + amount
         at_ms = next_day
@@ -269,12 +328,14 @@ def _by_script(
 
 
 @lru_cache(maxsize=8192)
-def _day_by_script(seed: int, eui: int, stream: Stream, tables: Tables, element: int, day: int) -> tuple[tuple[int, int], ...]:
-    return tuple(_part_by_script(seed, eui, stream, tables, element, day * DAY_MS, (day + 1) * DAY_MS))
+def _day_by_script(
+    seed: int, eui: int, stream: Stream, without: Spans, tables: Tables, element: int, day: int
+) -> tuple[tuple[int, int], ...]:
+    return tuple(_part_by_script(seed, eui, stream, without, tables, element, day * DAY_MS, (day + 1) * DAY_MS))
 
 
 def _part_by_script(
-    seed: int, eui: int, stream: Stream, tables: Tables, element: int, start: int, end: int
+    seed: int, eui: int, stream: Stream, without: Spans, tables: Tables, element: int, start: int, end: int
 ) -> Iterator[tuple[int, int]]:
     """Scripts and what was counted under each, for a part of one day."""
     midnight = start // DAY_MS * DAY_MS
@@ -282,4 +343,4 @@ def _part_by_script(
     for (of_day, script), (until, _) in zip(actions, [*actions[1:], (DAY_MS, 0)], strict=True):
         first, last = max(start, midnight + of_day), min(end, midnight + until)
         if first < last:
-            yield script, counted(seed, eui, stream, last) - counted(seed, eui, stream, first)
+            yield script, flowed(seed, eui, stream, without, last) - flowed(seed, eui, stream, without, first)

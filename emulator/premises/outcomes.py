@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from emulator.domain.vocabulary import ActivateImageCode, FirmwareTransferCode
 from emulator.fanout import phases
-from emulator.premises import activation, han, hub, power, supply
+from emulator.premises import activation, billing, han, hub, power, supply
 from emulator.premises.context import Context
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, SentImage
@@ -110,6 +110,7 @@ def _fell_off(context: Context, device: DeviceState, image: SentImage | None, co
 
 def _supply_off(context: Context, device: DeviceState, image: SentImage | None, code: int, now_ms: int) -> None:
     supply.switch(context, device, supply.OFF, "its firmware cuts it off")
+    billing.remember(device, now_ms)
     context.log_event(device, SUPPLY_LOST, now_ms)
     send_alert(context, device, SUPPLY_LOST, now_ms)
 

@@ -377,3 +377,31 @@ def test_balances() -> None:
     rig.run(DAY_MS)
     (entry,) = read(rig, "4.14", "2026-01-06T00:00:00Z", "2026-01-07T00:00:00Z")["prepayment_daily_log"]
     assert entry["meter_balance"] == -4_000
+
+
+def test_nothing_is_measured_while_the_supply_is_off() -> None:
+    rig = Rig()
+    context, device = rig.premises._context, rig.state.devices[ESME]
+    _calendar(rig, (7, 2), (23, 1))
+    rig.send("7.2", ESME)
+    rig.run(MINUTE_MS)
+    (off_ms, _), *_ = device.meter.history["70 0-0:96.3.10.255 3"]  # type: ignore[union-attr]
+    before = metering.total(context, device, IMPORT, off_ms)
+    rig.run(2 * DAY_MS)
+    assert read(rig, "4.1.1")["active_import"] == before
+    assert read(rig, "4.16")["active_power_import"] == 0
+    demand = metering.memory_of(device).resets
+    demand["4 1-0:1.6.0.255"] = off_ms
+    assert read(rig, "4.12.1")["maximum_demand_active_energy_import"] == 0
+    rig.send("7.1", ESME)
+    rig.run(MINUTE_MS)
+    on_ms = device.meter.history["70 0-0:96.3.10.255 3"][-1][0]  # type: ignore[union-attr]
+    rig.run(DAY_MS)
+    now_ms = rig.now_ms
+    grown = metering.total(context, device, IMPORT, now_ms) - before
+    assert grown == counted(context.seed, ESME, IMPORT, now_ms) - counted(context.seed, ESME, IMPORT, on_ms)
+    assert sum(metering.registers(context, device, now_ms).tou) == before + grown
+    log = read(rig, "4.8.1", "2026-01-05T09:00:00Z", "2026-01-08T08:00:00Z")["active_import_log"]
+    values = [entry["active_import"] for entry in log]
+    assert values[:90] == [0] * 90
+    assert read(rig, "4.12.1")["maximum_demand_active_energy_import"] == 2 * max(values)

@@ -6,6 +6,7 @@ proxy answers for the meter.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from emulator.gbcs.gbz import NOT_FOUND, OCTET_STRING, encode_zcl
 from emulator.gbcs.octets import Reader
@@ -142,8 +143,13 @@ def _samples(call: ZclCall, meter: DeviceState) -> ZclAnswer:
     ends = [end * step_ms for end in range(first, min(first + wanted, newest + 1))] if first >= oldest else []
     if not ends:
         return ZclAnswer(NOT_FOUND)
-    values = [metering.used(call.context, meter, GAS, end - step_ms, end) for end in ends]
+    values = _between(call, meter, [ends[0] - step_ms, *ends])
     return _sampled(_REPLY, identifier, ends[0], INTERVALS[identifier], values)
+
+
+def _between(call: ZclCall, meter: DeviceState, borders: Sequence[int]) -> list[int]:
+    """What was used between each instant and the next."""
+    return [after - before for before, after in pairwise(metering.totals(call.context, meter, GAS, borders))]
 
 
 def _network_samples(call: ZclCall, meter: DeviceState, wanted: int) -> ZclAnswer:
@@ -153,7 +159,7 @@ def _network_samples(call: ZclCall, meter: DeviceState, wanted: int) -> ZclAnswe
     count = min(most, wanted, (call.now_ms - start) // step_ms)
     if count <= 0:
         return ZclAnswer(NOT_FOUND)
-    values = [metering.used(call.context, meter, GAS, start + n * step_ms, start + (n + 1) * step_ms) for n in range(count)]
+    values = _between(call, meter, [start + n * step_ms for n in range(count + 1)])
     return _sampled(_PLAIN_REPLY, _NETWORK, start, length_s, values)
 
 

@@ -3,7 +3,7 @@
 from emulator.gbcs.dlms import AccessResult, Operation
 from emulator.premises.answers import OTHER_REASON, DlmsCall, DlmsHandlers
 from emulator.premises.billing import VOLTAGE_LIMITS
-from emulator.premises.metering import memory_of
+from emulator.premises.metering import MAX_HISTORY, memory_of
 from emulator.premises.rules.registers import DEMANDS
 
 BLOCKS, RESET_BLOCKS = "9 0-0:10.0.100.255 1", 99
@@ -19,7 +19,9 @@ def _reset(call: DlmsCall) -> AccessResult:
 def _run_script(call: DlmsCall) -> AccessResult:
     if call.data.number != RESET_BLOCKS:
         return call.result(OTHER_REASON)
-    memory_of(call.device).block_resets.append(call.now_ms)
+    resets = memory_of(call.device).block_resets
+    resets.append(call.now_ms)
+    del resets[:-MAX_HISTORY]
     return call.result()
 
 

@@ -4,16 +4,19 @@ An entry bears the time at which its period ended; a read gives those between it
 test messages and usecase_spec.json ECS20b to ECS22c, ECS66.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 
 from emulator.domain.errors import Malformed
 from emulator.gbcs import dlms, times
 from emulator.gbcs.dlms import CompactArray, Data, Tag, TypeDescription
 from emulator.premises import billing, metering
-from emulator.premises.load_shape import DAY_MS, EXPORT, HALF_HOUR_MS, IMPORT
+from emulator.premises.context import Context
+from emulator.premises.load_shape import DAY_MS, EXPORT, HALF_HOUR_MS, IMPORT, Stream
 from emulator.premises.readings import Reading, Rule
 from emulator.premises.rules.registers import uint32
+from emulator.premises.state import DeviceState
 
 PROFILE_DEPTH, SHORT_PROFILE_DEPTH, DAILY_DEPTH, CONSUMPTION_DEPTH = 19056, 4464, 31, 731
 """Entries that logs keep (usecase_spec.json ECS22b, ECS22a and c, ECS21a to c, ECS66)."""
@@ -54,49 +57,42 @@ def timestamp(at_ms: int) -> Data:
     return dlms.number(Tag.UINT32, times.utc_time(at_ms))
 
 
-Value = Callable[[Reading, int], tuple[int, ...]]
-"""The values of an entry by its time."""
+Totals = Callable[[Context, DeviceState, Sequence[int]], list[int]]
+"""A register's readings at some instants."""
 
 
-def _plain(values: Value, columns: int, step_ms: int, depth: int, reading: Reading) -> Data:
-    """A log of numbers."""
-    rows = ((timestamp(end), *map(uint32, values(reading, end))) for end in ends(reading, step_ms, depth))
-    return entries((_UINT32,) * (1 + columns), rows)
+def _of(stream: Stream) -> Totals:
+    return lambda context, device, instants: metering.totals(context, device, stream, instants)
+
+
+def _reactive_of(stream: Stream) -> Totals:
+    return lambda context, device, instants: metering.reactive_totals(context, device, stream, instants)
+
+
+def _whole_import(context: Context, device: DeviceState, instants: Sequence[int]) -> list[int]:
+    """Of all elements."""
+    elements = (metering.totals(context, device, stream, instants) for stream in metering.imports_of(device))
+    return [sum(values) for values in zip(*elements, strict=True)]
+
+
+def _used(registers: Sequence[Totals], step_ms: int, depth: int, reading: Reading) -> Data:
+    """A log of what each register has grown by in each period."""
+    instants = ends(reading, step_ms, depth)
+    borders = [instants.start - step_ms, *instants]
+    columns = ([after - before for before, after in pairwise(of(reading.context, reading.device, borders))] for of in registers)
+    rows = ((timestamp(end), *map(uint32, values)) for end, *values in zip(instants, *columns, strict=True))
+    return entries((_UINT32,) * (1 + len(registers)), rows)
 
 
 def _active_import(reading: Reading) -> Data:
-    columns = len(metering.imports_of(reading.device))
-    return _plain(_import_of_half_hour, columns, HALF_HOUR_MS, PROFILE_DEPTH, reading)
+    registers = [_of(stream) for stream in metering.imports_of(reading.device)]
+    return _used(registers, HALF_HOUR_MS, PROFILE_DEPTH, reading)
 
 
-def _import_of_half_hour(reading: Reading, end_ms: int) -> tuple[int, ...]:
-    context, device = reading.context, reading.device
-    start = end_ms - HALF_HOUR_MS
-    return tuple(metering.used(context, device, stream, start, end_ms) for stream in metering.imports_of(device))
-
-
-def _reactive_import(reading: Reading, end_ms: int) -> tuple[int, ...]:
-    return (_reactive_used(reading, end_ms, exported=False),)
-
-
-def _export(reading: Reading, end_ms: int) -> tuple[int, ...]:
-    active = metering.used(reading.context, reading.device, EXPORT, end_ms - HALF_HOUR_MS, end_ms)
-    return active, _reactive_used(reading, end_ms, exported=True)
-
-
-def _reactive_used(reading: Reading, end_ms: int, *, exported: bool) -> int:
-    stream = EXPORT if exported else IMPORT
-    after, before = (metering.reactive(reading.context, reading.device, stream, at) for at in (end_ms, end_ms - HALF_HOUR_MS))
-    return after - before
-
-
-def _import_of_day(reading: Reading, end_ms: int) -> tuple[int, ...]:
-    context, device = reading.context, reading.device
-    return (sum(metering.used(context, device, stream, end_ms - DAY_MS, end_ms) for stream in metering.imports_of(device)),)
-
-
-def _export_register(reading: Reading, at_ms: int) -> tuple[int, ...]:
-    return (metering.total(reading.context, reading.device, EXPORT, at_ms),)
+def _daily_export(reading: Reading) -> Data:
+    instants = ends(reading, DAY_MS, DAILY_DEPTH)
+    values = metering.totals(reading.context, reading.device, EXPORT, instants)
+    return entries((_UINT32,) * 2, ((timestamp(at_ms), uint32(value)) for at_ms, value in zip(instants, values, strict=True)))
 
 
 def register_description(*, twin: bool, balances: bool = False) -> tuple[TypeDescription, ...]:
@@ -111,21 +107,22 @@ def register_description(*, twin: bool, balances: bool = False) -> tuple[TypeDes
     return _UINT32, *(_UINT32,) * totals, many(metering.TOU_REGISTERS), *seconds, *blocks, *tail
 
 
-def register_row(reading: Reading, at_ms: int) -> tuple[Data, ...]:
-    """The registers at an instant, in the order of :func:`register_description`."""
+def register_rows(reading: Reading, instants: Sequence[int]) -> Iterator[tuple[Data, ...]]:
+    """The registers at some instants in their order, in the order of :func:`register_description`."""
 
     def many(values: Iterable[int]) -> Data:
         return dlms.array(*map(uint32, values))
 
     context, device = reading.context, reading.device
-    values = metering.registers(context, device, at_ms)
-    totals = (uint32(metering.total(context, device, stream, at_ms)) for stream in metering.imports_of(device))
-    seconds = (many(metering.second_registers(context, device, at_ms)),) if metering.is_twin(device) else ()
-    return timestamp(at_ms), *totals, many(values.tou), *seconds, *map(many, values.blocks)
+    twin = metering.is_twin(device)
+    second = metering.second_registers_at(context, device, instants) if twin else iter([()] * len(instants))
+    for at_ms, values, seconds in zip(instants, metering.registers_at(context, device, instants), second, strict=True):
+        totals = (uint32(metering.total(context, device, stream, at_ms)) for stream in metering.imports_of(device))
+        yield timestamp(at_ms), *totals, many(values.tou), *((many(seconds),) if twin else ()), *map(many, values.blocks)
 
 
 def _daily_registers(reading: Reading) -> Data:
-    rows = (register_row(reading, end) for end in ends(reading, DAY_MS, DAILY_DEPTH))
+    rows = register_rows(reading, ends(reading, DAY_MS, DAILY_DEPTH))
     return entries(register_description(twin=metering.is_twin(reading.device)), rows)
 
 
@@ -157,7 +154,7 @@ def _billed(reading: Reading) -> list[int]:
 
 
 def _billed_registers(reading: Reading) -> Data:
-    rows = (register_row(reading, at_ms) for at_ms in _billed(reading))
+    rows = register_rows(reading, _billed(reading))
     return entries(register_description(twin=metering.is_twin(reading.device)), rows)
 
 
@@ -167,8 +164,9 @@ def _billed_balances(reading: Reading) -> Data:
 
 
 def _changed(reading: Reading) -> Data:
-    changes = billing.changes(reading.device, (*billing.MODES, *billing.TARIFFS), reading.now_ms)
-    rows = ((*register_row(reading, at_ms), *_balances(reading, at_ms)) for at_ms in _wanted(reading, changes))
+    changes = _wanted(reading, billing.changes(reading.device, (*billing.MODES, *billing.TARIFFS), reading.now_ms))
+    both = zip(changes, register_rows(reading, changes), strict=True)
+    rows = ((*row, *_balances(reading, at_ms)) for at_ms, row in both)
     return entries(register_description(twin=metering.is_twin(reading.device), balances=True), rows)
 
 
@@ -198,12 +196,12 @@ def _prepayment_balances(reading: Reading) -> Data:
 
 RULES: Mapping[str, Rule] = {
     "log_active_import": _active_import,
-    "log_reactive_import": partial(_plain, _reactive_import, 1, HALF_HOUR_MS, SHORT_PROFILE_DEPTH),
-    "log_export": partial(_plain, _export, 2, HALF_HOUR_MS, SHORT_PROFILE_DEPTH),
+    "log_reactive_import": partial(_used, (_reactive_of(IMPORT),), HALF_HOUR_MS, SHORT_PROFILE_DEPTH),
+    "log_export": partial(_used, (_of(EXPORT), _reactive_of(EXPORT)), HALF_HOUR_MS, SHORT_PROFILE_DEPTH),
     "log_daily_registers": _daily_registers,
     "log_daily_balances": _daily_balances,
-    "log_daily_export": partial(_plain, _export_register, 1, DAY_MS, DAILY_DEPTH),
-    "log_daily_consumption": partial(_plain, _import_of_day, 1, DAY_MS, CONSUMPTION_DEPTH),
+    "log_daily_export": _daily_export,
+    "log_daily_consumption": partial(_used, (_whole_import,), DAY_MS, CONSUMPTION_DEPTH),
     "log_billed_registers": _billed_registers,
     "log_billed_balances": _billed_balances,
     "log_changes": _changed,

@@ -9,7 +9,7 @@ from emulator.gbcs.dlms import Data, Tag
 from emulator.gbcs.times import cosem
 from emulator.premises import billing, metering
 from emulator.premises.demand import Demand, Window, highest_demand
-from emulator.premises.load_shape import EXPORT, GAS, HALF_HOUR_MS, IMPORT, SECOND, Stream
+from emulator.premises.load_shape import EXPORT, GAS, HALF_HOUR_MS, IMPORT, SECOND, Stream, counted
 from emulator.premises.readings import Reading, Rule
 from emulator.premises.switching import of_day_ms
 
@@ -57,10 +57,12 @@ def _import_registers(reading: Reading) -> Data:
 
 
 def _power_w(reading: Reading, streams: Sequence[Stream]) -> int:
-    """The mean power of the half-hour that passes: what the half-hour will have used."""
-    start = reading.now_ms // HALF_HOUR_MS * HALF_HOUR_MS
-    context, device = reading.context, reading.device
-    return 2 * sum(metering.used(context, device, stream, start, start + HALF_HOUR_MS) for stream in streams)
+    """The mean power of the half-hour that passes, as far as there is supply."""
+    start, now_ms = reading.now_ms // HALF_HOUR_MS * HALF_HOUR_MS, reading.now_ms
+    if any(off_ms <= now_ms < on_ms for off_ms, on_ms in metering.without_supply(reading.device)):
+        return 0
+    seed, eui = reading.context.seed, reading.device.eui
+    return 2 * sum(counted(seed, eui, stream, start + HALF_HOUR_MS) - counted(seed, eui, stream, start) for stream in streams)
 
 
 def _power(reading: Reading) -> Data:
