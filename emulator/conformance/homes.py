@@ -152,7 +152,10 @@ class VirtualHome:
         elif self.case.fails:
             if shape == "unjoin":
                 there.joined_to.clear()
-            self._faults.add("device.read_fails" if shape else "device.breaks_off", self.device)
+            if shape:
+                self._faults.add("device.read_fails", self.device)
+            else:
+                self._faults.add("device.breaks_off", self.device, params={"rest": _rest(view)})
         elif _begins(view) in EMERGENCY_CREDIT:
             _offer_emergency_credit(there)
         elif shape == "activate_firmware":
@@ -206,6 +209,12 @@ class VirtualHome:
     def _note(self, kind: str, device: int | None, summary: str, data: Mapping[str, Any]) -> None:
         if device == self.device:
             self.answers.notes.append(summary)
+
+
+def _rest(view: CommandView) -> int:
+    """How many parts come after the one that fails: mostly one in the failing test messages, none of two ZigBee commands."""
+    commands = [part for part in view.components if part.frame_control & 0x03]
+    return 0 if len(commands) == len(view.components) == 2 else 1
 
 
 GAS_TOP_UP = "0705 04"
