@@ -40,6 +40,8 @@ class Verdict:
     """Where the shape differs, or why there is no message."""
     verified: bool | None = None
     """Whether signature, MAC and encryption of ours are right; None where the keys at hand cannot tell."""
+    decoded: bool | None = None
+    """Whether ours can be read to its last value; None where there is none."""
     expected: Node | None = None
     produced: Node | None = None
     """Both decoded, where they differ."""
@@ -108,15 +110,16 @@ def compare(case: str, kind: str, made: Path | None, published: Path, pair: Pair
         return Verdict(case, kind, family, MISSING, code, where=why)
     own = octets_in(made)
     mine = decode_message(own)
-    verified = _verified(explain(own, own_keys))
+    told = explain(own, own_keys)
+    verified, decoded = _verified(told), "unreadable" not in told["result"] and not _unreadable(told)
     again = _with_signature(mine, theirs, keys)
     octets = again.encode()
     if octets == expected:
-        return Verdict(case, kind, family, IDENTICAL, code, verified=verified)
+        return Verdict(case, kind, family, IDENTICAL, code, verified=verified, decoded=decoded)
     at = next((n for n, (a, b) in enumerate(zip(octets, expected, strict=False)) if a != b), min(len(octets), len(expected)))
     where = difference(mine, theirs, keys) or ""
     verdict = DIFFERENT if where else SAME_SHAPE
-    return Verdict(case, kind, family, verdict, code, at, where, verified, explain(expected, keys), explain(own, own_keys))
+    return Verdict(case, kind, family, verdict, code, at, where, verified, decoded, explain(expected, keys), told)
 
 
 def _safely(case: str, kind: str, made: Path | None, published: Path, pair: Pair, why: str) -> Verdict:
@@ -165,7 +168,12 @@ def _with_signature(mine: GbcsMessage, theirs: GbcsMessage, keys: KeyLookup) -> 
 
 def _verified(told: Node) -> bool | None:
     """Whether all checks that can be made are passed, and the content can be read; None where nothing could be checked."""
-    if any("unreadable" in field for field in told["fields"]):
+    if _unreadable(told):
         return False
     said = {check["verdict"] for check in told["checks"]}
     return False if "invalid" in said else True if "valid" in said else None
+
+
+def _unreadable(node: Node) -> bool:
+    """Whether anything in a decoded message could not be read."""
+    return any("unreadable" in field or _unreadable(field) for field in node.get("fields", []))

@@ -155,8 +155,9 @@ def _sealed(where: str, left: Data, right: Data, mine: _Opener, theirs: _Opener)
 
 def _named(data: Data) -> str:
     text = data.tag.name.lower().replace("_", "-")
-    count = len(data.value.items) if isinstance(data.value, CompactArray) else len(data.items)
-    return f"{text} of {count}" if data.tag in (Tag.STRUCTURE, *_LISTS) else text
+    if data.tag not in (Tag.STRUCTURE, *_LISTS):
+        return text
+    return f"{text} of {len(data.value.items if isinstance(data.value, CompactArray) else data.items)}"
 
 
 def _gbz(mine: _Opener, theirs: _Opener) -> str | None:
