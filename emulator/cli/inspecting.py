@@ -75,10 +75,14 @@ def _print_octets(found: Inspection) -> None:
 
 
 def _print_node(node: dict[str, object], depth: int) -> None:
-    meaning = f" – {node['meaning']}" if node.get("meaning") else ""
+    said = " – ".join(str(node[key]) for key in ("about", "meaning") if node.get(key))
+    meaning = f" – {said}" if said else ""
     value = "" if node.get("value") is None else f": {node['value']}"
     console().print(f"{node.get('offset', ''):>5} {'  ' * depth}{node.get('name', '')}{value}{meaning}")
-    inner = node.get("fields")
+    plain = node.get("plaintext")
+    inner = plain.get("fields") if isinstance(plain, dict) else node.get("fields")
+    if isinstance(plain, str):
+        console().print(f"{'':>5} {'  ' * (depth + 1)}{plain}")
     if isinstance(inner, list):
         for child in inner:
             _print_node(child, depth + 1)

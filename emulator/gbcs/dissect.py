@@ -112,7 +112,7 @@ def readable(name: str, value: object) -> object:
         return {inner: readable(inner, item) for inner, item in value.items()}
     if isinstance(value, bytes):
         return value.hex()
-    if name.endswith("_ms") and (value is None or isinstance(value, int)):
+    if (name == "time" or name.endswith("_ms")) and (value is None or isinstance(value, int)):
         return times.as_text(value)
     if name in ("device", "other_device") and isinstance(value, int):
         return format_eui(value)

@@ -13,6 +13,7 @@ from emulator.gbcs.commands import read_command
 from emulator.gbcs.dissect import Node, cosem_text, payload_fields, readable
 from emulator.gbcs.message import MAC_BYTES, Cra, GbcsMessage, decode_message
 from emulator.gbcs.messagecodes import BETWEEN_DEVICES, MESSAGE_NAMES
+from emulator.gbcs.naming import condensed
 from emulator.gbcs.octets import encode_length
 from emulator.gbcs.protect import PrivateKey, PublicKey, shared_secret, verify_mac, verify_signature
 from emulator.gbcs.protected import unsealing_key
@@ -55,7 +56,7 @@ def explain(data: bytes, keys: KeyLookup | None = None) -> Node:
     return {
         "summary": _summary(message), "length": len(data), "kind": message.cra.name.lower(),
         "message_code": f"{message.message_code:04X}", "use_case": MESSAGE_NAMES.get(message.message_code, _row_name(message)),
-        "title": _title(message), "fields": fields, "result": _result(message, keys), "checks": checks,
+        "title": _title(message), "fields": fields, "result": _result(message, keys, payload), "checks": checks,
     }  # fmt: skip
 
 
@@ -77,16 +78,39 @@ def _summary(message: GbcsMessage) -> str:
     )
 
 
-def _result(message: GbcsMessage, keys: KeyLookup | None) -> Node:
+_PLAIN_ANSWERS = {"default response", "read attributes response"}
+"""What the table names already."""
+
+
+def _asked(payload: Node) -> Node:
+    """What a DLMS or GBZ Command asks, or a GBZ Response answers, by the names of its fields."""
+    asked = []
+    for field in payload.get("fields", []):
+        if field["name"] in ("get", "get_selective", "set", "action"):
+            about = {"about": field["meaning"]} if field.get("meaning") else {}
+            inner = {part["name"]: condensed(part) for part in field["fields"] if part.get("type") != "null"}
+            asked.append({field["name"]: field["value"], **about, **inner})
+        elif field["name"].startswith("cluster "):
+            inner = {f"{part['name']} {n}" if part["name"] == "attribute" else part["name"]: condensed(part)
+                     for n, part in enumerate(field.get("fields", []), start=1)}  # fmt: skip
+            asked.append({"cluster": field["name"].removeprefix("cluster "), "command": field["meaning"], **inner})
+    return {"asked": asked} if asked else {}
+
+
+def _result(message: GbcsMessage, keys: KeyLookup | None, payload: Node) -> Node:
     try:
         if message.cra is Cra.COMMAND:
             view = read_command(message)
-            return {} if view is None else {name: readable(name, value) for name, value in view.values.items()}
+            values = {} if view is None else view.values
+            return {name: readable(name, value) for name, value in values.items()} or _asked(payload)
         values = dict(read_result(message, _reader_keys(message, keys)))
     except Malformed as problem:
         return {"unreadable": str(problem)}
     shown = {name: readable(name, value) for name, value in values.items()}
     code = values.get("alert_code")
+    if message.cra is Cra.RESPONSE:
+        answers = [part for part in _asked(payload).get("asked", []) if part.get("command") not in _PLAIN_ANSWERS | {None}]
+        shown |= {"answers": answers} if answers else {}
     return shown | ({"alert": alert_name(code)} if isinstance(code, int) else {})
 
 

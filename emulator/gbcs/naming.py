@@ -284,3 +284,18 @@ def _say_time(node: Node, element: asn1.Element) -> None:
         node["meaning"] = times.as_text(asn1.Time().decode(element))
     except Malformed:
         return
+
+
+def condensed(node: Node) -> object:
+    """What a node says, without offsets: a mapping of names, a list of like things, or a value with its meaning."""
+    if "plaintext" in node:
+        plain = node["plaintext"]
+        return condensed(plain) if isinstance(plain, dict) else plain
+    fields = node.get("fields")
+    if fields is None:
+        value, meaning = node.get("value"), node.get("meaning")
+        return value if meaning is None or meaning == value else f"{value} ({meaning})"
+    numbered = re.compile(re.escape(node["name"]) + r" \d+|item \d+")
+    if fields and all(numbered.fullmatch(field["name"]) for field in fields):
+        return [condensed(field) for field in fields]
+    return {field["name"]: condensed(field) for field in fields}
