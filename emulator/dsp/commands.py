@@ -10,6 +10,7 @@ from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, format_eui, parse_eui
 from emulator.domain.tables import LOCAL_DELIVERY_VARIANTS, LOCAL_ONLY_VARIANTS, FutureDated, service_reference_variants
 from emulator.domain.vocabulary import RemotePartyRole, WebService
+from emulator.dsp import dated
 from emulator.dsp.context import Context
 from emulator.dsp.credential_checks import check_change_of_supplier
 from emulator.dsp.credentials import CHANGE_OF_SUPPLIER, refused_when_due
@@ -203,6 +204,8 @@ def _let_go(
 ) -> Outcome:
     """The Command goes over the WAN, to the user for local delivery, or both (duis.md 1.4)."""
     command = finish_command(message, context.keys.acb_key_agreement(), device_key)
+    if dated.is_dated_by_device(transaction):
+        transaction.instructions = dated.instructions(message, transaction.asked.value("ExecutionDateTime"))
     variant = transaction.request.command_variant
     local = element("LocalCommand", element("GBCSPayload", base64.b64encode(command).decode()))
     if variant in LOCAL_ONLY_VARIANTS:

@@ -6,17 +6,18 @@ certificates it replaced; the DSP believes that and nothing else.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import RemotePartyRole
 from emulator.dsp.context import Context
 from emulator.dsp.credential_checks import decoded, offered
+from emulator.dsp.dated import ACTIVATE_FIRMWARE, CREDENTIAL_UPDATES, end
 from emulator.dsp.inventory import recorded
 from emulator.dsp.registration import SUPPLIERS
 from emulator.dsp.state import InventoryEntry, Transaction, TransactionState
-from emulator.dsp.transactions import answer, await_execution, close, command_failure, end_dated, names, release, takes_date
+from emulator.dsp.transactions import answer, close, command_failure, names, release
 from emulator.duis.messages import element
 from emulator.gbcs.message import GbcsMessage
 from emulator.pki.certificates import read_certificate
@@ -47,15 +48,9 @@ def answered(context: Context, transaction: Transaction, device: InventoryEntry,
     """CS02b or CS02g was answered: what was replaced at once is in the answer; what is dated is reported at its date."""
     if "unreadable" in result:
         return
-    replaced = context.state.dated_updates.get((device.eui, transaction.message_code))
-    if replaced is not None and replaced != transaction.key:
-        # Whatever the device held of this kind is replaced by this one, or cancelled.
-        end_dated(context, context.state.transactions[replaced], TransactionState.CANCELLED)
     outcome = result.get("outcome")
     if isinstance(outcome, Mapping):
         _follow(context, transaction, device, outcome)
-    elif takes_date(transaction):
-        await_execution(context, transaction)
 
 
 def executed(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Result) -> bool:
@@ -72,7 +67,7 @@ def executed(context: Context, device: InventoryEntry, message: GbcsMessage, oct
     if transaction.state is TransactionState.SENT:  # the Response that took the date was lost on its way
         close(context, transaction, TransactionState.ANSWERED)
     else:
-        end_dated(context, transaction, TransactionState.ANSWERED)
+        end(context, transaction, TransactionState.ANSWERED)
     payload = element(
         "FutureDatedDeviceAlertMessage",
         element("FutureDatedAlertCode", f"{code:04X}"),
@@ -147,17 +142,15 @@ def _supplier_lost(context: Context, transaction: Transaction, device: Inventory
             release(context, held, TransactionState.CANCELLED)
             command_failure(context, held, "held_request_dropped_change_of_supplier")
     for dated in _dated_by(context, device, losing):
-        end_dated(context, dated, TransactionState.CANCELLED)
+        end(context, dated, TransactionState.CANCELLED)
         command_failure(context, dated, "held_request_dropped_change_of_supplier")
 
 
 def _dated_by(context: Context, device: InventoryEntry, user: Eui64) -> list[Transaction]:
     """The requests of a user that the device held for their dates, and holds no longer."""
-    state = context.state
-    keys = [key for (eui, _), key in state.dated_updates.items() if eui == device.eui]
-    keys += [state.dated[device.eui]] if device.eui in state.dated else []
-    found: Iterable[Transaction] = (state.transactions[key] for key in keys)
-    return [transaction for transaction in found if transaction.user == user]
+    forgotten = (ACTIVATE_FIRMWARE, *CREDENTIAL_UPDATES)
+    found = context.lookup.dated(device.eui)
+    return [transaction for transaction in found if transaction.user == user and transaction.message_code in forgotten]
 
 
 def _tell_updated(

@@ -244,9 +244,8 @@ def _required_time_ms(context: Context, case: Case) -> int:
 
 def _cancelled_ms(context: Context, case: Case) -> int:
     """The date of what the user cancels, for which it was entitled then; now where nothing waits."""
-    state, device = context.state, case.target.eui
-    dated = (state.transactions[key] for (eui, _), key in state.dated_updates.items() if eui == device)
-    for waiting in (*context.lookup.held(device), *dated):
+    device = case.target.eui
+    for waiting in (*context.lookup.held(device), *context.lookup.dated(device)):
         asked_for = waiting.user, waiting.request.service_reference_variant
         if asked_for == (case.sender.eui, case.row.srv) and waiting.due_ms is not None:
             return waiting.due_ms

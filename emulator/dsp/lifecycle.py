@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.tables import service_reference_variants
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case, eligible_roles
@@ -19,8 +20,8 @@ from emulator.dsp.inventory import (
 from emulator.dsp.jobs import cancel_jobs, hub_gone, supplier_changed
 from emulator.dsp.registration import METERS, other_parties, registered, responsible, responsible_suppliers
 from emulator.dsp.schedules import remove_of_lost_suppliers, remove_schedules
-from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction
-from emulator.dsp.transactions import drop_held, names
+from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction, TransactionState
+from emulator.dsp.transactions import command_failure, drop_held, names, release
 from emulator.duis.messages import Element, element
 from emulator.estate.registrations import RegistrationBase
 from emulator.simulation.agenda import Agenda
@@ -250,6 +251,19 @@ def registration_changed(context: Context, mpxn: str) -> None:
         for device in context.lookup.on_hub(meter.hub) or [meter]:
             supplier_changed(context, device)
             remove_of_lost_suppliers(context, device)
+            _drop_of_lost_suppliers(context, device)
+
+
+def _drop_of_lost_suppliers(context: Context, device: InventoryEntry) -> None:
+    """Requests that are held for who will not be responsible at their date go now where the setting says so (N10, low)."""
+    if context.settings.held_on_change_of_supplier == "check":
+        return
+    for held in context.lookup.held(device.eui):
+        user, row = context.state.users[held.user], service_reference_variants()[held.request.service_reference_variant]
+        when_ms = context.now_ms if held.due_ms is None else held.due_ms
+        if not any(responsible(context, user, role, device, when_ms) for role in eligible_roles(context, user, row)):
+            release(context, held, TransactionState.CANCELLED)
+            command_failure(context, held, "held_request_dropped_change_of_supplier")
 
 
 def registrations_changed(context: Context, after_ms: int) -> None:

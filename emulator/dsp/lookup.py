@@ -30,6 +30,7 @@ class Lookup:
         self._at_uprn: Index = {}
         self._at_address: Index = {}
         self._held: Index = {}
+        self._dated: Index = {}
         self._schedules: Index = {}
         self._sequenced: dict[str, int] = {}
         self._followers: Index = {}
@@ -49,6 +50,8 @@ class Lookup:
         for transaction in state.transactions.values():
             if transaction.state in (TransactionState.HELD, TransactionState.WAITING):
                 self.add_held(transaction)
+            if transaction.state is TransactionState.ACCEPTED_BY_DEVICE:
+                self.add_dated(transaction)
             self.add_sequenced(transaction)
         for schedule in state.schedules.values():
             _put(self._schedules, schedule.device, schedule.number)
@@ -153,6 +156,18 @@ class Lookup:
         """A request is held no longer."""
         _take(self._held, transaction.device, transaction.key)
         _take(self._followers, _preceding(transaction), transaction.key)
+
+    def dated(self, device: int) -> list[Transaction]:
+        """Requests whose Commands a device will execute at their dates, oldest first."""
+        return [self._state.transactions[key] for key in sorted(self._dated.get(device, ()))]
+
+    def add_dated(self, transaction: Transaction) -> None:
+        """A device will execute a Command at its date."""
+        _put(self._dated, transaction.device, transaction.key)
+
+    def drop_dated(self, transaction: Transaction) -> None:
+        """It will not, or has."""
+        _take(self._dated, transaction.device, transaction.key)
 
     def add_sequenced(self, transaction: Transaction) -> None:
         """A request may stand in a sequence."""

@@ -87,6 +87,9 @@ class DspSettings:
     one and names the 5.1's where this says none."""
     schedules_on_change_of_supplier: str = setting("remove", "N6: its cause is low", "low", choices=("remove", "keep"))
     """What becomes of the schedules of who is no longer responsible; those that are kept fail at each run (N11)."""
+    held_on_change_of_supplier: str = setting("check", "N10: its cause is low", "low", choices=("check", "drop"))
+    """What becomes of a request that the DSP holds for who will not be responsible at its date: it fails at the gate then (E4 and
+    N11), or is dropped as soon as the registration says so (N10)."""
     schedules_on_suspension: str = setting("remove", "N17: its cause is low", "low", choices=("remove", "keep"))
     """What becomes of the schedules of a device that is suspended; those that are kept fail until it is restored (N11)."""
     pre_command_validity_ms: int = setting(DAY_MS, "EMU", "low")

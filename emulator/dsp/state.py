@@ -120,6 +120,11 @@ class Transaction:
     """When a held request is sent or a dated command is executed."""
     transformed: Element | None = None
     """Body of the Transform request that a Signed Pre-Command answers to; None for everything else."""
+    instructions: tuple[str, ...] = ()
+    """What the Command tells the device to do at its date, as :func:`emulator.dsp.dated.instructions` has it; empty in old
+    snapshots, for one."""
+    reported: tuple[int, ...] = ()
+    """Numbers of those that the device has reported, or that a later Command replaced."""
     succeeded: bool = True
     """Whether its Response says that all went well, as far as the DSP can read it."""
     schedule: int = 0
@@ -271,10 +276,6 @@ class DspState:
     """Keys of transactions that are over, in that order; bounded by ``keep_transactions``."""
     commands: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
     """(device, message code, recipient of the Response, counter) → key of the transaction that sent the Command."""
-    dated: dict[Eui64, int] = field(default_factory=dict)
-    """Device → transaction of the 11.3 that it will execute at its date; a device holds one at a time."""
-    dated_updates: dict[tuple[int, int], int] = field(default_factory=dict)
-    """(device, message code) → transaction of the replacement of certificates that the device will execute at its date."""
     device_certificates: dict[tuple[int, str], bytes] = field(default_factory=dict)
     """(device, usage) → certificate that the device took in place of the one that it was made with (6.15.2)."""
     renewals: dict[int, int] = field(default_factory=dict)

@@ -137,32 +137,6 @@ def close(context: Context, transaction: Transaction, outcome: TransactionState)
     finish(context, transaction, outcome)
 
 
-def await_execution(context: Context, transaction: Transaction) -> None:
-    """The device took the date of a command and will report its execution (duis.md 1.8)."""
-    assert transaction.due_ms is not None
-    context.state.finished.pop(transaction.key, None)
-    transaction.state = TransactionState.ACCEPTED_BY_DEVICE
-    if transaction.request.service_reference_variant == "11.3":
-        context.state.dated[transaction.device] = transaction.key
-    else:
-        context.state.dated_updates[transaction.device, transaction.message_code] = transaction.key
-    late_ms = max(context.now_ms, transaction.due_ms) + context.settings.future_dated_grace_ms
-    transaction.deadline = context.agenda.schedule(late_ms, "dsp.execution_overdue", transaction.key)
-
-
-def end_dated(context: Context, transaction: Transaction, outcome: TransactionState) -> None:
-    """A command that a device held is executed, replaced or given up."""
-    if context.state.dated.get(transaction.device) == transaction.key:
-        del context.state.dated[transaction.device]
-    update = (transaction.device, transaction.message_code)
-    if context.state.dated_updates.get(update) == transaction.key:
-        del context.state.dated_updates[update]
-    if transaction.deadline >= 0:
-        context.agenda.cancel(transaction.deadline)
-        transaction.deadline = -1
-    finish(context, transaction, outcome)
-
-
 def takes_date(transaction: Transaction) -> bool:
     """Whether the device is to execute it at a date that does not mean cancellation."""
     return transaction.due_ms is not None and transaction.due_ms < CANCELLATION_YEAR_MS
@@ -176,16 +150,6 @@ def timed_out(context: Context, key: int) -> None:
     transaction.deadline = -1
     close(context, transaction, TransactionState.FAILED)
     fail(context, transaction, context.codes.code("no_response"), "no_response")
-
-
-def execution_overdue(context: Context, key: int) -> None:
-    """A device took a date and did not report the execution in time: E30 (duis.md 3.3, medium-high)."""
-    transaction = context.state.transactions.get(key)
-    if transaction is None or transaction.state is not TransactionState.ACCEPTED_BY_DEVICE:
-        return
-    transaction.deadline = -1
-    end_dated(context, transaction, TransactionState.FAILED)
-    fail(context, transaction, context.codes.code("future_dated_timeout"), "no_response")
 
 
 def undeliverable(context: Context, command: bytes) -> None:

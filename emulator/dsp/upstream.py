@@ -3,27 +3,24 @@
 Devices are peers: whatever they send is read before anything is changed, and what cannot be read is noted and dropped.
 """
 
-import base64
 from collections.abc import Callable, Mapping
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
-from emulator.dsp import credentials, lifecycle
+from emulator.dsp import credentials, dated, lifecycle
 from emulator.dsp.context import Context
 from emulator.dsp.inventory import REPORTED, recorded
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
 from emulator.dsp.state import InventoryEntry, Job, Transaction, TransactionState
-from emulator.dsp.transactions import answer, answer_with, await_execution, close, end_dated, names, takes_date
+from emulator.dsp.transactions import answer_with, close, names
 from emulator.dsp.versions import version_activated, version_read
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import element
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.results import read_result
 
-ACTIVATE_FIRMWARE = 0x0012
-FUTURE_DATED_ACTIVATION = 0x00CA
 FIRMWARE_TRANSFER = 0x0128
 PPMID_ACTIVATION = 0x012B
 DEVICE_LOG_CHANGED = 0x0018
@@ -153,6 +150,9 @@ def _follow(context: Context, transaction: Transaction, device: InventoryEntry, 
     outcome = _OUTCOMES.get(transaction.request.service_reference_variant)
     if outcome is not None:
         outcome(context, transaction, device, result)
+    if dated.is_dated_by_device(transaction):
+        executed = isinstance(result.get("outcome"), Mapping) or "activate_image_code" in result
+        dated.accepted(context, transaction, executed)
 
 
 def _version_read(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
@@ -162,16 +162,8 @@ def _version_read(context: Context, transaction: Transaction, device: InventoryE
 
 
 def _activation_answered(context: Context, transaction: Transaction, device: InventoryEntry, result: Result) -> None:
-    if "unreadable" in result:
-        return
-    # Whatever CS06 the device held before is replaced by this one (gbcs.md 4).
-    replaced = context.state.dated.get(device.eui)
-    if replaced is not None:
-        end_dated(context, context.state.transactions[replaced], TransactionState.CANCELLED)
     if "activate_image_code" in result:
         _activated(context, device, result, transaction, "response")
-    elif takes_date(transaction):
-        await_execution(context, transaction)
 
 
 def _activated(context: Context, device: InventoryEntry, result: Result, transaction: Transaction | None, by: str) -> None:
@@ -234,8 +226,10 @@ def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octet
         pass
     elif message.recipient not in context.state.users:
         _drop(context, device.eui, f"alert for {format_eui(message.recipient)}, who is not a user", octets)
-    elif message.message_code == FUTURE_DATED_ACTIVATION:
-        _executed(context, device, message, octets, result)
+    elif message.message_code in dated.OUTCOMES:
+        transaction = dated.report(context, device, message, octets, result, _number(result, "alert_code"))
+        if message.message_code == dated.OUTCOME_OF_FIRMWARE:
+            _activated(context, device, result, transaction, "alert")
     else:
         if code in (FIRMWARE_VERIFIED, FIRMWARE_NOT_VERIFIED):
             job = _receipt(context, device, code == FIRMWARE_VERIFIED, result)
@@ -260,42 +254,6 @@ def _copy_for_agent(context: Context, device: InventoryEntry, job: Job | None, m
     if request.by_agent and request.user != message.recipient:
         code = _number(read_result(message), "alert_code")
         context.device_alert(request.user, device.eui, message.counter, code, octets)
-
-
-def _dated(context: Context, device: InventoryEntry, recipient: Eui64, counter: int) -> Transaction | None:
-    """The request whose command the device held, by the counter that the outcome names."""
-    transactions = context.state.transactions
-    key = context.state.dated.get(device.eui)
-    if key is not None and transactions[key].counter == counter:
-        return transactions[key]
-    # The device may have taken the date in a Response that was lost on its way.
-    key = context.state.commands.get((device.eui, ACTIVATE_FIRMWARE, recipient, counter))
-    return None if key is None else transactions[key]
-
-
-def _executed(context: Context, device: InventoryEntry, message: GbcsMessage, octets: bytes, result: Result) -> None:
-    """A dated command was executed: a ResponseMessage for the request it belongs to (duis.md 1.8, certain).
-
-    Whoever the device now trusts as its supplier gets it; what is not the request of that user goes as a Device Alert.
-    """
-    code, counter = _number(result, "alert_code"), _number(result, "originator_counter")
-    transaction = _dated(context, device, message.recipient, counter)
-    if transaction is not None and transaction.state is TransactionState.SENT:
-        close(context, transaction, TransactionState.ANSWERED)
-    elif transaction is not None:
-        end_dated(context, transaction, TransactionState.ANSWERED)
-    if transaction is not None and transaction.user == message.recipient:
-        payload = element(
-            "FutureDatedDeviceAlertMessage",
-            element("FutureDatedAlertCode", f"{code:04X}"),
-            element("GBCSPayload", base64.b64encode(octets).decode()),
-            element("InstructionNumber", "1"),
-            element("TotalCommandInstructions", "1"),
-        )
-        answer(context, transaction, context.codes.code("done"), payload)
-    else:
-        context.device_alert(message.recipient, device.eui, message.counter, code, octets)
-    _activated(context, device, result, transaction, "alert")
 
 
 # Alerts for the DCC

@@ -102,7 +102,7 @@ def test_a_dated_activation_can_be_cancelled(bench: Bench) -> None:
     bench.run_until_idle()
     bench.activate(ESME, image_hash, at="3000-12-31T00:00:00Z")
     assert [r.code for r in responses(bench.run_until_idle())] == ["I0"]
-    assert not bench.world.engine.state.dsp.dated
+    assert not bench.world.engine.context.lookup.dated(ESME)
     assert not responses(bench.advance(6 * DAY_MS))
     assert bench.world.engine.state.dsp.inventory[ESME].firmware_version == "00010000"
 
@@ -287,3 +287,18 @@ def test_a_device_without_certificate_is_refused(bench: Bench, monkeypatch: pyte
     monkeypatch.setattr(bench.world.engine.context.keys, "device_key_agreement", lambda eui: None)
     assert bench.submit("11.2", to=ESME).code == "E53"
     assert not bench.world.engine.state.dsp.transactions
+
+
+@pytest.mark.parametrize(("setting", "at_once", "when_due"), [("check", {}, ["11.2 E4", "N11"]), ("drop", {"one": ["N10"]}, [])])
+def test_what_is_held_for_a_supplier_that_changes(setting: str, at_once: dict[str, list[str]], when_due: list[str]) -> None:
+    bench = bench_with(held_on_change_of_supplier=setting)
+    dsp = bench.world.engine.state.dsp
+    dsp.users[SUPPLIER].roles = tuple(role for role in dsp.users[SUPPLIER].roles if role != "OU")
+    for user in (SUPPLIER, NETWORK_OPERATOR):
+        bench.submit("11.2", dated("2026-01-08T08:00:00Z"), to=ESME, user=user)
+    for mpxn, role in ((dsp.inventory[ESME].import_mpxn, "IS"), (dsp.inventory[ESME].export_mpan, "ES")):
+        bench.control("registration.put", mpxn=mpxn, role=role, party="supplier-two", from_ms=bench.now_ms + DAY_MS)
+    assert told(bench.advance(2 * DAY_MS)) == at_once
+    found = told(bench.advance(2 * DAY_MS))
+    assert found.pop("network") == ["11.2 I0"]
+    assert found == ({"one": when_due} if when_due else {})

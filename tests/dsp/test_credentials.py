@@ -194,7 +194,7 @@ def test_a_dated_change_is_held_checked_again_and_executed_at_its_date(bench: Be
     assert dated is not None
     assert (dated.value("InstructionNumber"), dated.value("TotalCommandInstructions")) == ("1", "1")
     assert bench.world.engine.state.dsp.inventory[ESME].supplier == SUPPLIER_TWO
-    assert not bench.world.engine.state.dsp.dated_updates
+    assert not bench.world.engine.context.lookup.dated(ESME)
 
 
 def test_a_change_whose_registration_fell_away_is_refused_when_due(bench: Bench) -> None:
@@ -228,7 +228,7 @@ def test_what_the_device_holds_is_cancelled_there(bench: Bench) -> None:
     bench.advance(2 * DAY_MS)
     assert told(bench.deliveries) == {"two": ["6.23 I0", "6.23 I0"]}
     assert bench.world.engine.state.premises.devices[ESME].credentials[2] == SUPPLIER
-    assert not bench.world.engine.state.dsp.dated_updates
+    assert not bench.world.engine.context.lookup.dated(ESME)
 
 
 def test_what_the_old_supplier_dated_ahead_falls_away(bench: Bench) -> None:

@@ -408,7 +408,7 @@ def test_f36_a_change_of_supplier_ends_a_dated_activation(bench: Bench) -> None:
     bench.world.engine.premises.set_credential(ESME, RemotePartyRole.SUPPLIER, SUPPLIER_TWO, bench.now_ms)
     # Nothing comes of it; in the end the DSP gives up waiting for the outcome.
     assert told(bench.advance(20 * DAY_MS)) == {"one": ["11.3 E30", "N13"]}
-    assert not bench.world.engine.state.dsp.dated
+    assert not bench.world.engine.context.lookup.dated(ESME)
     assert smi(bench) == "00010000"
 
 

@@ -21,13 +21,12 @@ def balanced(state: DspState) -> bool:
     """Counts and cross references of the state agree with it."""
     transactions = Counter(transaction.state for transaction in state.transactions.values())
     open_jobs = [job for job in state.jobs.values() if job.state not in job_states.TERMINAL]
-    over = [key for key, each in state.transactions.items() if each.state in {"answered", "failed", "cancelled"}]
+    over = [key for key, each in state.transactions.items() if each.state in {"answered", "failed", "cancelled", "handed out"}]
     return (
         state.open_transactions == transactions[TransactionState.SENT]
         and state.open_jobs == len(open_jobs) == sum(request.open_jobs for request in state.firmware_requests.values())
         and sorted(state.finished) == sorted(over)
         and set(state.commands.values()) <= set(state.transactions)
-        and set(state.dated.values()) <= set(state.transactions)
         and {job.request for job in state.jobs.values()} == set(state.firmware_requests)
         and set(state.completed_requests) == {r.key for r in state.firmware_requests.values() if not r.open_jobs}
         and state.completed_jobs == sum(len(state.firmware_requests[key].jobs) for key in state.completed_requests)
