@@ -87,6 +87,7 @@ def _check_certificates(context: Context, case: Case, may_own: Callable[[Eui64],
             detail = f"the certificate for {each.kind} is of {format_eui(each.record.eui)}"
             return _refuse(context, case, "credentials_owner", detail)
     known = [context.keys.party_certificate(each.record.eui, each.record.usage) for each in certificates]
+    known.append(context.keys.party_certificate(case.sender.eui, Usage.DIGITAL_SIGNATURE))
     held = [der for der in known if der is not None]
     for each in certificates:
         if not path_is_trusted(each.record.der, path, context.keys.root(), held):

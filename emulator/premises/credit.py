@@ -25,7 +25,7 @@ from emulator.premises.accounts import (
     note,
 )
 from emulator.premises.context import Context
-from emulator.premises.credentials import Cell, held
+from emulator.premises.credentials import Cell, held, own_key
 from emulator.premises.state import Account, DeviceState
 from emulator.premises.terms import terms_of
 
@@ -174,7 +174,7 @@ class _Judged:
 def _judge(context: Context, device: DeviceState, text: str, counter: int | None) -> _Judged:
     """Whether the supplier made the token for this meter, and whether it is new."""
     trusted = held(context, device, Cell(int(RemotePartyRole.SUPPLIER), Usage.KEY_AGREEMENT, prepayment=True))
-    private = context.keys.private_key(device.eui, "KA")
+    private = own_key(context, device, Usage.KEY_AGREEMENT)
     try:
         token = utrn.read(text)
     except Malformed as error:
