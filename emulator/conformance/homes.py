@@ -146,12 +146,18 @@ class VirtualHome:
         self._live_in()
         item = view.use_case.request[0]
         shape = item.shape if isinstance(item, Asn1Item) else ""
+        signer = view.values.get("signer")
+        if shape == "update_credentials" and isinstance(signer, dict):
+            # Until a handover it is the ACB that a device trusts in the role that is handed over.
+            self._premises.set_credential(self.device, signer["role"], message.originator, self._start_ms)
         if self.case.fails and _begins(view) == GAS_TOP_UP:
             # A gas meter says in an answer of its own why it refuses a token: here it has taken it before.
             there.account = Account(self._start_ms, supplier=message.originator, counters=[message.counter >> COUNTER_SHIFT])
         elif self.case.fails:
             if shape == "unjoin":
                 there.joined_to.clear()
+            if shape == "retrieve_credentials":
+                _forget_last_role(there, view.values["roles"])
             if shape:
                 self._faults.add("device.read_fails", self.device)
             else:
@@ -209,6 +215,12 @@ class VirtualHome:
     def _note(self, kind: str, device: int | None, summary: str, data: Mapping[str, Any]) -> None:
         if device == self.device:
             self.answers.notes.append(summary)
+
+
+def _forget_last_role(there: DeviceState, roles: object) -> None:
+    """A device that trusts nobody in the last role that it is asked about."""
+    assert isinstance(roles, list)
+    there.credentials.pop(roles[-1], None)
 
 
 def _rest(view: CommandView) -> int:
