@@ -37,7 +37,7 @@ def protected_request(attributes: Sequence[ProtectedAttribute], *, counter: int,
         )
         for item in attributes
     )
-    return structure(array(*wanted), _parameters(counter, originator, recipient))
+    return structure(array(*wanted), protection_parameters(counter, originator, recipient))
 
 
 def _restriction(period: tuple[bytes, bytes] | None) -> Data:
@@ -46,7 +46,8 @@ def _restriction(period: tuple[bytes, bytes] | None) -> Data:
     return structure(number(Tag.ENUM, 1), structure(octets(period[0]), octets(period[1])))
 
 
-def _parameters(counter: int, originator: Eui64, recipient: Eui64) -> Data:
+def protection_parameters(counter: int, originator: Eui64, recipient: Eui64) -> Data:
+    """How data is protected: counter and titles, and the key that both parties agree on."""
     transaction = octets(b"\x04" + counter.to_bytes(8, "big"))
     key = structure(number(Tag.ENUM, 2), structure(octets(b"\x02"), octets(b"")))
     titles = (octets(eui_bytes(originator)), octets(eui_bytes(recipient)), octets(b""))
@@ -101,7 +102,7 @@ def unsealing_key(message: GbcsMessage, secret_z: bytes) -> bytes:
 def protected_result(command: GbcsMessage, values: Sequence[Data], key: bytes) -> Data:
     """The data item that answers a protected read: one structure of the values, encrypted."""
     sealed = seal(structure(*values).encode(), key, command.recipient)
-    return structure(_parameters(command.counter, command.recipient, command.originator), octets(sealed))
+    return structure(protection_parameters(command.counter, command.recipient, command.originator), octets(sealed))
 
 
 def read_protected_result(data: Data, key: bytes, device: Eui64) -> tuple[Data, ...]:

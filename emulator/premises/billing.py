@@ -107,6 +107,15 @@ def calendar_dates(context: Context, device: DeviceState, now_ms: int) -> list[i
     return found[-DEPTH:]
 
 
+def next_date(device: DeviceState, now_ms: int) -> int | None:
+    """When the next bill is to be drawn up, or None where the calendar names no date within two years."""
+    for day in range(now_ms // DAY_MS, now_ms // DAY_MS + 731):
+        later = [day * DAY_MS + of_day for of_day in _due(device, day) if day * DAY_MS + of_day > now_ms]
+        if later:
+            return min(later)
+    return None
+
+
 def _due(device: DeviceState, day: int) -> list[int]:
     """At which milliseconds of a day the calendar that holds at its end draws up a bill."""
     when = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date()

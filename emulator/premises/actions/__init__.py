@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from emulator.premises.actions import (
     behaviours,
+    bills,
     calendars,
     clock,
     configuration,
@@ -29,7 +30,7 @@ from emulator.premises.timers import Run
 
 DLMS: DlmsHandlers = {
     **clock.DLMS, **hub_log.DLMS, **registers.DLMS, **supply.DLMS, **loads.DLMS, **load_limit.DLMS, **prepayment.DLMS,
-    **event_logs.DLMS, **behaviours.DLMS,
+    **event_logs.DLMS, **behaviours.DLMS, **bills.DLMS,
 }  # fmt: skip
 """Every set or action that does more than store."""
 
@@ -47,5 +48,5 @@ ZCL: ZclHandlers = {
 ZCL_DATED: Mapping[tuple[int, int, int], ZclDated] = {**calendars.ZCL_DATED, **prices.ZCL_DATED, **gas_credit.ZCL_DATED}
 """Every ZCL command that can be dated."""
 
-TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS, **prepayment.TIMERS}
+TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS, **prepayment.TIMERS, **bills.TIMERS}
 """Everything that devices do by themselves at a time."""

@@ -9,6 +9,7 @@ from emulator.gbcs.gbz import NOT_FOUND, OCTET_STRING, encode_zcl, read_zcl
 from emulator.gbcs.octets import Reader
 from emulator.gbcs.times import cosem, read_utc_time, utc_time
 from emulator.premises import billing
+from emulator.premises.actions.bills import follow
 from emulator.premises.actions.dating import CLIENT_TO_SERVER, SERVER_TO_CLIENT, numbers
 from emulator.premises.answers import ZclAnswer, ZclCall, ZclHandler, ZclHandlers, ZclReply
 from emulator.premises.metering import fitted_ms, month_start
@@ -52,6 +53,7 @@ def _set_billing_period(call: ZclCall) -> ZclAnswer:
     dates = _dates(call.now_ms if start_ms is None else start_ms, duration, unit)
     call.device.attributes[BILLING] = call.request.payload.hex()
     store(call.device, billing.CALENDAR, dates)
+    follow(call.context, call.device, call.now_ms)
     return ZclAnswer()
 
 

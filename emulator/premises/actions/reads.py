@@ -13,6 +13,7 @@ from emulator.gbcs.octets import Reader
 from emulator.gbcs.times import CANCEL, read_utc_time, utc_time
 from emulator.premises import billing, metering, objects
 from emulator.premises.answers import ZclAnswer, ZclCall, ZclHandler, ZclHandlers, ZclReply
+from emulator.premises.context import Context
 from emulator.premises.load_shape import DAY_MS, GAS, HALF_HOUR_MS
 from emulator.premises.rules.logs import CONSUMPTION_DEPTH, DAILY_DEPTH, PROFILE_DEPTH
 from emulator.premises.state import DeviceState
@@ -70,7 +71,7 @@ def _of_meter(run: Run) -> ZclHandler:
     return handler
 
 
-def _snapshot(payload_of: Callable[[ZclCall, DeviceState, int], bytes], reply: int) -> Run:
+def _snapshot(payload_of: Callable[[Context, DeviceState, int, int], bytes], reply: int) -> Run:
     """Get Snapshot and Get Prepay Snapshot: one snapshot of those between two times, by its place among them."""
 
     def run(call: ZclCall, meter: DeviceState) -> ZclAnswer:
@@ -80,13 +81,21 @@ def _snapshot(payload_of: Callable[[ZclCall, DeviceState, int], bytes], reply: i
         if place >= len(found):
             return ZclAnswer(NOT_FOUND)
         at_ms, cause = found[place]
-        head = (
-            (_UINT32, place), (_UTC, utc_time(at_ms)), (_UINT8, len(found)), (_UINT8, 0), (_UINT8, 1), (_BITMAP32, cause),
-        )  # fmt: skip
-        payload = b"".join(_field(*field) for field in head) + payload_of(call, meter, at_ms)
+        payload = _head(place, at_ms, len(found), cause) + payload_of(call.context, meter, at_ms, call.now_ms)
         return ZclAnswer(replies=(ZclReply(_REPLY, reply, payload),))
 
     return run
+
+
+def _head(place: int, at_ms: int, found: int, cause: int) -> bytes:
+    """Identifier, time, how many there are, index and count of commands, cause."""
+    fields = (_UINT32, place), (_UTC, utc_time(at_ms)), (_UINT8, found), (_UINT8, 0), (_UINT8, 1), (_BITMAP32, cause)
+    return b"".join(_field(*field) for field in fields)
+
+
+def snapshot(context: Context, meter: DeviceState, at_ms: int, cause: int) -> bytes:
+    """The one snapshot of an instant, as a meter publishes it by itself (decrypted.json GCS53)."""
+    return _head(0, at_ms, 1, cause) + _registers(context, meter, at_ms, at_ms)
 
 
 def _snapshots(call: ZclCall, meter: DeviceState, causes: int) -> list[tuple[int, int]]:
@@ -105,21 +114,21 @@ def _snapshots(call: ZclCall, meter: DeviceState, causes: int) -> list[tuple[int
     return sorted(found)[-depth:]
 
 
-def _registers(call: ZclCall, meter: DeviceState, at_ms: int) -> bytes:
+def _registers(context: Context, meter: DeviceState, at_ms: int, now_ms: int) -> bytes:
     """Consumption, by time of use, and by block (decrypted.json GCS16a)."""
-    tiers = metering.registers(call.context, meter, at_ms).tou[:TIERS]
-    blocks = billing.gas_blocks(call.context, meter, at_ms)
+    tiers = metering.registers(context, meter, at_ms).tou[:TIERS]
+    blocks = billing.gas_blocks(context, meter, at_ms)
     parts = [
-        _field(_UINT8, _REGISTERS), _field(_UINT48, metering.total(call.context, meter, GAS, at_ms)),
+        _field(_UINT8, _REGISTERS), _field(_UINT48, metering.total(context, meter, GAS, at_ms)),
         _field(_UINT8, TIERS), *(_field(_UINT48, value) for value in tiers),
         _field(_UINT8, 1 << 4 | BLOCKS), *(_field(_UINT48, value) for value in blocks),
     ]  # fmt: skip
     return b"".join(parts)
 
 
-def _balances(call: ZclCall, meter: DeviceState, at_ms: int) -> bytes:
+def _balances(context: Context, meter: DeviceState, at_ms: int, now_ms: int) -> bytes:
     """Accumulated debt, debts by their numbers, emergency credit, balance; the last two signed (decrypted.json GCS15b)."""
-    held = billing.balances_at(call.context, meter, at_ms, call.now_ms)
+    held = billing.balances_at(context, meter, at_ms, now_ms)
     debts = held.time_debt_1, held.time_debt_2, held.payment_debt
     parts = [
         _field(_UINT8, _BALANCES), _field(_INT32, held.accumulated_debt), *(_field(_UINT32, max(0, debt)) for debt in debts),
