@@ -139,6 +139,8 @@ class UseCase:
     """Shape of an ASN.1 Response."""
     signed_answer: bool = False
     """Whether the Response is signed although the Command is not critical."""
+    own_counter: bool = True
+    """Whether a Response encrypted for someone whom the device does not know carries a counter of the device's own."""
     success_codes: tuple[str, ...] = ()
     """Names of results that are 0 when everything succeeded."""
     alert_codes: frozenset[int] = frozenset()
@@ -333,6 +335,7 @@ def load_row(row: Mapping[str, Any]) -> tuple[UseCase, list[Route]]:
         known_parties=frozenset(RemotePartyRole[name] for name in row.get("known_parties", [])),
         request=tuple(_ITEM_LOADERS[form](item) for item in row.get("request", [])),
         response_shape=_shape(row.get("response", "")), signed_answer=row.get("signed_answer", False),
+        own_counter=row.get("own_counter", True),
         success_codes=tuple(row.get("success_codes", [])),
         alert_codes=frozenset(row.get("alert_codes", [])), alert=_load_asn1(row["alert"]) if "alert" in row else None,
         alert_elements=tuple(compile_expression(text) for text in row.get("alert_elements", [])),

@@ -43,7 +43,7 @@ def execute(context: Context, device: DeviceState, view: CommandView, now_ms: in
     """Run the components; raise :class:`Malformed` when the reader's certificate cannot be read."""
     message = view.message
     broken = context.faults.find("device.read_fails", device.eui, now_ms) is not None
-    own_counter = _own_counter(device, message) if view.use_case.sensitive else None
+    own_counter = _own_counter(device, message) if view.use_case.sensitive and view.use_case.own_counter else None
     answers: list[Component] = []
     stop = faulty.breaks_off_at(context, device, len(view.components), now_ms)
     for number, request in enumerate(view.components):

@@ -21,7 +21,6 @@ ELSEWHERE = {
 """Failing messages in which it is another part of the Command than the last but one that fails."""
 
 OTHERWISE = {
-    "GCS61_4.17_SUCCESS": "encrypted for an unknown party without a counter of the device's own, which ECS21b and GCS16b carry",
     "CS02fSignature_NA_ERROR": "a role that the device knows and does not tell",
 }
 
