@@ -17,7 +17,18 @@ from emulator.dsp.credentials import CHANGE_OF_SUPPLIER, refused_when_due
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
 from emulator.dsp.retention import finish, keep_pre_command
 from emulator.dsp.state import InventoryEntry, PreCommand, Transaction, TransactionState
-from emulator.dsp.transactions import answer, fail, hand_out, hold, open_transaction, release, transmit, wait
+from emulator.dsp.transactions import (
+    CUSTOMER_IDENTIFICATION,
+    answer,
+    customer_number,
+    fail,
+    hand_out,
+    hold,
+    open_transaction,
+    release,
+    transmit,
+    wait,
+)
 from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
 from emulator.gbcs.message import GbcsMessage, decode_message
@@ -67,6 +78,8 @@ def _parameters(context: Context, case: Case) -> dict[str, object]:
     parameters = body_parameters(case.request.body)
     parameters["device_type"] = case.target.device_type
     parameters["esme_variant"] = case.target.esme_variant
+    if case.row.srv == CUSTOMER_IDENTIFICATION:
+        parameters["customer_identification_number"] = customer_number(context, case.request)
     other_id = case.request.body.value("OtherDeviceID")
     other = None if other_id is None else context.state.inventory.get(parse_eui(other_id))
     if other is not None:

@@ -10,6 +10,7 @@ from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose
 from emulator.dsp import (
     anomaly,
     commands,
+    coverage,
     credential_checks,
     dated,
     deadlines,
@@ -48,6 +49,7 @@ NON_DEVICE_SERVICES: Mapping[str, Service] = {
     "8.13": local.take_back,
     "11.1": firmware.update_firmware,
     "11.4": firmware.update_firmware,
+    "12.1": coverage.read_wan_matrix,
     "12.2": notification.prenotify,
 }
 """Services the DCC answers itself, by Service Reference Variant."""

@@ -29,6 +29,7 @@ class Lookup:
         self._of_model: Index = {}
         self._at_uprn: Index = {}
         self._at_address: Index = {}
+        self._at_post_code: Index = {}
         self._held: Index = {}
         self._dated: Index = {}
         self._schedules: Index = {}
@@ -45,6 +46,7 @@ class Lookup:
                 _put(self._at_uprn, premises.uprn, premises.hub)
             if premises.post_code:
                 _put(self._at_address, _address(premises.post_code, premises.address_identifier), premises.hub)
+                _put(self._at_post_code, _address(premises.post_code, "")[0], premises.hub)
         for user in sorted(state.users.values(), key=lambda user: user.eui):
             self._users.setdefault(user.party, []).append(user)
         for transaction in state.transactions.values():
@@ -121,6 +123,10 @@ class Lookup:
     def hubs_at_address(self, post_code: str, address_identifier: str) -> list[int]:
         """Hubs at an address, without regard to case and to spaces of the post code."""
         return sorted(self._at_address.get(_address(post_code, address_identifier), ()))
+
+    def hubs_at_post_code(self, post_code: str) -> list[int]:
+        """Hubs of all premises with a post code."""
+        return sorted(self._at_post_code.get(_address(post_code, "")[0], ()))
 
     def users_of(self, party: str) -> list[User]:
         """User IDs of a company, by EUI."""

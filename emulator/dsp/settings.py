@@ -140,6 +140,10 @@ class DspSettings:
     """What becomes of a supplier's own distribution that is not at its hub when it loses the device; grants say it for agents."""
     hub_log_window_grace_ms: int = setting(60_000, "EMU", "low")
     """Added to JoinTimePeriod before N25 is raised."""
+    wan_matrix_likelihood: str = setting("High", "EMU: 12.1 asks for one", "low", choices=("High", "Medium", "Low"))
+    """ConnectivityLikelihood of the answers to 12.1."""
+    customer_identification_number: str = setting("1234", "test messages ECS50 and GCS36", "high")
+    """The four digits that 9.1 has a meter show; empty: others for each request."""
     keep_request_ids: int = setting(200_000, "EMU; retention is duis.md 9.5", "low", minimum=1)
     """RequestIDs remembered as used; a repetition of an older one is not recognised any more."""
     keep_counters: int = setting(200_000, "EMU", "low", minimum=1)

@@ -5,14 +5,19 @@ forgotten.
 """
 
 import base64
+import hashlib
 
+from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.dsp.context import Context
 from emulator.dsp.gate import CANCELLATION_YEAR_MS, Case
 from emulator.dsp.retention import command_key, finish
 from emulator.dsp.state import InventoryEntry, Transaction, TransactionState
-from emulator.duis.messages import Element, element
+from emulator.duis.messages import Element, Request, element
 from emulator.gbcs.message import GbcsMessage, decode_message
+
+CUSTOMER_IDENTIFICATION = "9.1"
+"""The one service whose answer holds something that the DCC made up (duis.md 1.6)."""
 
 
 def names(transaction: Transaction) -> tuple[str, str]:
@@ -178,9 +183,22 @@ def shown_request_id(context: Context, transaction: Transaction) -> str | None:
     return transaction.scheduled_by if context.settings.scheduled_request_id == "created" else None
 
 
+def customer_number(context: Context, request: Request) -> str:
+    """The four digits that a meter is to show for a 9.1: those of the setting, or others for each request."""
+    fixed = context.settings.customer_identification_number
+    if fixed and not (len(fixed) == 4 and fixed.isascii() and fixed.isdigit()):
+        raise Malformed(f"{fixed[:20]!r} is no such number", where="customer_identification_number", expected="four digits")
+    digest = hashlib.blake2b(str(request.request_id).lower().encode(), digest_size=8).digest()
+    return fixed or f"{int.from_bytes(digest, 'big') % 10_000:04}"
+
+
 def answer_with(context: Context, transaction: Transaction, octets: bytes) -> None:
-    """Push the Response of the device; that of a scheduled run names its schedule (duis.md 1.9, certain)."""
+    """Push the Response of the device; that of a scheduled run names its schedule (duis.md 1.9, certain), that of a meter which
+    shows a customer identification number names the number (duis.md 1.6, certain)."""
     payload = element("GBCSPayload", base64.b64encode(octets).decode())
+    if transaction.request.service_reference_variant == CUSTOMER_IDENTIFICATION:
+        number = customer_number(context, transaction.request)
+        payload = element("CINMessage", payload, element("CustomerIdentificationNumber", number))
     if transaction.schedule:
         payload = element("DSPScheduledMessage", payload, element("DSPScheduleID", str(transaction.schedule)))
     answer(context, transaction, context.codes.code("done"), payload)

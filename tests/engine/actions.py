@@ -193,6 +193,8 @@ BODIES: dict[str, st.SearchStrategy[Element]] = {
     "11.2": parent("ReadFirmwareVersion", DATE),
     "11.3": parent("ActivateFirmware", DATE, leaf("FirmwareHash", st.sampled_from(["00" * 32, "AB" * 32, "0"]))),
     "11.4": distribution("UpdatePPMIDFirmware", ("PPMID",)),
+    "12.1": parent("RequestWANMatrix", leaf("UPRN", NUMBERS | st.just("1001")))
+    | parent("RequestWANMatrix", parent("PartialAddress", *(leaf(name, JUNK) for name in ("PostCode", "AddressIdentifier")))),
     "12.2": parent(
         "DevicePrenotification",
         leaf("DeviceID", eui_texts()),
