@@ -93,8 +93,19 @@ def html(verdicts: Sequence[Verdict]) -> str:
         cells = (escape(each.case), escape(each.kind), each.verdict, at, verified, escape(each.where) + both)
         rows.append("<tr><td>" + "<td>".join(cells))
     head = "<tr><th>case<th>message<th>verdict<th>first difference<th>keys<th>where"
-    page = "<!doctype html><html lang=en><meta charset=utf-8><title>Conformance</title>"
-    return f"{page}<table border=1>{head}{''.join(rows)}</table></html>\n"
+    page = "<!doctype html><html lang=en><meta charset=utf-8><title>Conformance</title><h1>Conformance</h1>"
+    return f"{page}{_overview(verdicts)}<table border=1>{head}{''.join(rows)}</table></html>\n"
+
+
+def _overview(verdicts: Sequence[Verdict]) -> str:
+    """A table of the counts by use case."""
+    kinds = ("precommand", "command", "response", "alert")
+    rows = [
+        f"<tr><td>{escape(name)}" + "".join(f"<td>{row.get(kind, '')}" for kind in kinds)
+        for name, row in by_use_case(verdicts).items()
+    ]
+    head = "<tr><th>use case<th>Pre-Command identical<th>Command identical<th>Response of the shape<th>alert of the shape"
+    return f"<details><summary>by use case</summary><table border=1>{head}{''.join(rows)}</table></details>\n"
 
 
 def as_text(node: Node, depth: int = 0) -> str:
