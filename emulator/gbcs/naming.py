@@ -259,24 +259,28 @@ def name_element(node: Node, element: asn1.Element, shape: asn1.Shape) -> Node:
 
 
 def _show_certificate(node: Node, der: bytes) -> None:
-    """A certificate or a request for one by what it says, in place of its DER elements."""
-    told: dict[str, object] = {}
-    try:
-        request = x509.load_der_x509_csr(der)
-        told = {"subject": request.subject.rfc4514_string()}
-    except ValueError:
+    """A certificate or a request for one by what it says, in place of its DER elements; one that cannot be read keeps them."""
+    for read in (_certificate_says, _request_says):
         try:
-            certificate = x509.load_der_x509_certificate(der)
-        except ValueError:
-            return
-        told = {
-            "serial": f"{certificate.serial_number:X}",
-            "issuer": certificate.issuer.rfc4514_string(),
-            "subject": certificate.subject.rfc4514_string(),
-            "valid_from": certificate.not_valid_before_utc.isoformat(),
-            "valid_to": certificate.not_valid_after_utc.isoformat(),
-        }
-    node["fields"] = [{"name": name, "value": value} for name, value in told.items()]
+            node["fields"] = [{"name": name, "value": value} for name, value in read(der).items()]
+        except (ValueError, TypeError, x509.InvalidVersion):  # names are read late, and wrong ones raise any of these
+            continue
+        return
+
+
+def _certificate_says(der: bytes) -> dict[str, str]:
+    certificate = x509.load_der_x509_certificate(der)
+    return {
+        "serial": f"{certificate.serial_number:X}",
+        "issuer": certificate.issuer.rfc4514_string(),
+        "subject": certificate.subject.rfc4514_string(),
+        "valid_from": certificate.not_valid_before_utc.isoformat(),
+        "valid_to": certificate.not_valid_after_utc.isoformat(),
+    }
+
+
+def _request_says(der: bytes) -> dict[str, str]:
+    return {"subject": x509.load_der_x509_csr(der).subject.rfc4514_string()}
 
 
 def _say_time(node: Node, element: asn1.Element) -> None:

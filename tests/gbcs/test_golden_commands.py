@@ -5,9 +5,12 @@ Where no published messages are at hand, this is what holds the table of use cas
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.conformance.homes import Surroundings, VirtualHome
 from emulator.conformance.keys import FolderKeys
@@ -59,6 +62,14 @@ def test_a_command_is_read_and_explained(name: str, keys: FolderKeys) -> None:
     assert {check["verdict"] for check in told["checks"]} <= {"valid", "null"}
     assert list(unnamed(contents(told))) == []
     assert told["result"] or view.use_case.format is Format.ASN1  # that may be NULL
+
+
+@given(name=st.sampled_from(sorted(GOLDEN)), place=st.floats(0, 1, exclude_max=True), octet=st.binary(min_size=0, max_size=3))
+def test_a_spoilt_message_is_explained_or_said_to_be_unreadable(name: str, place: float, octet: bytes) -> None:
+    message = decode_message(bytes.fromhex(GOLDEN[name]["message"]))
+    at = int(place * len(message.content))
+    spoilt = replace(message, content=message.content[:at] + octet + message.content[at + 1 :])
+    json.dumps(explain(spoilt.encode()))
 
 
 def carried_out() -> Iterator[Use]:
