@@ -78,14 +78,15 @@ def restore_world(
 
 
 def fork_world(name: str, world: World) -> World:
-    """Another world that begins where ``world`` is now and goes its own way. Estate, keys and registration base are shared.
+    """Another world that begins where ``world`` is now and goes its own way. Estate and registration base are shared.
 
     Its audit trail begins at the fork.
     """
     state = world.engine.copy_of_state()
     state.dsp.audit = AuditState()
-    engine = ControlledEngine(state, KeyRing(world.keys, [party.eui for party in state.estate.parties]))
-    return World(name, state.estate, world.keys, engine, Views(engine))
+    keys = world.keys.copy()
+    engine = ControlledEngine(state, KeyRing(keys, [party.eui for party in state.estate.parties]))
+    return World(name, state.estate, keys, engine, Views(engine))
 
 
 def _table(value: object) -> dict[str, object]:

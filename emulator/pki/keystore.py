@@ -52,6 +52,18 @@ class KeyStore:
     def __len__(self) -> int:
         return len(self._records)
 
+    def copy(self) -> "KeyStore":
+        """Another key store with the same content, which goes its own way."""
+        other = KeyStore(self.smki)
+        for record in self._records.values():
+            other._put(record)
+        other.number = self.number
+        other._imported |= self._imported
+        other._anchors |= self._anchors
+        other._generations |= self._generations
+        other._own |= self._own
+        return other
+
     def add(self, record: CertificateRecord) -> None:
         """Add a certificate, or what is newly known of one already there.
 

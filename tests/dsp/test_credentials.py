@@ -16,7 +16,7 @@ from emulator.gbcs.protect import sign, verify_signature
 from emulator.gbcs.results import read_result
 from emulator.pki.certificates import CertificateRecord, Usage, read_certificate
 from emulator.pki.smki import key_identifier
-from emulator.world import restore_world
+from emulator.world import fork_world, restore_world
 from tests.dsp.bench_world import (
     DAY_MS,
     HOUR_MS,
@@ -326,6 +326,15 @@ def test_a_snapshot_keeps_what_was_renewed(bench: Bench) -> None:
         assert again.keys.live(SUPPLIER, usage) == bench.world.keys.live(SUPPLIER, usage)
         assert again.keys.anchor(SUPPLIER, usage) == bench.world.keys.anchor(SUPPLIER, usage)
     assert len(again.keys.signing_keys(SUPPLIER)) == 2
+
+
+def test_a_fork_renews_for_itself(bench: Bench) -> None:
+    bench.control("party.renew", party=format_eui(SUPPLIER))
+    fork = Bench(fork_world("fork", bench.world))
+    assert fork.world.keys.live(SUPPLIER, DS) == bench.world.keys.live(SUPPLIER, DS)
+    fork.control("party.renew", party=format_eui(SUPPLIER))
+    assert fork.world.keys.live(SUPPLIER, DS) != bench.world.keys.live(SUPPLIER, DS)
+    assert fork.world.keys.anchor(SUPPLIER, DS) == bench.world.keys.anchor(SUPPLIER, DS)
 
 
 def test_a_dated_renewal_is_reported_at_its_date(bench: Bench) -> None:
