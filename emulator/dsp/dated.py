@@ -14,7 +14,7 @@ from emulator.domain.tables import FutureDated, service_reference_variants
 from emulator.dsp.context import Context
 from emulator.dsp.retention import finish
 from emulator.dsp.state import InventoryEntry, Transaction, TransactionState
-from emulator.dsp.transactions import answer, close, fail, takes_date
+from emulator.dsp.transactions import answer, close, command_failure, fail, takes_date
 from emulator.duis.messages import element
 from emulator.gbcs.commands import CommandView, read_command
 from emulator.gbcs.dlms import Operation
@@ -98,6 +98,13 @@ def end(context: Context, transaction: Transaction, outcome: TransactionState) -
         context.agenda.cancel(transaction.deadline)
         transaction.deadline = -1
     finish(context, transaction, outcome)
+
+
+def drop_dated(context: Context, device: InventoryEntry, purpose: str) -> None:
+    """End everything that a device that left would have done at its date, and tell who asked for it."""
+    for transaction in context.lookup.dated(device.eui):
+        end(context, transaction, TransactionState.CANCELLED)
+        command_failure(context, transaction, purpose)
 
 
 def overdue(context: Context, key: int) -> None:

@@ -7,6 +7,7 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.tables import service_reference_variants
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
+from emulator.dsp.dated import drop_dated
 from emulator.dsp.gate import Case, eligible_roles
 from emulator.dsp.inventory import (
     meter_commissioned,
@@ -300,6 +301,7 @@ def decommission(context: Context, case: Case) -> Refusal | None:
     if is_hub and any(each.device_type in METERS and each.status in IN_SERVICE for each in in_home):
         return refuse("decommission_hub_has_meters", "meters of the hub are in service", "8.3")
     drop_held(context, entry, "held_request_dropped_decommissioned")
+    drop_dated(context, entry, "held_request_dropped_decommissioned")
     remove_schedules(context, entry, "schedule_removed_decommissioned")
     cancel_jobs(context, entry.eui, "decommissioned")
     if is_hub:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.domain.identifiers import format_eui
 from emulator.dsp.lookup import Lookup
 from emulator.duis.decode import decode_request
 from emulator.duis.messages import Element, element
@@ -105,6 +106,15 @@ def test_a_part_that_is_replaced_is_not_waited_for(reference: Path) -> None:
     assert len(found) == len(tariff.instructions) - len(shared)
     assert tariff.state == "answered"
     assert len(reports(bench, 3 * DAY_MS)) == len(price.instructions)
+
+
+def test_what_a_device_holds_falls_with_it(reference: Path) -> None:
+    bench = Bench()
+    send(bench, reference, "ECS28a_6.4.1_FUTURE_DATED_SUCCESS", DATE)
+    bench.deliveries.clear()
+    bench.submit("8.3", element("DecommissionDevice", element("DeviceID", format_eui(ESME))))
+    assert told(bench.deliveries) == {"one": ["N3"], "network": ["N1"]}
+    assert not bench.advance(5 * DAY_MS)
 
 
 def test_of_a_report_that_is_lost_the_user_hears_in_the_end(reference: Path) -> None:
