@@ -8,7 +8,7 @@ over the half-hours by the time of day and keyed chance, and evenly within a hal
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -176,8 +176,21 @@ def _voltages(seed: int, eui: int, phase: int, period_ms: int, batch: int) -> by
 def average_voltage(seed: int, eui: int, phase: int, period_ms: int, period: int) -> int:
     """Average RMS voltage in V of a phase in a period, counted since 1970: 236 to 250 V, now and then too low or too high."""
     batch, place = divmod(period, _BATCH)
-    octet = _voltages(seed, eui, phase, period_ms, batch)[place]
+    return _volts(_voltages(seed, eui, phase, period_ms, batch)[place])
+
+
+def _volts(octet: int) -> int:
     return {0: _LOWEST_V, 255: _HIGHEST_V}.get(octet, 236 + octet % 15)
+
+
+def count_voltages(seed: int, eui: int, phase: int, period_ms: int, periods: range, wanted: Callable[[int], bool]) -> int:
+    """In how many periods, counted since 1970, the average voltage is one that is wanted."""
+    table = bytes(wanted(_volts(octet)) for octet in range(256))
+    count = 0
+    for batch in range(periods.start // _BATCH, -(-periods.stop // _BATCH)):
+        first, last = max(periods.start - batch * _BATCH, 0), min(periods.stop - batch * _BATCH, _BATCH)
+        count += _voltages(seed, eui, phase, period_ms, batch)[first:last].translate(table).count(1)
+    return count
 
 
 STREAMS: Mapping[str, Stream] = {stream.name: stream for stream in (IMPORT, SECOND, EXPORT, GAS)}

@@ -101,7 +101,9 @@ def _calendar(tables: Tables, element: int) -> _Calendar:
         weeks = {row.items[0].octets: tuple(day.number for day in row.items[1:]) for row in _rows(held, f"{calendar} 4")}
         days = {row.items[0].number: _actions(row.items[1]) for row in _rows(held, f"{calendar} 5")}
         specials = tuple((row.items[1].octets, row.items[2].number) for row in _rows(held, special))
-    except (Malformed, IndexError):
+    except (Malformed, IndexError, ValueError):
+        return _Calendar((), {}, {}, ())
+    if any(len(date) < 5 for date, _ in (*seasons, *specials)):
         return _Calendar((), {}, {}, ())
     return _Calendar(seasons, weeks, days, specials)
 

@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceType
@@ -19,7 +21,7 @@ from emulator.pki.smki import Organisation
 from emulator.premises import billing, metering
 from emulator.premises.load_shape import DAY_MS, EXPORT, IMPORT, SECOND, STREAMS, counted, day_curve
 from emulator.premises.readings import store
-from emulator.premises.state import Account
+from emulator.premises.state import Account, DeviceState
 from tests.premises.homes import (
     ESME,
     HOUR_MS,
@@ -36,6 +38,8 @@ from tests.premises.homes import (
 
 HALF_HOUR_MS = HOUR_MS // 2
 OTHER_USER = Eui64(0x00DB123456780004)
+RIG = Rig()
+"""For what needs a world and leaves it as it is."""
 
 
 def read(rig: Rig, variant: str, start: str = "", end: str = "", user: Any = SUPPLIER, eui: Any = ESME) -> Mapping[str, Any]:
@@ -170,8 +174,11 @@ def _time(hour: int) -> Data:
 
 
 def _calendar(rig: Rig, *actions: tuple[int, int]) -> None:
+    _set_calendar(rig.state.devices[ESME], *actions)
+
+
+def _set_calendar(device: DeviceState, *actions: tuple[int, int]) -> None:
     """The same day all year."""
-    device = rig.state.devices[ESME]
     name = octets(b"all"), octets(bytes.fromhex("ffff0101ff000000008000ff")), octets(b"\1")
     store(device, "20 0-0:13.0.0.255 3", array(structure(*name)))
     store(device, "20 0-0:13.0.0.255 4", array(structure(octets(b"\1"), *[number(Tag.UINT8, 1)] * 7)))
@@ -405,3 +412,57 @@ def test_nothing_is_measured_while_the_supply_is_off() -> None:
     values = [entry["active_import"] for entry in log]
     assert values[:90] == [0] * 90
     assert read(rig, "4.12.1")["maximum_demand_active_energy_import"] == 2 * max(values)
+
+
+def test_a_calendar_that_cannot_be_followed_leaves_everything_in_one_register() -> None:
+    for attribute, value in (
+        ("20 0-0:13.0.0.255 3", array(structure(octets(b"all"), octets(b"\xff"), octets(b"\1")))),
+        ("20 0-0:13.0.0.255 4", array(structure(octets(b"\1")))),
+        (
+            "20 0-0:13.0.0.255 5",
+            array(structure(number(Tag.UINT8, 1), array(structure(octets(b"\7"), octets(b""), octets(b""))))),
+        ),
+        ("11 0-0:11.0.0.255 2", array(structure(number(Tag.UINT16, 1), octets(b"\7"), number(Tag.UINT8, 1)))),
+        ("21 0-0:16.0.11.255 2", octets(b"none")),
+    ):
+        rig = Rig()
+        _calendar(rig, (0, 101))
+        store(rig.state.devices[ESME], attribute, value)
+        read(rig, "4.16")
+        rig.run(DAY_MS)
+        context, device = rig.premises._context, rig.state.devices[ESME]
+        values = metering.registers(context, device, rig.now_ms)
+        whole = sum(values.tou) + sum(map(sum, values.blocks))
+        assert whole == metering.total(context, device, IMPORT, rig.now_ms)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    days=st.lists(
+        st.lists(st.tuples(st.integers(0, 23), st.sampled_from([1, 2, 48, 101, 108, 201, 0])), max_size=4), min_size=1, max_size=3
+    ),
+    limits=st.lists(st.integers(0, 20_000), max_size=3),
+    resets=st.lists(st.integers(0, 10 * DAY_MS), max_size=3),
+    hours=st.integers(1, 240),
+)
+def test_the_registers_always_sum_up(days: list[list[tuple[int, int]]], limits: list[int], resets: list[int], hours: int) -> None:
+    rig = RIG
+    device, context = replace(rig.state.devices[ESME], attributes={}, meter=None), rig.premises._context
+    for n, actions in enumerate(days):
+        at_ms = rig.now_ms + n * 2 * DAY_MS
+        _set_calendar(device, *actions)
+        store(device, "21 0-0:16.0.11.255 2", array(*(number(Tag.UINT32, limit) for limit in sorted(limits))))
+        billing.remember(device, at_ms)
+    metering.memory_of(device).block_resets += [rig.now_ms + reset for reset in sorted(resets)]
+    instants = [rig.now_ms + hour * HOUR_MS for hour in (0, hours // 2, hours)]
+    series = list(metering.registers_at(context, device, instants))
+    for at_ms, values in zip(instants, series, strict=True):
+        assert values == metering.registers(context, device, at_ms)
+        assert sum(values.tou) + sum(map(sum, values.blocks)) == metering.total(context, device, IMPORT, at_ms)
+        assert all(
+            counter <= block
+            for row, rows in zip(values.counters, values.blocks, strict=True)
+            for counter, block in zip(row, rows, strict=True)
+        )
+    for before, after in pairwise(series):
+        assert all(old <= new for old, new in zip(before.tou, after.tou, strict=True))

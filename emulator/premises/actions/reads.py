@@ -35,6 +35,9 @@ _REGISTERS, _BALANCES = 0x06, 0x00
 _HALF_HOURS, _DAYS, _NETWORK = 0, 1, 2
 """Samples by their identifier."""
 
+NETWORK_DEPTH = 41
+"""Samples of the network data that are kept (usecase_spec.json GCS18)."""
+
 INTERVALS = {_HALF_HOURS: 1_800, _DAYS: 0xFFFF}
 """How the length of a sample is written, in seconds; a day does not fit."""
 
@@ -179,7 +182,7 @@ def _sampling(call: ZclCall, meter: DeviceState) -> tuple[int, int, int]:
     """
     memory = meter.meter
     if memory is None or not memory.sampled_from_ms:
-        return metering.fitted_ms(call.context, meter) + DAY_MS // 2, 360, 41
+        return metering.fitted_ms(call.context, meter) + DAY_MS // 2, 360, NETWORK_DEPTH
     return memory.sampled_from_ms, memory.sample_s, memory.samples
 
 
@@ -194,7 +197,11 @@ def _start_sampling(call: ZclCall) -> ZclAnswer:
     """Start Sampling: now, whatever was sampled before (test messages GCS31)."""
     _, start, _, seconds, count = _numbers(call.request.payload, 4, 4, 1, 2, 2)
     memory = metering.memory_of(call.device)
-    memory.sampled_from_ms, memory.sample_s, memory.samples = _moment(start, call.now_ms), max(1, seconds), count
+    memory.sampled_from_ms, memory.sample_s, memory.samples = (
+        _moment(start, call.now_ms),
+        max(1, seconds),
+        min(count, NETWORK_DEPTH),
+    )
     return ZclAnswer(replies=(ZclReply(_PLAIN_REPLY, 0x0D, _field(_UINT16, _NETWORK)),))
 
 
