@@ -170,6 +170,12 @@ class ControlClient:
         """Switch a device on or off."""
         return await self._json("PUT", self._path(f"devices/{format_eui(device)}/power"), body={"on": on})
 
+    async def add_credit(self, meter: Eui64, pence: int = 0, utrn: str = "") -> bool:
+        """What a customer does at a meter: type in a UTRN, or one bought for some pence; with neither, take the emergency credit.
+        Whether the meter takes it."""
+        found = await self._json("POST", self._path(f"devices/{format_eui(meter)}/credit"), body={"pence": pence, "utrn": utrn})
+        return bool(found["taken"])
+
     async def deliver(self, device: Eui64, command: bytes) -> bytes | None:
         """Hand a device a Command on the spot; what it answers there and then, if it does."""
         body = {"gbcs": base64.b64encode(command).decode()}

@@ -25,6 +25,7 @@ VERBS: Mapping[str, Verb] = {
     "device.power": estate.device_power,
     "device.fit": estate.device_fit,
     "device.deliver": estate.device_deliver,
+    "device.credit": estate.device_credit,
     "device.side_channel": estate.device_side_channel,
     "hub.update": estate.hub_update,
     "network.capacity": estate.network_capacity,

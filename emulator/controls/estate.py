@@ -103,6 +103,20 @@ def device_deliver(engine: Engine, params: Params) -> dict[str, Any]:
     return {"device": format_eui(eui), "response": None if answer is None else base64.b64encode(answer).decode()}
 
 
+def device_credit(engine: Engine, params: Params) -> dict[str, Any]:
+    """What a customer does at a meter or its display: type a UTRN in, or buy one for some pence first; with neither, take the
+    emergency credit."""
+    only(params, "device", "utrn", "pence")
+    eui, digits = device_of(engine, params), text(params, "utrn", "")
+    pence = take(params, "pence", int, 0)
+    if digits and pence:
+        raise Malformed("there are both utrn and pence", where="utrn", expected="one of them")
+    if pence:
+        digits = engine.premises.issue_token(eui, pence)
+    taken = engine.premises.customer(eui, digits or None, engine.now_ms)
+    return {"device": format_eui(eui), "utrn": digits or None, "taken": taken}
+
+
 def device_side_channel(engine: Engine, params: Params) -> dict[str, Any]:
     """Change what a combined PPMID/CAD runs, as its maker does over the internet: the DCC hears nothing of it (ota.md 15)."""
     only(params, "device", "version")

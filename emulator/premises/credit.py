@@ -13,7 +13,7 @@ from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import RemotePartyRole
 from emulator.gbcs import utrn
 from emulator.gbcs.protect import shared_secret
-from emulator.pki.certificates import Usage
+from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.premises import billing, event_logs, supply, timers
 from emulator.premises.accounts import (
     BELOW,
@@ -156,6 +156,8 @@ def top_up(context: Context, device: DeviceState, text: str, counter: int | None
         account.supplier, account.counters = judged.supplier, sorted([*before, judged.counter])[-COUNTERS_KEPT:]
         billing.log_credit(device, amount, text, now_ms)
         pay(context, device, account, amount, now_ms)
+        if counter is None:
+            event_logs.happened(context, device, ADDED_LOCALLY, now_ms)
         context.note(device, f"takes UTRN {text}: {amount / PENNY / 100:.2f}")
     return amount
 
@@ -173,7 +175,7 @@ class _Judged:
 
 def _judge(context: Context, device: DeviceState, text: str, counter: int | None) -> _Judged:
     """Whether the supplier made the token for this meter, and whether it is new."""
-    trusted = held(context, device, Cell(int(RemotePartyRole.SUPPLIER), Usage.KEY_AGREEMENT, prepayment=True))
+    trusted = _supplier_key(context, device)
     private = own_key(context, device, Usage.KEY_AGREEMENT)
     try:
         token = utrn.read(text)
@@ -183,9 +185,7 @@ def _judge(context: Context, device: DeviceState, text: str, counter: int | None
     if trusted is None or private is None:
         context.note(device, "has no key to check a UTRN with")
         return _Judged(NOT_AUTHENTIC)
-    account, changed = device.account, device.changed_credentials
-    taken = account.counters if account is not None and account.supplier == trusted.eui else []
-    floor = 0 if changed is None else changed.top_up_floor >> utrn.COUNTER_SHIFT
+    taken, floor = _taken(device, trusted.eui), _floor(device)
     first = _first_new(token.counter_low, max(floor, *taken, 0)) if counter is None else counter
     secret = shared_secret(private, trusted.public_key)
     for candidate in (first, *(old for old in taken if old % (1 << utrn.COUNTER_BITS) == token.counter_low)):
@@ -194,6 +194,37 @@ def _judge(context: Context, device: DeviceState, text: str, counter: int | None
             refusal = DUPLICATE if candidate in taken or forgotten else 0
             return _Judged(refusal, token.pence * PENNY, candidate, trusted.eui)
     return _Judged(NOT_AUTHENTIC)
+
+
+def issue(context: Context, device: DeviceState, pence: int) -> str:
+    """The UTRN of an amount as the supplier would give it to the customer: its key and that of the device agree on one secret.
+
+    :class:`Malformed` for an amount that no token holds, or where the device knows no supplier.
+    """
+    trusted, private = _supplier_key(context, device), own_key(context, device, Usage.KEY_AGREEMENT)
+    if trusted is None or private is None:
+        raise Malformed(
+            "the meter knows no supplier to buy credit from", where="device", expected="a meter with its certificates"
+        )
+    counter = max(_floor(device), *_taken(device, trusted.eui), 0) + 1
+    return utrn.make(pence, shared_secret(private, trusted.public_key), trusted.eui, Eui64(device.eui), counter)
+
+
+def _supplier_key(context: Context, device: DeviceState) -> CertificateRecord | None:
+    """What the device holds of the supplier for top-ups."""
+    return held(context, device, Cell(int(RemotePartyRole.SUPPLIER), Usage.KEY_AGREEMENT, prepayment=True))
+
+
+def _taken(device: DeviceState, supplier: int) -> list[int]:
+    """The top-up counters of a supplier's tokens that were taken."""
+    account = device.account
+    return account.counters if account is not None and account.supplier == supplier else []
+
+
+def _floor(device: DeviceState) -> int:
+    """What top-up counters must be above."""
+    changed = device.changed_credentials
+    return 0 if changed is None else changed.top_up_floor >> utrn.COUNTER_SHIFT
 
 
 def _first_new(low: int, newest: int) -> int:

@@ -47,8 +47,8 @@ NO_AUTHORITY, NOT_AUTHENTIC, OTHER_FAILURE = 0x8F30, 0x8F3D, 0x8F53
 """Security events by alert code (gbcs.md appendix)."""
 
 TOP_UPS = (0x0007, 0x0097)
-"""CS01a and CS01b: their counters are those of the tokens, apart from all others (gbcs.md 5); a meter remembers those that it took
-(:mod:`emulator.premises.credit`)."""
+"""CS01a and CS01b: their counters are those of the tokens, apart from all others (gbcs.md 5), and a meter remembers those that it
+took (:mod:`emulator.premises.credit`)."""
 
 Payload = Mapping[str, object]
 Asn1Handler = Callable[[Context, DeviceState, GbcsMessage, Payload, int], bytes | None]

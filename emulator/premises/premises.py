@@ -9,8 +9,9 @@ from typing import Any
 
 from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.vocabulary import DeviceType
 from emulator.estate.model import DeviceDefinition, Estate, Home
-from emulator.premises import activation, device, device_log, faulty, fitting, han, hub, outcomes, power, type_two
+from emulator.premises import activation, credit, device, device_log, faulty, fitting, han, hub, outcomes, power, type_two
 from emulator.premises.chances import PlannedChances
 from emulator.premises.context import Context, DeviceKeys, Journal
 from emulator.premises.describe import describe
@@ -88,6 +89,29 @@ class Premises:
             context.by_hand = None
         self.settle(now_ms)
         return answers[0] if answers else None
+
+    def issue_token(self, meter: Eui64, pence: int) -> str:
+        """The UTRN that the supplier of a meter would sell; :class:`Malformed` where there is none to be had."""
+        return credit.issue(self._context, self._meter(meter), pence)
+
+    def customer(self, meter: Eui64, utrn: str | None, now_ms: int) -> bool:
+        """What a customer does at a meter or its display: type a UTRN in, or (None) take the emergency credit. Whether the meter
+        takes it or has it to give. :class:`Malformed` when there is no such meter or it has no power."""
+        there = self._meter(meter)
+        self.settle(now_ms)
+        if utrn is None:
+            taken = credit.take_emergency_credit(self._context, there, now_ms)
+        else:
+            taken = credit.top_up(self._context, there, utrn, None, now_ms) is not None
+        return self._settled(taken, now_ms)
+
+    def _meter(self, eui: Eui64) -> DeviceState:
+        there = self.state.devices.get(eui)
+        if there is None or there.device_type not in (DeviceType.ESME, DeviceType.GSME):
+            raise Malformed(f"{format_eui(eui)} is no meter that stands in a home", where="device", expected="an ESME or GSME")
+        if not self.rows.powered(eui) or self.rows.dead(eui):
+            raise Malformed(f"{format_eui(eui)} has no power", where="device", expected="one that works")
+        return there
 
     def send_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int, sender: int = 0) -> tuple[int, str]:
         """Put a held image on its way to a hub for a device: the order that outcomes name, or -1 and why it is not taken.

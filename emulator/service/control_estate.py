@@ -15,6 +15,7 @@ from emulator.service.control_models import (
     Capacity,
     CertificatesQuery,
     CplRow,
+    Credit,
     DevicesQuery,
     Fit,
     HubUpdate,
@@ -49,6 +50,7 @@ def estate_routes() -> list[Route]:
         Route("GET", device, _device, "One device: inventory, real state, job", "estate"),
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
         Route("POST", f"{device}/deliver", _deliver, "Hand a device a Command on the spot", "estate", body=LocalCommand),
+        Route("POST", f"{device}/credit", _credit, "Add credit at a meter, or take emergency credit", "estate", body=Credit),
         Route("PUT", f"{device}/version", _side_channel, "Change what a device runs without the DCC", "estate", body=NewVersion),
         Route("POST", f"{device}/hub-update", _hub_update, "Send a hub firmware of its own", "estate", body=HubUpdate),
         Route("PUT", f"{WORLD}/network/capacity", _capacity, "Change how many images a pool sends", "estate", body=Capacity),
@@ -145,6 +147,10 @@ async def _power(call: Call) -> Answer:
 
 async def _deliver(call: Call) -> Answer:
     return await call.carry_out("device.deliver", device=format_eui(_device_of(call)), gbcs=call.given(LocalCommand).gbcs)
+
+
+async def _credit(call: Call) -> Answer:
+    return await call.carry_out("device.credit", device=format_eui(_device_of(call)), **call.given(Credit).model_dump())
 
 
 async def _side_channel(call: Call) -> Answer:

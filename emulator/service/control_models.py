@@ -192,6 +192,13 @@ class LocalCommand(Model):
     """Base64, as in the LocalCommand of a response."""
 
 
+class Credit(Model):
+    """What a customer types in: a UTRN, or one bought for some pence; with neither the emergency credit is taken."""
+
+    utrn: str = ""
+    pence: int = 0
+
+
 class NewVersion(Model):
     """What a device runs from now on."""
 

@@ -375,6 +375,13 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "device.deliver": st.fixed_dictionaries(
         {"device": eui_texts(), "gbcs": st.sampled_from(["", "AA==", "3wkB", "é", "3w" * 40])}
     ),
+    "device.credit": st.fixed_dictionaries(
+        {
+            "device": eui_texts(),
+            "utrn": st.sampled_from(["", "12345678901234567890", "x"]),
+            "pence": st.sampled_from([0, 500, -1]),
+        }
+    ),
     "device.side_channel": st.fixed_dictionaries({"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])}),
     "hub.update": st.fixed_dictionaries(
         {"hub": eui_texts(), "version": st.just("00010100"), "duration_ms": st.sampled_from([0, 1_000, HOUR_MS])}

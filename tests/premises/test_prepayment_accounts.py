@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64
 from emulator.estate import snapshot
 from emulator.gbcs import utrn
@@ -350,3 +351,24 @@ def test_daily_logs_hold_the_balances_of_midnights() -> None:
     rig.run(MINUTE_MS)
     (answer,) = rig.answers(message)
     assert [entry["meter_balance"] for entry in answer.says["prepayment_daily_log"]] == [990_000, 980_000, 970_000]
+
+
+@pytest.mark.parametrize("eui", METERS)
+def test_what_customers_do_at_the_meter(eui: Eui64) -> None:
+    rig = on_prepayment(eui, price=0, EmergencyCreditThreshold=80 * POUND, EmergencyCreditLimit=POUND)
+    text = rig.premises.issue_token(eui, 700)
+    assert rig.premises.customer(eui, text, rig.now_ms)
+    assert not rig.premises.customer(eui, text, rig.now_ms), "it was used"
+    assert not rig.premises.customer(eui, "1" * 20, rig.now_ms)
+    assert rig.premises.customer(eui, None, rig.now_ms)
+    assert not rig.premises.customer(eui, None, rig.now_ms), "it is taken"
+    rig.run(HOUR_MS)
+    assert alerts(rig)[:3] == [0x810E, 0x8F51, 0x8F63]
+    held = balances(rig, eui)
+    assert (held["meter_balance"], held["emergency_credit_balance"]) == (17 * POUND, POUND)
+    with pytest.raises(Malformed, match="no meter"):
+        rig.premises.customer(GPF, text, rig.now_ms)
+    rig.premises.power(eui, False, rig.now_ms)
+    with pytest.raises(Malformed, match="no power"):
+        rig.premises.customer(eui, text, rig.now_ms)
+    rig.assert_all_authentic()
