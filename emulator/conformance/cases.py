@@ -7,9 +7,9 @@ is noted.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import takewhile
+from itertools import product, takewhile
 from pathlib import Path
 
 from lxml import etree
@@ -24,7 +24,7 @@ from emulator.gbcs import times
 from emulator.gbcs.dlms import Attribute, decode_access_request
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.shapes import decode_shape
-from emulator.gbcs.usecases import Asn1Item, DlmsItem, rows_of, use_case_for
+from emulator.gbcs.usecases import Asn1Item, DlmsItem, Originator, rows_of, use_case_for
 
 RESTORE_PAN = Attribute.parse("104 0-0:30.3.0.255 5")
 """The method by which a hub takes over the log of the one that it replaces (usecase_spec.json CCS03)."""
@@ -157,6 +157,7 @@ def list_cases(messages: Path, requests: Path) -> Listing:
     }
     published = messages_in(messages)
     found, by_case = Listing(), _by_command(published, templates)
+    types = _types_of(by_case.values())
     now = _time_of(published) or SET_TIME
     for name, kinds in by_case.items():
         request = request_for(name, templates)
@@ -164,7 +165,7 @@ def list_cases(messages: Path, requests: Path) -> Listing:
             found.no_request.append(name)
             continue
         try:
-            found.cases.append(_case(name, request, kinds, now))
+            found.cases.append(_case(name, request, kinds, types, now))
         except Malformed as error:
             found.unreadable[name] = str(error)
     return found
@@ -213,13 +214,13 @@ def _time_of(published: Mapping[str, Mapping[str, Path]]) -> str:
     return said.most_common(1)[0][0] if said else ""
 
 
-def _case(name: str, path: Path, kinds: Mapping[str, Path], now: str) -> Case:
+def _case(name: str, path: Path, kinds: Mapping[str, Path], types: Mapping[int, list[DeviceType]], now: str) -> Case:
     request = read_request(path)
     command = _command_of(kinds, request)
     by_dcc = command.originator in (ACCESS_CONTROL_BROKER, TRANSITIONAL_COS)
     behind = command.supplementary
     home = dict(_home(command)) if "COMMAND" in kinds else {}
-    device_type, version, variant = _device(command, request, name, home)
+    device_type, version, variant = _device(command, request, name, home, types.get(command.recipient, []))
     return Case(
         case=name, request=str(path), originator=format_eui(command.originator), device=format_eui(command.recipient),
         device_type=device_type, gbcs_version=version, esme_variant=variant,
@@ -282,18 +283,38 @@ def _home(command: GbcsMessage) -> Iterator[tuple[str, object]]:
         yield "other_device_certificate", certificate.hex()
 
 
-def _device(command: GbcsMessage, request: Request, name: str, home: Mapping[str, object]) -> tuple[str, str, str]:
-    """Type, GBCS version and variant: the first for which the table has a message of this code."""
-    kind = DEVICE_DIGITS.get(command.recipient & 0xFF)
-    rows = rows_of(command.message_code)
-    types = [kind.value] if kind else [row_type.value for row in rows for row_type in sorted(row.device_types)]
+def _types_of(cases: Iterable[Mapping[str, Path]]) -> dict[int, list[DeviceType]]:
+    """EUI of each device → the types that take all Commands that it is sent, the likeliest first."""
+    found: dict[int, set[DeviceType]] = {}
+    for kinds in cases:
+        try:
+            command = decode_message(octets_in(kinds["COMMAND"])) if "COMMAND" in kinds else None
+        except Malformed:
+            continue  # it is named where its case is made
+        takers = {kind for row in rows_of(command.message_code) for kind in row.device_types} if command else set()
+        if command is not None and takers:
+            found[command.recipient] = found.get(command.recipient, takers) & takers or takers
+    digits = {eui: DEVICE_DIGITS.get(eui & 0xFF) for eui in found}
+    order = list(DeviceType)
+    return {eui: sorted(types, key=lambda kind: (kind is not digits[eui], order.index(kind))) for eui, types in found.items()}
+
+
+def _device(
+    command: GbcsMessage, request: Request, name: str, home: Mapping[str, object], types: list[DeviceType]
+) -> tuple[str, str, str]:
+    """Type, GBCS version and variant: the first for which the table has a message of this code by such an originator."""
+    digit = DEVICE_DIGITS.get(command.recipient & 0xFF)
+    types = types or ([digit] if digit else [DeviceType.ESME])
     body = body_parameters(request.body)
     variants = ("B",) if "TWIN" in name else ("C",) if any(part.startswith("PolyPhase") for part in body) else ("A", "C")
-    for device_type in types or ["ESME"]:
-        for version in ("4.2", "3.2"):
-            for variant in variants:
-                facts = {**body, **home, "esme_variant": variant}
-                row = use_case_for(request.service_reference_variant, DeviceType(device_type), facts, gbcs_version=version)
-                if row is not None and command.message_code in (row.code, 0):
-                    return device_type, version, variant
-    return (types or ["ESME"])[0], "4.2", variants[0]
+    by_dcc = command.originator in (ACCESS_CONTROL_BROKER, TRANSITIONAL_COS)
+    fitting = []
+    for device_type, version, variant in product(types, ("4.2", "3.2"), variants):
+        facts = {**body, **home, "esme_variant": variant}
+        row = use_case_for(request.service_reference_variant, device_type, facts, gbcs_version=version)
+        if row is not None and command.message_code in (row.code, 0):
+            fitting.append(((row.originator is Originator.USER) == by_dcc, device_type, version, variant))
+    if not fitting:
+        return types[0].value, "4.2", variants[0]
+    _, device_type, version, variant = min(fitting, key=lambda each: each[0])
+    return device_type.value, version, variant

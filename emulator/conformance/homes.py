@@ -51,6 +51,9 @@ ANSWERED_MS = 1_000
 _FIRST_DEVICE = 0x00DB123456789000
 """The test devices are this with their last octet (gbcs.md 11)."""
 
+DEVICES = {kind: Eui64(_FIRST_DEVICE | digit) for digit, kind in reversed(list(DEVICE_DIGITS.items()))}
+"""The test device of each type, where a set names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -65,7 +68,7 @@ class Surroundings:
 def surroundings_of(cases: Iterable[Case], keys: FolderKeys) -> Surroundings:
     """Devices and parties that the cases have in common: the most frequent of each type and role."""
     listed = list(cases)
-    devices = {kind: Eui64(_FIRST_DEVICE | digit) for digit, kind in reversed(list(DEVICE_DIGITS.items()))}
+    devices = dict(DEVICES)
     asked = Counter((DeviceType(case.device_type), parse_eui(case.device)) for case in listed)
     for (kind, eui), _ in reversed(asked.most_common()):
         devices[kind] = eui
@@ -262,7 +265,9 @@ def _trusted(case: Case, keys: FolderKeys, around: Surroundings) -> dict[RemoteP
 
 def _estate(case: Case, keys: FolderKeys, around: Surroundings, start_ms: int) -> Estate:
     trusted = _trusted(case, keys, around)
-    euis = {**around.devices, DeviceType(case.device_type): parse_eui(case.device)}
+    asked = parse_eui(case.device)
+    others = {kind: eui for kind, eui in around.devices.items() if eui != asked}
+    euis = {**DEVICES, **others, DeviceType(case.device_type): asked}
     devices = tuple(_definition(kind, euis, case, trusted) for kind in euis)
     home = Home("case", CspRegion.CENTRAL, euis[DeviceType.CHF], devices, hub_variant="dual-band")
     broker = Party(ACCESS_CONTROL_BROKER, "accessControlBroker", "dcc", (), RemotePartyRole.ACCESS_CONTROL_BROKER)
