@@ -249,7 +249,9 @@ def test_the_highest_demand_is_that_of_a_half_hour() -> None:
     assert says["maximum_demand_active_energy_import"] == 2 * highest
     evening = [entry["active_import"] for entry in log if 16 * HOUR_MS < entry["time"] % DAY_MS <= 19 * HOUR_MS]
     assert says["maximum_demand_configurable_time_active_power_import"] == 2 * max(evening)
-    assert says["maximum_demand_active_energy_import_date_time_of_last_reset"] == bytes.fromhex("07ea0101ff000000008000ff")
+    assert says["maximum_demand_active_energy_import_date_time_of_last_reset"] == read_duis("2026-01-01T00:00:00Z")
+    stamped = says["maximum_demand_active_energy_import_date_time_stamp"]
+    assert next(entry["active_import"] for entry in log if entry["time"] == stamped) == highest
     device = rig.state.devices[ESME]
     metering.memory_of(device).resets["4 1-0:1.6.0.255"] = rig.now_ms
     again = read(rig, "4.12.1")
@@ -466,3 +468,36 @@ def test_the_registers_always_sum_up(days: list[list[tuple[int, int]]], limits: 
         )
     for before, after in pairwise(series):
         assert all(old <= new for old, new in zip(before.tou, after.tou, strict=True))
+
+
+def test_registers_begin_anew_when_they_are_told_to() -> None:
+    rig = Rig()
+    device = rig.state.devices[ESME]
+
+    def send(variant: str, parameters: dict[str, object], user: Eui64 = SUPPLIER) -> int:
+        message = rig.send(variant, ESME, {"esme_variant": "A", **parameters}, user=user)
+        rig.run(MINUTE_MS)
+        (answer,) = rig.answers(message)
+        assert answer.says["results"]
+        assert answer.says["ok"]
+        return answer.at_ms
+
+    both = {"MaxDemandActivePowerImportValue": "", "MaxDemandActivePowerExportValue": ""}
+    reset_ms = send("6.18.2", both, NETWORK_OPERATOR)
+    demand = read(rig, "4.12.1")
+    assert demand["maximum_demand_active_energy_import"] == 0
+    assert 0 <= reset_ms - demand["maximum_demand_active_energy_import_date_time_of_last_reset"] < MINUTE_MS
+    assert demand["maximum_demand_configurable_time_active_power_import"] > 0
+    assert read(rig, "4.12.2", user=NETWORK_OPERATOR)["maximum_demand_active_power_export"] == 0
+    rig.run(90 * DAY_MS)
+    ever = "2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z"
+    assert read(rig, "4.10", *ever)["phase_1_average_rms_over_voltage_counter"] > 0
+    send("6.27", {}, NETWORK_OPERATOR)
+    assert read(rig, "4.10", *ever)["phase_1_average_rms_over_voltage_counter"] == 0
+    _calendar(rig, (0, 101))
+    store(device, "21 0-0:16.0.11.255 2", array(number(Tag.UINT32, 500)))
+    read(rig, "4.16")
+    rig.run(DAY_MS)
+    send("1.7", {})
+    counters = read(rig, "4.1.3")["block_registers_and_counters"][8::16]
+    assert counters[0] < 500
