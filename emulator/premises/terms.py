@@ -6,14 +6,14 @@ set is nothing: no price, no limit.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
-from emulator.gbcs.dlms import Data, decode_data
+from emulator.gbcs.dlms import NULL, Data, decode_data
 from emulator.premises import gas_calendars
 from emulator.premises.metering import is_twin
-from emulator.premises.readings import stored
 from emulator.premises.state import Account, DeviceState
 from emulator.premises.switching import GOVERNING, PRIMARY, SECONDARY, Tables, date_fits, of_day_ms, scripts_of
 
@@ -27,8 +27,8 @@ WH_OF_GAS = 11
 FIRST_BLOCK_SCRIPT, SECOND_SCRIPTS = 100, 200
 """Scripts beyond these choose a column of blocks, or a rate of the second element (test messages ECS01a, ECS01c)."""
 
-_DEBT_PERIODS = (HOUR_MS, DAY_MS)
-"""By the code of a gas meter (test messages GCS04)."""
+HOURLY = "00"
+"""How a gas meter keeps that a debt is recovered every hour; otherwise daily (test messages GCS04)."""
 
 _PREPAYMENT_MODE = 2
 _GAS_PREPAYMENT, _GAS_KEEP_WHEN_OFF, _GAS_KEEP_IN_EMERGENCY = 0x0003, 0x0400, 0x0800
@@ -85,20 +85,18 @@ def terms_of(device: DeviceState) -> Terms:
 
 def _electricity_terms(device: DeviceState) -> Terms:
     def number(attribute: str) -> int:
-        value = stored(device, attribute)
-        return 0 if value is None else _first(value)
+        return _number(device.attributes.get(attribute, ""))
 
-    mode = stored(device, "111 0-0:19.0.0.255 2")
     twin = is_twin(device)
     elements = ("113 0-0:19.20.0.255 5", "113 0-0:19.20.5.255 5")[: 2 if twin else 1]
     rests = _debt_rests(device.attributes.get("111 0-0:19.0.0.255 11", ""))
     return Terms(
-        gas=False, twin=twin, prepayment=mode is not None and mode.items[0].number == _PREPAYMENT_MODE,
+        gas=False, twin=twin, prepayment=number("111 0-0:19.0.0.255 2") == _PREPAYMENT_MODE,
         prices=tuple(_prices(device.attributes.get(name, "")) for name in elements),
         tables=tuple((name, device.attributes[name]) for name in GOVERNING if name in device.attributes),
         standing=_charge(device, "113 0-0:19.20.4.255"),
         recoveries=tuple(
-            (_charge(device, f"113 0-0:19.20.{debt}.255"), (number(f"113 0-0:19.20.{debt}.255 8") or 86_400) * 1000)
+            (_charge(device, f"113 0-0:19.20.{debt}.255"), max(HOUR_MS, (number(f"113 0-0:19.20.{debt}.255 8") or 86_400) * 1000))
             for debt in (1, 2)
         ),
         disablement=number("21 0-0:16.0.1.255 2"), low_credit=number("111 0-0:19.0.0.255 16"),
@@ -109,21 +107,25 @@ def _electricity_terms(device: DeviceState) -> Terms:
     )  # fmt: skip
 
 
-def _first(value: Data) -> int:
-    """A number, or the first of a list."""
-    return value.number if isinstance(value.value, int) else value.items[0].number
+@lru_cache(maxsize=4096)
+def _number(value: str) -> int:
+    """A number, or the first of a list; 0 for what is neither."""
+    try:
+        data = decode_data(bytes.fromhex(value)) if value else NULL
+        return data.number if isinstance(data.value, int) or data is NULL else data.items[0].number
+    except (Malformed, IndexError):
+        return 0
 
 
 @lru_cache(maxsize=1024)
 def _debt_rests(configuration: str) -> tuple[bool, bool]:
     """Whether time debts are left alone while supply is off, and while emergency credit pays: the pairs of meter balance and of
     emergency credit with them (test messages ECS03; which pair stands for which is inferred)."""
-    if not configuration:
+    try:
+        rows = decode_data(bytes.fromhex(configuration)).items if configuration else ()
+        found = {(row.items[0].octets[4], row.items[1].octets[4]): str(row.items[2].value) for row in rows}
+    except (Malformed, IndexError):
         return False, False
-    found = {
-        (row.items[0].octets[4], row.items[1].octets[4]): str(row.items[2].value)
-        for row in decode_data(bytes.fromhex(configuration)).items
-    }
     return found.get((0, 1), "111") != "111", found.get((1, 1), "111") != "111"
 
 
@@ -169,7 +171,7 @@ def _gas_terms(device: DeviceState) -> Terms:
         gas=True, twin=False, prepayment=mode & _GAS_PREPAYMENT == _GAS_PREPAYMENT, prices=((0, by_block | by_tier),),
         tables=(*scheme, *thresholds), standing=number("0700 0301"),
         recoveries=tuple(
-            (number(f"0705 02{debt}7"), _DEBT_PERIODS[number(f"0705 02{debt}6") if f"0705 02{debt}6" in device.attributes else 1])
+            (number(f"0705 02{debt}7"), HOUR_MS if device.attributes.get(f"0705 02{debt}6") == HOURLY else DAY_MS)
             for debt in (1, 2)
         ),
         disablement=number("0705 0040", signed=True), low_credit=number("0705 0031"),
@@ -246,25 +248,29 @@ _START = 32
 @lru_cache(maxsize=4096)
 def _non_disablement(schedule: str, special: str, day: int) -> tuple[tuple[int, int], ...]:
     """Milliseconds of the day and script of the entries of a schedule that apply to a day since 1970."""
-    if not schedule:
-        return ()
     when = gas_calendars.date_of(day)
-    days = decode_data(bytes.fromhex(special)).items if special else ()
-    found = []
-    for row in decode_data(bytes.fromhex(schedule)).items:
-        _, enabled, _, script, time, _, weekdays, special_days, begin, end = row.items
-        on_weekday = str(weekdays.value)[when.weekday()] == "1"
-        bits = str(special_days.value)
-        on_special = any(bit == "1" and date_fits(entry.items[1].octets, when) for bit, entry in zip(bits, days, strict=False))
-        if enabled.number and (on_weekday or on_special) and _within(when, begin.octets, end.octets):
-            found.append((of_day_ms(time.octets), script.number))
-    return tuple(sorted(found))
+    try:
+        entries = decode_data(bytes.fromhex(schedule)).items if schedule else ()
+        days = decode_data(bytes.fromhex(special)).items if special else ()
+        return tuple(sorted(action for row in entries if (action := _action(row, days, when)) is not None))
+    except (Malformed, IndexError, ValueError):
+        return ()
 
 
-def _within(when: object, begin: bytes, end: bytes) -> bool:
+def _action(row: Data, days: Sequence[Data], when: date) -> tuple[int, int] | None:
+    """Millisecond of the day and script of an entry of a schedule, or None where it does not apply to this date."""
+    _, enabled, _, script, time, _, weekdays, special_days, begin, end = row.items
+    on_weekday = str(weekdays.value)[when.weekday()] == "1"
+    chosen = (entry for bit, entry in zip(str(special_days.value), days, strict=False) if bit == "1")
+    on_special = any(date_fits(entry.items[1].octets, when) for entry in chosen)
+    if not enabled.number or not (on_weekday or on_special) or not _within(when, begin.octets, end.octets):
+        return None
+    return of_day_ms(time.octets), script.number
+
+
+def _within(when: date, begin: bytes, end: bytes) -> bool:
     """Whether a date lies between two COSEM dates, the year of which may be left open."""
-    text = str(when)
-    today = int(text[:4]), int(text[5:7]), int(text[8:10])
+    today = when.year, when.month, when.day
 
     def limit(octets: bytes, open_day: int) -> tuple[int, int, int]:
         year = int.from_bytes(octets[:2], "big")

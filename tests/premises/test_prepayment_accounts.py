@@ -13,9 +13,24 @@ from emulator.gbcs.gbz import decode_components
 from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.protect import shared_secret
 from emulator.premises import metering, supply
-from emulator.premises.load_shape import GAS, IMPORT
+from emulator.premises.load_shape import GAS, IMPORT, SECOND
 from emulator.premises.terms import WH_OF_GAS
-from tests.premises.homes import DAY_MS, ESME, GPF, GSME, HOUR_MS, KA, MINUTE_MS, SMKI, SUPPLIER, Heard, Rig, key
+from tests.premises.homes import (
+    DAY_MS,
+    ESME,
+    GPF,
+    GSME,
+    HOUR_MS,
+    KA,
+    MINUTE_MS,
+    SMKI,
+    SUPPLIER,
+    Heard,
+    Rig,
+    default_estate,
+    key,
+    with_device,
+)
 from tests.premises.tariff_bodies import (
     CREDIT,
     Body,
@@ -27,6 +42,7 @@ from tests.premises.tariff_bodies import (
     gas_prices,
     gas_tariff,
     prepayment,
+    second_tariff,
 )
 
 METERS = [ESME, GSME]
@@ -372,3 +388,57 @@ def test_what_customers_do_at_the_meter(eui: Eui64) -> None:
     with pytest.raises(Malformed, match="no power"):
         rig.premises.customer(eui, text, rig.now_ms)
     rig.assert_all_authentic()
+
+
+def test_an_electricity_meter_charges_by_block() -> None:
+    rig = Rig()
+    body = electricity_tariff(standing=0)
+    day = {"StartTime": "00:00:00.00Z", "BlockTariffAction": "1"}
+    body["ElecTariffElements"]["SwitchingTable"]["DayProfiles"]["DayProfile"][0]["ProfileSchedule"] = [day]
+    thresholds = body["ElecTariffElements"]["ThresholdMatrix"]["Thresholds"]
+    thresholds[0]["BlockThreshold"] = [{"index": "1", "text": "20000"}, {"index": "2", "text": "50000"}]
+    prices = [{"index": str(block), "text": str(price)} for block, price in enumerate((10_000, 20_000, 30_000), 1)]
+    blocks = [{"index": "1", "BlockPrice": prices}]
+    body["PriceElements"]["ElectricityPriceElements"].pop("TOUTariff")
+    body["PriceElements"]["ElectricityPriceElements"]["BlockTariff"] = {"BlockPrices": blocks}
+    done(rig, "1.1.1", ESME, body)
+    done(rig, "1.7", ESME, {})
+    account = rig.state.devices[ESME].account
+    assert account is not None
+    before, start = told(rig, "4.18", ESME, {}).says["meter_balance"], rig.heard[-1].at_ms
+    rig.run(20 * DAY_MS)
+    after, end = told(rig, "4.18", ESME, {}).says["meter_balance"], rig.heard[-1].at_ms
+    energy = used(rig, ESME, start, end)
+    assert energy > 60_000
+    assert before - after == pytest.approx(20_000 * 10 + 30_000 * 20 + (energy - 50_000) * 30, abs=5_000)
+
+
+def test_the_second_element_is_charged_too() -> None:
+    rig = Rig(estate=with_device(default_estate(), ESME, esme_variant="B"))
+    done(rig, "1.1.1", ESME, electricity_tariff(("00:00", "1"), prices=(10_000,), standing=0))
+    done(rig, "1.1.2", ESME, second_tariff(20_000, 20_000, 20_000, 20_000))
+    before, start = told(rig, "4.18", ESME, {}).says["meter_balance"], rig.heard[-1].at_ms
+    rig.run(3 * DAY_MS)
+    after, end = told(rig, "4.18", ESME, {}).says["meter_balance"], rig.heard[-1].at_ms
+    context, there = rig.premises._context, rig.state.devices[ESME]
+    expected = 10 * used(rig, ESME, start, end) + 20 * metering.used(context, there, SECOND, start, end)
+    assert before - after == pytest.approx(expected, abs=5_000)
+
+
+NONSENSE = {"0f00": "an integer", "0100": "an empty list", "090100": "octets", "010109021234": "a list of octets"}
+
+
+@pytest.mark.parametrize("value", NONSENSE)
+def test_what_cannot_be_understood_counts_as_not_set(value: str) -> None:
+    rig = on_prepayment(ESME)
+    there = rig.state.devices[ESME]
+    for attribute in (
+        "10 0-0:12.0.1.255 2", "11 0-0:11.0.2.255 2", "111 0-0:19.0.0.255 11", "111 0-0:19.0.0.255 16", "113 0-0:19.20.0.255 5",
+        "113 0-0:19.20.1.255 8", "113 0-0:19.20.4.255 5", "21 0-0:16.0.1.255 2", "20 0-0:13.0.0.255 5", "21 0-0:16.0.11.255 2",
+    ):  # fmt: skip
+        there.attributes[attribute] = value
+        rig.run(2 * DAY_MS)
+        assert balances(rig, ESME)["meter_balance"] is not None
+    there.attributes["111 0-0:19.0.0.255 2"] = value
+    rig.run(2 * DAY_MS)
+    assert balances(rig, ESME)["meter_balance"] is not None

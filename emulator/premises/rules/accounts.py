@@ -9,15 +9,18 @@ from emulator.premises.state import Account
 
 METER, EMERGENCY_CREDIT, ACCUMULATED_DEBT, TIME_DEBT_1, TIME_DEBT_2, PAYMENT_DEBT = range(6)
 
+_MOST = 0x7FFFFFFF
+"""The largest number of a balance (its types in test messages ECS82, GCS14)."""
+
 
 def _figure(place: int) -> Rule:
-    """A balance as it is now."""
-    return lambda reading: itemgetter(place)(figures(_account(reading)))
+    """A balance as it is now, as far as the attribute holds it."""
+    return lambda reading: max(-_MOST - 1, min(_MOST, itemgetter(place)(figures(_account(reading)))))
 
 
 def _owed(place: int) -> Rule:
     """A debt, where the attribute has no sign."""
-    return lambda reading: max(0, itemgetter(place)(figures(_account(reading))))
+    return lambda reading: max(0, min(_MOST, itemgetter(place)(figures(_account(reading)))))
 
 
 def _account(reading: Reading) -> Account:
@@ -31,5 +34,5 @@ RULES: Mapping[str, Rule] = {
     "time_debt_1": _owed(TIME_DEBT_1),
     "time_debt_2": _owed(TIME_DEBT_2),
     "payment_debt": _owed(PAYMENT_DEBT),
-    "gas_bill": lambda reading: max(0, _account(reading).bill),
+    "gas_bill": lambda reading: max(0, min(_MOST, _account(reading).bill)),
 }
