@@ -22,9 +22,14 @@ from emulator.duis.decode import decode_request
 from emulator.duis.messages import Request
 from emulator.gbcs import times
 from emulator.gbcs.dlms import Attribute, decode_access_request
+from emulator.gbcs.gbz import PROFILE, decode_components
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.shapes import decode_shape
 from emulator.gbcs.usecases import Asn1Item, DlmsItem, Originator, rows_of, use_case_for
+from emulator.gbcs.zcl_fields import command_layout, payload_nodes
+
+CLUSTER_COMMAND = 0x03
+"""Bits of the frame control of a command that is the cluster's own (gbcs.md 7)."""
 
 RESTORE_PAN = Attribute.parse("104 0-0:30.3.0.255 5")
 """The method by which a hub takes over the log of the one that it replaces (usecase_spec.json CCS03)."""
@@ -214,6 +219,23 @@ def _time_of(published: Mapping[str, Mapping[str, Path]]) -> str:
     return said.most_common(1)[0][0] if said else ""
 
 
+def _time_in(command: GbcsMessage) -> str:
+    """The time at which a GBZ Command was made, where it says so: events and messages are numbered by it (gbcs.md 7)."""
+    if command.content[:2] != PROFILE:
+        return ""
+    try:
+        for component in decode_components(command.content):
+            layout = command_layout(component.cluster, component.frame_control, component.command)
+            own = component.frame_control & CLUSTER_COMMAND
+            nodes = payload_nodes(layout, component.payload, 0) if layout is not None and own else []
+            said = next((node["value"] for node in nodes if node["name"] in ("event", "message")), 0)
+            if said:
+                return times.as_text(times.read_utc_time(said))
+    except Malformed:
+        return ""  # the content is looked at where it is compared
+    return ""
+
+
 def _case(name: str, path: Path, kinds: Mapping[str, Path], types: Mapping[int, list[DeviceType]], now: str) -> Case:
     request = read_request(path)
     command = _command_of(kinds, request)
@@ -227,7 +249,7 @@ def _case(name: str, path: Path, kinds: Mapping[str, Path], types: Mapping[int, 
         user=format_eui(behind.party if behind else request.request_id.originator if by_dcc else command.originator),
         user_counter=(behind.counter or 0) if behind else request.request_id.counter if by_dcc else command.counter,
         acb_counter=command.counter if by_dcc else 0, device_counter=_device_counter(kinds),
-        current_utc=_time_of({name: kinds}) or now, home=home,
+        current_utc=_time_in(command) or _time_of({name: kinds}) or now, home=home,
     )  # fmt: skip
 
 

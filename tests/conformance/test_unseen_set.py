@@ -108,3 +108,10 @@ def test_a_set_never_seen_is_made_again_to_the_octet(unseen: Path) -> None:
     assert told["identical_command"] == told["commands"] == len(ASKED)
     assert told["response_same_shape"] == told["response_verified"] == len(ASKED)
     assert json.dumps(told["different"]) == "[]"
+
+
+def test_a_gbz_command_says_when_it_was_made(unseen: Path) -> None:
+    listed = unseen / "cases.json"
+    run("cases", "--rtds", unseen / "set", "--templates", unseen / "requests", "--out", listed)
+    told = {case["case"]: case["current_utc"] for case in json.loads(listed.read_text())["cases"]}
+    assert told["XYZ04_6.7_SUCCESS"] == NOW
