@@ -108,6 +108,8 @@ class Stage:
     """Messages that no expectation has accounted for."""
     failures: list[Failure] = field(default_factory=list)
     """Of the step that is being carried out."""
+    authority: bytes = b""
+    """DER of who issues certificates to organisations; empty until it was asked for."""
     awaited: int = 0
     next_event_ms: int | None = None
     _certified: set[Eui64] = field(default_factory=set)
@@ -230,6 +232,12 @@ class Stage:
             found = await self._ask("GET", "certificates", query={"eui": format_eui(device)})
             for entry in found["certificates"]:
                 self.keys.add(read_certificate(read_pem_certificate(entry["certificate"].encode())))
+
+    async def learn_authority(self) -> None:
+        """Ask who issues certificates to organisations, once."""
+        if not self.authority:
+            found = await self._ask("GET", "certificates/authorities")
+            self.authority = read_pem_certificate(found["organisations"].encode())
 
     async def _ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         content = await self.control.call(method, f"/control/v1/worlds/{self.control.world}/{path}", **options)

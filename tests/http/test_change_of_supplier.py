@@ -1,13 +1,13 @@
 """A change of supplier over HTTP: the gaining supplier asks, the transitional CoS party acts, and the meter has a new master."""
 
 import base64
-from datetime import UTC, datetime, timedelta
 
+from emulator.client.credentials import NewCertificates, change_of_supplier, live_certificates
 from emulator.client.receiver import Receiver
-from emulator.client.requests import activate_firmware, service_request
+from emulator.client.requests import activate_firmware
 from emulator.client.session import DuisClient
 from emulator.domain.identifiers import TRANSITIONAL_COS, format_eui
-from emulator.duis.messages import DccAlert, Element, ServiceResponse, element
+from emulator.duis.messages import DccAlert, ServiceResponse
 from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_signature
 from emulator.gbcs.results import read_result
@@ -17,30 +17,10 @@ from tests.http.side import ESME, NETWORK_OPERATOR, SUPPLIER, SUPPLIER_TWO, Side
 MPAN = "1200000000001"
 
 
-def text(der: bytes) -> str:
-    return base64.b64encode(der).decode()
-
-
-async def fields(side: Side, at: str) -> list[Element | None]:
-    """The body of 6.23 with the live certificates of the second supplier."""
+async def offered(side: Side) -> NewCertificates:
+    """The live certificates of the second supplier."""
     authority = (await side.control.authorities())["organisations"]
-    keys = side.keys
-    offered = {
-        "DigitalSigningCertificate": keys.live(SUPPLIER_TWO, Usage.DIGITAL_SIGNATURE),
-        "KeyAgreementCertificate": keys.live(SUPPLIER_TWO, Usage.KEY_AGREEMENT),
-        "KeyAgreementTopUpCertificate": keys.live(SUPPLIER_TWO, Usage.KEY_AGREEMENT, prepayment=True),
-    }
-    certificates = [element(name, text(record.der)) for name, record in offered.items() if record is not None]
-    assert len(certificates) == 3
-    return [
-        element("ExecutionDateTime", at),
-        element("SupplierFloorSeqNumber", "0"),
-        element("SupplierPrepaymentTopUpFloorSeqNumber", "0"),
-        element("SupplierReplacementCertificates", *certificates),
-        element("CertificationPathCertificates", element("Certificate", text(read_pem_certificate(authority.encode())))),
-        element("ApplyTimeBasedCPVChecks", "true"),
-        element("ImportMPxN", MPAN),
-    ]
+    return live_certificates(side.keys, SUPPLIER_TWO, [read_pem_certificate(authority.encode())])
 
 
 def gbcs(answer: object) -> GbcsMessage:
@@ -52,27 +32,27 @@ def gbcs(answer: object) -> GbcsMessage:
 async def test_a_change_of_supplier_from_the_request_to_the_new_supplier_s_first_command(side: Side) -> None:
     control = side.control
     await control.autojump()
-    now = datetime.fromtimestamp((await control.describe())["now_ms"] / 1000, UTC)
-    at = (now + timedelta(days=3)).replace(microsecond=0)
+    at_ms = ((await control.describe())["now_ms"] // 1_000 + 3 * 86_400) * 1_000
     path = f"/control/v1/worlds/{side.name}/registrations"
-    row = {"mpxn": MPAN, "role": "IS", "party": "supplier-two", "from_ms": int(at.timestamp() * 1000)}
+    row = {"mpxn": MPAN, "role": "IS", "party": "supplier-two", "from_ms": at_ms}
     await control.call("POST", path, body=row)
 
     async with Receiver(side.reader) as losing, Receiver(side.reader) as gaining, Receiver(side.reader) as network:
         for user, receiver in ((SUPPLIER, losing), (SUPPLIER_TWO, gaining), (NETWORK_OPERATOR, network)):
             await control.set_endpoint(user, receiver.url)
 
-        body = await fields(side, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
-        assert (await side.refused(service_request(SUPPLIER, "6.23", *body, target=ESME))).code == "E4", "it is to lose the meter"
-        request = side.stamped(service_request(SUPPLIER_TWO, "6.23", *body, target=ESME))
+        new = await offered(side)
+        refused = await side.refused(change_of_supplier(SUPPLIER, ESME, new, MPAN, at_ms))
+        assert refused.code == "E4", "it is to lose the meter"
+        request = side.stamped(change_of_supplier(SUPPLIER_TWO, ESME, new, MPAN, at_ms))
         assert (await side.ask(request)).code == "I99"
 
-        await control.advance(to_ms=row["from_ms"] - 23 * 3_600_000)  # type: ignore[operator]
+        await control.advance(to_ms=at_ms - 23 * 3_600_000)
         answer = gbcs((await gaining.answer_to(request.request_id)).message)
         assert (answer.recipient, answer.message_code) == (TRANSITIONAL_COS, 0x0107)
         assert read_result(answer)["outcome"] is None, "the meter waits for the date"
 
-        await control.advance(to_ms=row["from_ms"] + 60_000)  # type: ignore[arg-type]
+        await control.advance(to_ms=at_ms + 60_000)
         completed = (await losing.wait_for(lambda push: isinstance(push.message, DccAlert))).message
         assert isinstance(completed, DccAlert)
         assert completed.alert_code == "N27"

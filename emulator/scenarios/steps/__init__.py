@@ -6,6 +6,7 @@ from emulator.scenarios.steps import (
     any_request,
     clock,
     controls,
+    credentials,
     expectations,
     images,
     local,
@@ -18,7 +19,7 @@ from emulator.scenarios.steps.step import Step
 
 GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Images": images.STEPS,
-    "Requests in short form": {**requests.STEPS, **local.REQUESTS},
+    "Requests in short form": {**requests.STEPS, **credentials.STEPS, **local.REQUESTS},
     "Any request": any_request.STEPS,
     "Random requests": random_requests.STEPS,
     "Time": clock.STEPS,
