@@ -41,7 +41,7 @@ class Switch(BaseModel):
     faults: list[Table] = []
     """`[[faults]]` in addition."""
     without: list[str] = []
-    """Names of steps that are left out."""
+    """Names of steps, or of planned `[[faults]]`, that are left out."""
     steps: dict[str, Table] = {}
     """Fields of steps, by their names."""
 
@@ -55,7 +55,7 @@ class Switch(BaseModel):
         parts = [f"{path} = {value!r}" for path, value in self.settings.items()]
         for name in ("parties", "changes", "faults"):
             parts += [f"{name[:-1] if name != 'parties' else 'party'} {_short(each)}" for each in getattr(self, name)]
-        parts += [f"without step {name!r}" for name in self.without]
+        parts += [f"without {name!r}" for name in self.without]
         parts += [f"step {name!r} with {_short(fields)}" for name, fields in self.steps.items()]
         return "; ".join(parts)
 
@@ -151,12 +151,15 @@ def switched(row: Requirement) -> Scenario:
     if switch.faults:
         document["faults"] = [*document.get("faults", []), *copy.deepcopy(switch.faults)]
     named = {step["name"]: step for step in document["steps"] if "name" in step}
+    planned = {fault["name"] for fault in document.get("faults", []) if "name" in fault}
     for name in (*switch.without, *switch.steps, row.expectation):
-        if name not in named:
+        if name not in named and not (name in planned and name in switch.without):
             raise Malformed(f"there is no step named {name!r}", where=path.name, expected=f"one of {', '.join(named)}")
     for name, fields in switch.steps.items():
         named[name].update(copy.deepcopy(fields))
-    document["steps"] = [step for step in document["steps"] if step.get("name") not in switch.without]
+    for part in ("steps", "faults"):
+        if part in document:
+            document[part] = [each for each in document[part] if each.get("name") not in switch.without]
     return parse_scenario(to_toml(document), path)
 
 

@@ -29,6 +29,14 @@ def test_every_switch_fits_its_scenario() -> None:
             assert switched(row).steps
 
 
+@pytest.mark.reference
+def test_the_rows_are_those_of_the_reference(reference: Path) -> None:
+    text = (reference / "ota" / "seeds_requirements.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith(("| Q7-", "| M7-"))]
+    listed = {row[1]: row[-2] for row in rows if row[-2] in "AB" and row[1] != "Q7-33"}
+    assert {id_: row.priority for id_, row in requirements().items()} == listed
+
+
 async def test_a_row_is_covered_only_when_its_very_expectation_fails() -> None:
     row = requirements()["Q7-05"]
     async with in_process_server() as address:

@@ -160,9 +160,13 @@ class ExpectJobs(Step):
     """Of the request that this step sent only."""
     by: Reference = ""
     """Of requests of this user only."""
+    exceptions: bool = False
+    """Of those in the queue of exceptions only, which lists what does not go on by itself."""
 
     def check(self, names: Names) -> None:
         """States and filters."""
+        if self.exceptions and (self.request or self.by):
+            raise Malformed("the queue of exceptions does not say whose", where="exceptions", expected="no request and no by")
         if self.count is None and not self.states:
             raise Malformed("nothing is expected", where="count", expected="count = 0, or states")
         check_job_states(list(self.states), "states")
@@ -185,13 +189,16 @@ class ExpectJobs(Step):
 
     async def _jobs(self, stage: "Stage") -> list[dict[str, Any]]:
         names = stage.names
+        devices = {format_eui(eui) for eui in names.devices_of(self.device, "device")}
+        if self.exceptions:
+            found = (await stage.look("exceptions", limit=10_000))["jobs"]
+            return [job for job in found if not devices or job["device"] in devices]
         requests = (await stage.look("jobs", limit=10_000))["requests"]
         if self.request:
             sent = {str(each.request_id) for each in stage.sent.get(self.request, [])}
             requests = [each for each in requests if each["request_id"] in sent]
         if self.by:
             requests = [each for each in requests if each["user"] == format_eui(names.user(self.by, "by"))]
-        devices = {format_eui(eui) for eui in names.devices_of(self.device, "device")}
         return [job for each in requests for job in each["jobs"] if not devices or job["device"] in devices]
 
 
