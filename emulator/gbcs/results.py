@@ -10,6 +10,7 @@ from emulator.gbcs.dlms import Data, Tag, decode_access_response, decode_notific
 from emulator.gbcs.gbz import (
     DEFAULT_RESPONSE,
     FAILURE,
+    NOT_FOUND,
     READ_ATTRIBUTES_RESPONSE,
     alert_component,
     decode_alert,
@@ -38,7 +39,8 @@ def read_result(message: GbcsMessage, keys: ReaderKeys | None = None) -> Mapping
     """What a Response or Alert says, in plain values.
 
     Always: ``message_code``, ``use_case`` ("" when the table does not know the code) and ``ok``: everything succeeded. DLMS
-    Responses have ``results`` (one code per access), GBZ Responses ``statuses``. Alerts have ``alert_code`` and ``time_ms``. Then
+    Responses have ``results`` (one code per access), GBZ Responses ``statuses``, of which "not found" beside what was found is no
+    failure (a log that is asked for by places). Alerts have ``alert_code`` and ``time_ms``. Then
     the names of the row: ``firmware_version`` ("0002012F"), ``activate_image_code``, ``hash`` (lower-case text), ``device``
     (an EUI) … Octets without a form of their own are hexadecimal text. Encrypted values need ``keys``; ``encrypted`` says
     whether any stayed unread. :class:`Malformed` for octets that cannot be read.
@@ -107,7 +109,8 @@ def _read_gbz_response(
         if isinstance(item, GbzItem)
         for attribute, name in zip(item.attributes, item.result, strict=True)
     }
-    for component in decode_components(message.content):
+    components = decode_components(message.content)
+    for component in components:
         payload = component.payload
         if component.encrypted and keys is None:
             values["encrypted"] = True
@@ -128,7 +131,8 @@ def _read_gbz_response(
             if record.value is not None and name is not None:
                 show(name, record.value.value, values)
     values["statuses"] = statuses
-    values["ok"] = not any(statuses)
+    brought = any(component.frame_control & CLUSTER_COMMAND for component in components)
+    values["ok"] = not any(status for status in statuses if not (brought and status == NOT_FOUND))
 
 
 def _read_asn1_response(
