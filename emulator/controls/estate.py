@@ -4,8 +4,8 @@ import base64
 from dataclasses import replace
 from typing import Any
 
+from emulator.controls.hubs import definition_of, replace_hub
 from emulator.controls.params import (
-    HEX_DIGITS,
     Params,
     device_of,
     eui_of,
@@ -23,7 +23,7 @@ from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole
 from emulator.dsp.audit import Entry
 from emulator.dsp.versions import product_changed
 from emulator.engine import Engine
-from emulator.estate.model import CplEntry, DeviceDefinition
+from emulator.estate.model import CplEntry
 from emulator.gbcs.usecases import parse_version
 from emulator.premises.profiles import device_kind
 from emulator.simulation.faults import KINDS, read_fault
@@ -163,37 +163,25 @@ def network_outage(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
-    """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it."""
+    """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it. A pre-notified
+    hub, with its GPF, takes the place of the one that is named, which loses its power."""
     only(params, "device", "hub", "supplier")
     eui, hub, supplier = eui_of(params, "device"), eui_of(params, "hub"), eui_of(params, "supplier", None)
     entry, home = engine.state.dsp.inventory.get(eui), engine.state.dsp.premises.get(hub)
     if entry is None:
         raise Malformed(f"{format_eui(eui)} is not in the inventory", where="device", expected="a device notified by 12.2")
-    if entry.device_type in (DeviceType.CHF, DeviceType.GPF):
-        raise Malformed(f"a {entry.device_type} is not fitted into a home", where="device", expected="a device other than a hub")
+    if entry.device_type is DeviceType.GPF:
+        raise Malformed("a GPF is not fitted by itself", where="device", expected="its hub, or another device")
     if home is None:
         raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF of the estate")
     suppliers = {p.eui for p in engine.state.estate.parties if p.remote_party_role is RemotePartyRole.SUPPLIER}
     if supplier is not None and supplier not in suppliers:
         raise Malformed(f"{format_eui(supplier)} is not a supplier", where="supplier", expected="the EUI of a supplier")
-    version = entry.firmware_version or "00000000"
-    definition = DeviceDefinition(
-        eui=eui,
-        device_type=entry.device_type,
-        hub=hub,
-        manufacturer=entry.manufacturer,
-        model=entry.model,
-        hardware_version=0x0101,
-        # The versions of Type 2 devices are free text, which nothing runs.
-        firmware_version=version if len(version) == 8 and set(version) <= HEX_DIGITS else "00000000",
-        smets_version=entry.smets_version,
-        gbcs_version=entry.gbcs_version,
-        status=entry.status,
-        esme_variant=entry.esme_variant,
-        supplier=supplier,
-    )
-    engine.premises.add_device(definition, engine.now_ms)
-    entry.supplier = definition.supplier
+    if entry.device_type is DeviceType.CHF:
+        replace_hub(engine, entry, home, supplier)
+    else:
+        engine.premises.add_device(definition_of(entry, hub, supplier), engine.now_ms)
+        entry.supplier = supplier
     return {"device": format_eui(eui), "hub": format_eui(hub)}
 
 

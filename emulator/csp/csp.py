@@ -44,6 +44,7 @@ class Csp:
     ) -> None:
         """Behaviour over ``state``; ``seed`` keys the draws of latencies. An empty state takes its hubs from ``estate``."""
         self.state = state
+        self.premises = premises
         self._wan = Wan(state, agenda, settings, faults, seed, premises, journal)
         self._distribution = Distribution(self._wan)
         if not state.hubs:

@@ -10,7 +10,7 @@ from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, format_eui, parse_eui
 from emulator.domain.tables import LOCAL_DELIVERY_VARIANTS, LOCAL_ONLY_VARIANTS, FutureDated, service_reference_variants
 from emulator.domain.vocabulary import RemotePartyRole, WebService
-from emulator.dsp import dated
+from emulator.dsp import dated, restoring
 from emulator.dsp.context import Context
 from emulator.dsp.credential_checks import check_change_of_supplier
 from emulator.dsp.credentials import CHANGE_OF_SUPPLIER, refused_when_due
@@ -80,6 +80,8 @@ def _parameters(context: Context, case: Case) -> dict[str, object]:
     parameters["esme_variant"] = case.target.esme_variant
     if case.row.srv == CUSTOMER_IDENTIFICATION:
         parameters["customer_identification_number"] = customer_number(context, case.request)
+    if case.row.srv in restoring.RESTORES:
+        parameters |= restoring.parameters(context, case)
     other_id = case.request.body.value("OtherDeviceID")
     other = None if other_id is None else context.state.inventory.get(parse_eui(other_id))
     if other is not None:

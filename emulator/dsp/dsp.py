@@ -22,6 +22,7 @@ from emulator.dsp import (
     local,
     notification,
     outages,
+    restoring,
     schedules,
     sequences,
     transactions,
@@ -56,6 +57,8 @@ NON_DEVICE_SERVICES: Mapping[str, Service] = {
 
 SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {
     "8.11": lifecycle.check_device_log_update,
+    "8.12.1": restoring.check,
+    "8.12.2": restoring.check,
     "8.7.1": lifecycle.check_join,
     "8.7.2": lifecycle.check_join,
     "8.8.1": lifecycle.check_unjoin,

@@ -20,6 +20,7 @@ from emulator.dsp.inventory import (
 )
 from emulator.dsp.jobs import cancel_jobs, hub_gone, supplier_changed
 from emulator.dsp.registration import METERS, other_parties, registered, responsible, responsible_suppliers
+from emulator.dsp.restoring import keep_log
 from emulator.dsp.schedules import remove_of_lost_suppliers, remove_schedules
 from emulator.dsp.state import InventoryEntry, PendingLogUpdate, Transaction, TransactionState
 from emulator.dsp.transactions import command_failure, drop_held, names, release
@@ -140,6 +141,7 @@ def device_log_answered(context: Context, transaction: Transaction, hub: Invento
 
 def device_log_changed(context: Context, hub: InventoryEntry, result: Mapping[str, object]) -> None:
     """Alert 8F12 of the hub with its device log: what was to be added and now shows there is done (duis.md 7.6, medium)."""
+    keep_log(context, hub.eui, result)
     devices = result.get("devices")
     listed = {each.get("device") for each in devices if isinstance(each, dict)} if isinstance(devices, list | tuple) else set()
     for update in [u for u in context.state.log_updates if u.hub == hub.eui and u.device in listed]:

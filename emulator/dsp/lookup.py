@@ -11,7 +11,7 @@ from typing import Any
 
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import DeviceType
-from emulator.dsp.state import DspState, InventoryEntry, Job, Schedule, Transaction, TransactionState, User
+from emulator.dsp.state import DspState, InventoryEntry, Job, Premises, Schedule, Transaction, TransactionState, User
 from emulator.estate.model import CplEntry
 
 Index = dict[Any, set[int]]
@@ -42,11 +42,7 @@ class Lookup:
         for entry in state.inventory.values():
             self._each(entry, _put)
         for premises in state.premises.values():
-            if premises.uprn is not None:
-                _put(self._at_uprn, premises.uprn, premises.hub)
-            if premises.post_code:
-                _put(self._at_address, _address(premises.post_code, premises.address_identifier), premises.hub)
-                _put(self._at_post_code, _address(premises.post_code, "")[0], premises.hub)
+            self._place(premises)
         for user in sorted(state.users.values(), key=lambda user: user.eui):
             self._users.setdefault(user.party, []).append(user)
         for transaction in state.transactions.values():
@@ -80,6 +76,18 @@ class Lookup:
         """Take a device into the inventory."""
         self._state.inventory[entry.eui] = entry
         self._each(entry, _put)
+
+    def add_premises(self, premises: Premises) -> None:
+        """A hub stands somewhere now."""
+        self._state.premises[premises.hub] = premises
+        self._place(premises)
+
+    def _place(self, premises: Premises) -> None:
+        if premises.uprn is not None:
+            _put(self._at_uprn, premises.uprn, premises.hub)
+        if premises.post_code:
+            _put(self._at_address, _address(premises.post_code, premises.address_identifier), premises.hub)
+            _put(self._at_post_code, _address(premises.post_code, "")[0], premises.hub)
 
     def drop_device(self, entry: InventoryEntry) -> None:
         """Take a device out of the inventory, and out of the devices that are joined with it."""

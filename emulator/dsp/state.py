@@ -143,6 +143,16 @@ class Transaction:
         return bool(self.request.first_in_sequence) or self.request.preceding_request_id is not None
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceLogCopy:
+    """What a hub last reported of its device log (duis.md 7.6)."""
+
+    han_id: str
+    """Hexadecimal."""
+    devices: tuple[tuple[Eui64, str], ...]
+    """With the hashes of their link keys, hexadecimal."""
+
+
 @dataclass(slots=True)
 class Schedule:
     """One DSP schedule (5.1; duis.md 1.9)."""
@@ -282,6 +292,8 @@ class DspState:
     """Party → how often it renewed its certificates."""
     issued: dict[int, int] = field(default_factory=dict)
     """Device → how many certificates were issued to it for keys that it made."""
+    device_logs: dict[Eui64, DeviceLogCopy] = field(default_factory=dict)
+    """By hub, for 8.12.1; those that have not reported since the world began are not here."""
     schedules: dict[int, Schedule] = field(default_factory=dict)
     next_schedule: int = 1
     schedule_counter: int = 0

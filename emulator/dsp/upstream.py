@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
-from emulator.dsp import credentials, dated, lifecycle
+from emulator.dsp import credentials, dated, lifecycle, restoring
 from emulator.dsp.context import Context
 from emulator.dsp.inventory import REPORTED, recorded
 from emulator.dsp.jobs import advance_job, job_of
@@ -199,6 +199,8 @@ _OUTCOMES: Mapping[str, Callable[[Context, Transaction, InventoryEntry, Result],
     "8.8.1": lifecycle.unjoined,
     "8.8.2": lifecycle.unjoined,
     "8.11": lifecycle.device_log_answered,
+    "8.12.1": restoring.hub_restored,
+    "8.12.2": restoring.gpf_restored,
 }
 """What a Response changes at the DSP, by Service Reference Variant; all others only go to the user."""
 

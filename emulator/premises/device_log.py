@@ -7,6 +7,7 @@ from emulator.gbcs import dlms
 from emulator.gbcs.dlms import AccessResult, Data, Operation
 from emulator.gbcs.times import cosem
 from emulator.premises.context import Context
+from emulator.premises.fitting import move
 from emulator.premises.readings import members
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, LogEntry
@@ -77,6 +78,30 @@ def remove(context: Context, device: DeviceState, data: Data, now_ms: int) -> Ac
     return AccessResult(Operation.ACTION, _SUCCESS)
 
 
+def restore(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
+    """CCS03: go on with the HAN of the hub that this one replaces: its id, its log, and those of its devices that are there."""
+    home = context.hub_of(device)
+    han_id, listed = members(data, 2)
+    home.historic_log, home.device_log, home.han_id = home.device_log, [], han_id.octets
+    for each in listed.items:
+        eui = int.from_bytes(members(each, 2)[0].octets, "big")
+        home.device_log.append(LogEntry(eui, 0, _comes_along(context, home, eui, now_ms)))
+    report(context, home, now_ms)
+    return AccessResult(Operation.ACTION, _SUCCESS)
+
+
+def _comes_along(context: Context, home: HubState, eui: int, now_ms: int) -> bool:
+    """Whether a device of the log is on the HAN now: it was, or its hub is off and it is there with power."""
+    device = context.state.devices.get(Eui64(eui))
+    if device is None or device.hub == home.eui:
+        return device is not None and any(entry.device == eui and entry.joined for entry in home.historic_log)
+    there = context.rows.powered(eui) and not context.rows.dead(eui) and not context.rows.restarting(eui)
+    if not there or context.rows.hub_powered(device.hub):
+        return False
+    move(context, device, home.eui, now_ms)
+    return True
+
+
 def report(context: Context, home: HubState, now_ms: int) -> None:
     """CS14 to the DCC: the whole log with the hashes of the link keys."""
     devices = [
@@ -94,8 +119,13 @@ def read_current(context: Context, device: DeviceState, data: Data, now_ms: int)
 
 
 def read_historic(context: Context, device: DeviceState, data: Data, now_ms: int) -> AccessResult:
-    """CCS07: the log before the last restore, which no hub here has had."""
-    return _backup(context, device, [], now_ms)
+    """CCS07: the log before the last restore."""
+    return _backup(context, device, context.hub_of(device).historic_log, now_ms)
+
+
+def on_record(context: Context, home: HubState) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """HAN id, and devices with the hashes of their link keys, as an alert about the log would say now."""
+    return _han_id(context, home), [(e.device, _link_key_hash(context, e.device)) for e in home.device_log if e.joined]
 
 
 def entry_of(home: HubState, eui: int) -> LogEntry | None:
@@ -115,8 +145,8 @@ def _backup(context: Context, device: DeviceState, entries: list[LogEntry], now_
 
 
 def _han_id(context: Context, home: HubState) -> bytes:
-    """The extended PAN id: 8 octets that follow from the seed."""
-    return hashlib.blake2b(f"{context.seed}/{home.eui}/han id".encode(), digest_size=8).digest()
+    """The extended PAN id: 8 octets that follow from the seed, or those of the hub that this one replaced."""
+    return home.han_id or hashlib.blake2b(f"{context.seed}/{home.eui}/han id".encode(), digest_size=8).digest()
 
 
 def _link_key_hash(context: Context, device: int) -> bytes:

@@ -1,5 +1,7 @@
 """How homes come about: hubs and devices from the declared estate, and devices fitted or taken away later."""
 
+from dataclasses import replace
+
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceStatus, RemotePartyRole
@@ -86,6 +88,22 @@ def add(context: Context, definition: DeviceDefinition) -> None:
         if other is not None:
             device.joined_to[eui] = other.device_type
     context.note(device, "is fitted")
+
+
+def move(context: Context, device: DeviceState, hub: int, now_ms: int) -> None:
+    """A device goes on in the HAN of the hub that replaced its own; what lay there for it is lost."""
+    old, new = context.hub_of(device), context.state.hubs[hub]
+    running = context.rows.running_version(device.eui)
+    for order in context.rows.state.moving.get(device.eui, ()):
+        context.agenda.schedule(now_ms, "csp.delivered", device.eui, order, UNKNOWN_HUB)
+    context.rows.remove_device(device.eui, hub_stays=False)
+    old.devices.remove(device.eui)
+    device.definition = replace(device.definition, hub=Eui64(hub))
+    context.rows.add_device(device.definition, joined=True, alt_han=False)
+    context.rows.set_running(device.eui, running)
+    new.devices.append(device.eui)
+    device.waiting.clear()
+    context.note(device, f"goes on in the HAN of {format_eui(hub)}")
 
 
 def remove(context: Context, eui: int, now_ms: int) -> bool:

@@ -11,7 +11,20 @@ from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType
 from emulator.estate.model import DeviceDefinition, Estate, Home
-from emulator.premises import activation, credit, device, device_log, faulty, fitting, han, hub, outcomes, power, type_two
+from emulator.premises import (
+    activation,
+    credit,
+    device,
+    device_log,
+    faulty,
+    fitting,
+    han,
+    hub,
+    joins,
+    outcomes,
+    power,
+    type_two,
+)
 from emulator.premises.chances import PlannedChances
 from emulator.premises.context import Context, DeviceKeys, Journal
 from emulator.premises.describe import describe
@@ -240,6 +253,16 @@ class Premises:
         home.coming_version, home.coming_gbcs_version = version, gbcs_version
         self.rows.update_hub(hub_eui, duration_ms)
         return self._settled(True, now_ms)
+
+    def device_log(self, hub: Eui64) -> tuple[bytes, list[tuple[int, bytes]]] | None:
+        """HAN id of a hub, and the devices of its log with the hashes of their link keys; None when there is no such hub."""
+        home = self.state.hubs.get(hub)
+        return None if home is None else device_log.on_record(self._context, home)
+
+    def joined_with(self, eui: Eui64) -> list[tuple[int, int]]:
+        """The devices that a device knows, with the codes of their types (GBCS); none for no device."""
+        there = self.state.devices.get(eui)
+        return [] if there is None else [(other, joins.type_code(kind)) for other, kind in there.joined_to.items()]
 
     def describe(self, eui: Eui64, now_ms: int) -> dict[str, Any] | None:
         """What a device or hub is and waits for, as JSON values; None when there is none of this EUI."""

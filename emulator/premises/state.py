@@ -58,6 +58,10 @@ class HubState:
     """Version of the firmware of its own that comes or came last; 0 is none."""
     coming_gbcs_version: str = ""
     """Its GBCS version as the CSP says; empty leaves that to the Central Products List."""
+    han_id: bytes = b""
+    """Of the hub that it replaced, whose HAN it goes on with; empty: one of its own."""
+    historic_log: list[LogEntry] = field(default_factory=list)
+    """The log before the last restore."""
 
 
 @dataclass(slots=True)

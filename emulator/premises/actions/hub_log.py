@@ -17,6 +17,7 @@ DLMS: DlmsHandlers = {
     (Operation.ACTION, f"{device_log.CURRENT} 1"): _of(device_log.add),
     (Operation.ACTION, f"{device_log.CURRENT} 2"): _of(device_log.remove),
     (Operation.ACTION, f"{device_log.CURRENT} 4"): _of(device_log.read_current),
+    (Operation.ACTION, f"{device_log.CURRENT} 5"): _of(device_log.restore),
     (Operation.ACTION, f"{device_log.HISTORIC} 4"): _of(device_log.read_historic),
     (Operation.SET, f"{device_log.CURRENT} 3"): _of(device_log.set_join_period),
     (Operation.SET, f"{device_log.CURRENT} 2"): _of(device_log.open_joining),
