@@ -38,8 +38,9 @@ version and the content of the request choose where a variant has several.
 
 *Commands* and *Responses*: how many of the published test messages of that message code the emulator's own compare with,
 octet for octet for Pre-Commands and Commands, in their shape for Responses and alerts. Empty where none is published: such a
-message follows the same tables. A failing case has no published request of its own, so its Command may differ in what was asked;
-that is no reason for `partly`. How to take these figures yourself is in
+message follows the same tables. Where a Command differs in values alone, its published request, or the one of its sibling that
+stands in for it, asks for something else; and which part of a Command a broken device fails at nobody can know. Neither is a
+reason for `partly`. Messages that no request asks for do not count. How to take these figures yourself is in
 [compare with published test messages](../how-to/conformance.md).
 
 """
@@ -102,15 +103,14 @@ def _details() -> Iterator[Detail]:
 
 def _detail(route: Route, figures: dict[str, object]) -> Detail:
     row = route.use_case
-    commands = {case for kind in ("precommand", "command") for case in _cases(figures, f"{kind}_differs")}
-    different = {case for case in commands if "ERROR" not in case and "NOT_FOUND" not in case}
-    shapes = set(_cases(figures, "response_differs"))
+    unlike = {case for kind in ("precommand", "command", "response") for case in _cases(figures, f"{kind}_differs")}
+    failing = {case for case in unlike if "ERROR" in case or "NOT_FOUND" in case}
     if not row.carried_out:
         state = f"{REFUSED}: the Command is written, devices do not act on it"
-    elif different or shapes:
-        parts = [f"Command of {', '.join(sorted(different))}"] if different else []
-        parts += [f"Response of {', '.join(sorted(shapes))}"] if shapes else []
-        state = f"{PARTLY}: unlike the published {'; '.join(parts)}"
+    elif unlike - failing:
+        state = f"{PARTLY}: unlike {', '.join(sorted(unlike - failing))}"
+    elif failing:
+        state = f"{EMULATED}; fails in another way than {', '.join(sorted(failing))}"
     else:
         state = EMULATED
     answers = _of(figures, "response") if row.carried_out else ""

@@ -52,14 +52,19 @@ def by_use_case(verdicts: Sequence[Verdict]) -> dict[str, dict[str, str]]:
 def figures(verdicts: Sequence[Verdict]) -> dict[str, dict[str, object]]:
     """Message code → how many of each kind of message are as they should be, and which are not: figures of our own only."""
     told: dict[str, dict[str, object]] = {}
-    for code in sorted({each.code for each in verdicts if each.code is not None}):
-        of_code = [each for each in verdicts if each.code == code]
+    asked = [
+        each for each in verdicts if each.verdict != MISSING or each.where
+    ]  # what is missing without a reason nobody asked for
+    for code in sorted({each.code for each in asked if each.code is not None}):
+        of_code = [each for each in asked if each.code == code]
         row: dict[str, object] = {"use_cases": sorted({each.use_case for each in of_code})}
         for kind, wanted in (("precommand", (IDENTICAL,)), ("command", (IDENTICAL,)), ("response", _LIKE), ("alert", _LIKE)):
             found = [each for each in of_code if each.kind.lower().startswith(kind)]
             if found:
                 row[kind] = [_count(found, *wanted), len(found)]
-                row[f"{kind}_differs"] = sorted({each.case for each in found if each.verdict not in wanted})
+                values = sorted({each.case for each in found if each.verdict == SAME_SHAPE} if SAME_SHAPE not in wanted else ())
+                row[f"{kind}_differs"] = sorted({each.case for each in found if each.verdict not in _LIKE})
+                row |= {f"{kind}_values": values} if values else {}
         told[f"{code:04X}"] = row
     return told
 
