@@ -40,8 +40,12 @@ TARIFFS = (
 )  # fmt: skip
 """Switching tables and prices: each change of one is a change of tariff."""
 
-VOLTAGE_LIMITS: Mapping[str, str] = {"32": "71 0-0:17.0.3.255 4", "36": "71 0-0:17.0.4.255 4"}
-"""Limits of the average voltage, by value group D of what counts the periods beyond them."""
+VOLTAGE_LIMITS: Mapping[str, str] = {
+    f"3 1-0:{phase}.{counter}.0.4": f"1 1-0:{phase}.{limit}.0.4 2"
+    for phase in (32, 52, 72)
+    for counter, limit in ((32, 31), (36, 35))
+}
+"""Limits of the average voltages of the phases, by what counts the periods beyond them (usecase_spec.json ECS23, ECS29a)."""
 
 VOLTAGE_PERIODS = tuple(f"7 1-0:{phase}.24.0.255 4" for phase in (32, 52, 72))
 """Over how long the voltages of the phases are averaged."""

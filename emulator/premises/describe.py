@@ -4,11 +4,16 @@ from dataclasses import asdict
 from typing import Any
 
 from emulator.domain.identifiers import format_eui
-from emulator.premises import han, row_views
+from emulator.domain.vocabulary import DeviceType
+from emulator.premises import han, row_views, supply
 from emulator.premises.context import Context
+from emulator.premises.display import displayed
 from emulator.premises.state import DeviceState, HubState
 
 Waiting = dict[str, Any]
+
+METERS = (DeviceType.ESME, DeviceType.GSME)
+"""Devices that switch a supply."""
 
 
 def describe(context: Context, device: DeviceState, now_ms: int) -> dict[str, Any]:
@@ -43,6 +48,10 @@ def describe(context: Context, device: DeviceState, now_ms: int) -> dict[str, An
         "events": [{"at_ms": at_ms, "code": f"{code:04X}"} for at_ms, code in device.events],
         "waiting_for": waits(context, device, now_ms),
     }
+    if device.device_type in METERS:
+        described["supply"] = supply.state_of(device)
+    if shown := displayed(device):
+        described["display"] = shown
     if device.eui == device.hub:
         described["image_store"] = _store(context, context.hub_of(device))
         described["device_log"] = [
@@ -80,6 +89,8 @@ def waits(context: Context, device: DeviceState, now_ms: int) -> list[Waiting]:
         wait("the end of its activation", rows.up_again_ms(eui))
     if device.pending is not None:
         wait("the date of its activation", device.pending.at_ms - device.clock_offset_ms)
+    for timer in device.timers.values():
+        wait(f"the time for: {timer.what}", timer.at_ms)
     if device.waiting:
         wait(f"its wake-up, {len(device.waiting)} message(s) lie at the hub", device.wakes_ms or None)
     found += [{"what": what, "until_ms": until_ms} for what, until_ms in row_views.waits(rows, eui)]

@@ -209,7 +209,7 @@ def _set_clock(context: Context, device: DeviceState, message: GbcsMessage, payl
     start_ms, end_ms = payload["from_ms"], payload["to_ms"]
     assert isinstance(start_ms, int)
     assert isinstance(end_ms, int)
-    synchronise(device, start_ms, end_ms, now_ms)
+    synchronise(context, device, start_ms, end_ms, now_ms)
     status = CLOCK_RELIABLE if device.clock_reliable else CLOCK_UNRELIABLE
     values = {"device_time_ms": now_ms + device.clock_offset_ms, "time_status": status}
     return encode_shape("set_clock_result", values)

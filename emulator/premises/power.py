@@ -1,15 +1,23 @@
 """Power of devices and hubs: what goes on when it is back. What images do meanwhile is in the columns."""
 
+from collections.abc import Mapping
+
 from emulator.domain.vocabulary import DeviceType
 from emulator.premises import dated, device_log, event_logs, han, timers
 from emulator.premises.context import Context
 from emulator.premises.sending import send_alert
-from emulator.premises.state import DeviceState, HubState
+from emulator.premises.state import DeviceState, HubState, Timer
 
 RESTORED, RESTORED_LATE = 0x8F35, 0x8F36
 """Supply is back; after an outage of three minutes or more (alert_codes.csv)."""
 
 LONG_OUTAGE_MS = 180_000
+
+UP_AGAIN = "power is back"
+"""Kind of timer."""
+
+BOOT_MS = 1_000
+"""After how long a meter that has power again says so; ours."""
 
 
 def switch(context: Context, eui: int, on: bool, now_ms: int) -> bool:
@@ -31,7 +39,7 @@ def switch(context: Context, eui: int, on: bool, now_ms: int) -> bool:
 def switched(context: Context, device: DeviceState, on: bool, now_ms: int) -> None:
     """A device lost its power or has it again."""
     context.note(device, "has power" if on else "has no power")
-    _log_outage(context, device, on, now_ms)
+    _note_outage(context, device, on, now_ms)
     if not on or context.rows.dead(device.eui):
         return
     if device.pending is not None:
@@ -42,22 +50,37 @@ def switched(context: Context, device: DeviceState, on: bool, now_ms: int) -> No
     listen(context, device, now_ms)
 
 
-def _log_outage(context: Context, device: DeviceState, on: bool, now_ms: int) -> None:
-    """An electricity meter logs the end of an outage, and reports one of 3 minutes or more to the network operator (ECS80)."""
-    if device.device_type is not DeviceType.ESME:
+def _note_outage(context: Context, device: DeviceState, on: bool, now_ms: int) -> None:
+    """An electricity meter remembers since when it has no power, and says so once it is up again."""
+    if device.device_type is not DeviceType.ESME or context.rows.dead(device.eui):
         return
     logs = event_logs.logs_of(device)
-    if not on:
+    if on:
+        logs.powered_ms = now_ms
+        timers.start(context, device, UP_AGAIN, now_ms + BOOT_MS)
+    else:
         logs.unpowered_ms = now_ms
+        timers.stop(device, UP_AGAIN)
+
+
+def _up_again(context: Context, device: DeviceState, timer: Timer, now_ms: int) -> None:
+    """Log the end of an outage; one of 3 minutes or more is reported to the network operator (ECS80)."""
+    logs = event_logs.logs_of(device)
+    if context.rows.restarting(device.eui):
+        timers.start(context, device, UP_AGAIN, context.rows.up_again_ms(device.eui) + BOOT_MS)
         return
-    since_ms, logs.unpowered_ms = logs.unpowered_ms, -1
-    if since_ms < 0 or context.rows.dead(device.eui):
+    since_ms, back_ms = logs.unpowered_ms, logs.powered_ms
+    logs.unpowered_ms = logs.powered_ms = -1
+    if since_ms < 0:
         return
-    long = now_ms - since_ms >= LONG_OUTAGE_MS
-    event_logs.log_outage(device, RESTORED_LATE if long else RESTORED, (now_ms - since_ms) // 1000, now_ms)
+    long = back_ms - since_ms >= LONG_OUTAGE_MS
+    event_logs.log_outage(device, RESTORED_LATE if long else RESTORED, (back_ms - since_ms) // 1000, back_ms)
     if long:
-        values = {"interrupted_ms": since_ms + device.clock_offset_ms, "restored_ms": now_ms + device.clock_offset_ms}
+        values = {"interrupted_ms": since_ms + device.clock_offset_ms, "restored_ms": back_ms + device.clock_offset_ms}
         send_alert(context, device, RESTORED_LATE, now_ms, values)
+
+
+TIMERS: Mapping[str, timers.Run] = {UP_AGAIN: _up_again}
 
 
 def listen(context: Context, device: DeviceState, now_ms: int) -> None:

@@ -200,7 +200,9 @@ class LogMemory:
     channels: list[tuple[int, int, str]] = field(default_factory=list)
     """Of a hub's log of sub-GHz channels: device time, event code, and what it says in hexadecimal."""
     unpowered_ms: int = -1
-    """Since when the device has no power, in simulated time; -1 while it has."""
+    """Since when the device had no power, in simulated time, until it has said that it is up again; -1 where it has."""
+    powered_ms: int = -1
+    """Since when it has power again."""
 
 
 @dataclass(slots=True)

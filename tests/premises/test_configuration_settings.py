@@ -40,6 +40,9 @@ def test_voltage_limits_of_a_single_phase_meter(keep: dict[str, object]) -> None
     assert said["phase_1_average_rms_under_voltage_threshold"] == 209
 
 
+READ_VOLTAGES = {"ReadLogPeriod": {"StartDateTime": "2026-01-01T00:00:00Z", "EndDateTime": "2026-01-01T00:30:00Z"}}
+
+
 def phases() -> list[dict[str, object]]:
     return [
         {"Phase": str(phase), "PhaseVoltageSettings": AVERAGE | {"AverageRMSOverVoltageThreshold": str(260 + phase)}}
@@ -151,3 +154,14 @@ def test_a_setting_that_cannot_be_made() -> None:
     rig = Rig()
     rig.faults.add("device.read_fails", GSME)
     assert not ask(rig, "6.6", GSME, {"ConversionFactor": "1.02264", "CalorificValue": "39.5"}).says["ok"]
+
+
+def test_voltages_are_counted_by_the_limits_that_are_set() -> None:
+    rig = Rig()
+    name = "phase_1_average_rms_over_voltage_counter"
+    before = ask(rig, "4.10", ESME, READ_VOLTAGES).says
+    assert name in before, list(before)
+    low = AVERAGE | {"AverageRMSOverVoltageThreshold": "1"}
+    ask(rig, "6.5", ESME, {"RMSVoltageSettings": RMS, "SinglePhaseVoltageSettings": low}, NETWORK_OPERATOR)
+    rig.run(24 * HOUR_MS)
+    assert ask(rig, "4.10", ESME, READ_VOLTAGES).says[name] > 100

@@ -7,12 +7,14 @@ active, by the attribute that is its activation time), ``ZCL`` (:data:`~emulator
 
 from collections.abc import Mapping
 
+from emulator.premises import power
 from emulator.premises.actions import (
     behaviours,
     bills,
     calendars,
     clock,
     configuration,
+    customer,
     event_logs,
     gas_credit,
     hub_log,
@@ -22,6 +24,7 @@ from emulator.premises.actions import (
     prices,
     reads,
     registers,
+    sub_ghz,
     supply,
     tariffs,
 )
@@ -30,7 +33,7 @@ from emulator.premises.timers import Run
 
 DLMS: DlmsHandlers = {
     **clock.DLMS, **hub_log.DLMS, **registers.DLMS, **supply.DLMS, **loads.DLMS, **load_limit.DLMS, **prepayment.DLMS,
-    **event_logs.DLMS, **behaviours.DLMS, **bills.DLMS,
+    **event_logs.DLMS, **behaviours.DLMS, **bills.DLMS, **sub_ghz.DLMS,
 }  # fmt: skip
 """Every set or action that does more than store."""
 
@@ -41,12 +44,14 @@ DLMS_DATED: Mapping[str, DlmsDated] = {
 
 ZCL: ZclHandlers = {
     **supply.ZCL, **calendars.ZCL, **prices.ZCL, **gas_credit.ZCL, **reads.ZCL, **configuration.ZCL, **event_logs.ZCL,
-    **behaviours.ZCL,
+    **behaviours.ZCL, **customer.ZCL,
 }  # fmt: skip
 """Every ZCL command that devices know beside reading attributes."""
 
 ZCL_DATED: Mapping[tuple[int, int, int], ZclDated] = {**calendars.ZCL_DATED, **prices.ZCL_DATED, **gas_credit.ZCL_DATED}
 """Every ZCL command that can be dated."""
 
-TIMERS: Mapping[str, Run] = {**loads.TIMERS, **load_limit.TIMERS, **prepayment.TIMERS, **bills.TIMERS}
+TIMERS: Mapping[str, Run] = {
+    **loads.TIMERS, **load_limit.TIMERS, **prepayment.TIMERS, **bills.TIMERS, **sub_ghz.TIMERS, **power.TIMERS,
+}  # fmt: skip
 """Everything that devices do by themselves at a time."""

@@ -27,7 +27,7 @@ def _run_script(call: DlmsCall) -> AccessResult:
 
 DLMS: DlmsHandlers = {
     **{(Operation.ACTION, f"{named} 1"): _reset for named in DEMANDS},
-    **{(Operation.ACTION, f"3 1-0:{phase}.{kind}.0.4 1"): _reset for phase in (32, 52, 72) for kind in VOLTAGE_LIMITS},
+    **{(Operation.ACTION, f"{counter} 1"): _reset for counter in VOLTAGE_LIMITS},
     (Operation.ACTION, BLOCKS): _run_script,
 }
 """ECS57, ECS29a, ECS29e and their like, ECS05."""

@@ -11,6 +11,7 @@ from emulator.premises.rules import (
     logs,
     prices,
     registers,
+    sub_ghz,
     supply,
     tariffs,
     voltages,
@@ -18,6 +19,6 @@ from emulator.premises.rules import (
 
 RULES: Mapping[str, Rule] = {
     **identity.RULES, **registers.RULES, **logs.RULES, **voltages.RULES, **prices.RULES, **tariffs.RULES, **accounts.RULES,
-    **supply.RULES, **configuration.RULES, **event_logs.RULES,
+    **supply.RULES, **configuration.RULES, **event_logs.RULES, **sub_ghz.RULES,
 }  # fmt: skip
 """Every rule that a row of ``data/objects`` may name."""

@@ -15,7 +15,7 @@ DEPTH = 4320
 """Averages that a log keeps (usecase_spec.json ECS23)."""
 
 PERIOD_S, LOW_V, HIGH_V = 1_800, 216, 253
-"""Until they are set: over how long voltages are averaged (ours), and limits (the values of the test messages ECS29a)."""
+"""Until they are set: over how long voltages are averaged (ours), and limits (ours too; data/objects/configuration.toml)."""
 
 _UINT32 = TypeDescription(Tag.UINT32)
 
@@ -62,11 +62,11 @@ def _log(reading: Reading) -> Data:
 
 def _counter(reading: Reading) -> int:
     """How many averages were beyond the limit that was set at their time, since the last reset."""
-    phase, kind = _phase(reading), reading.attribute.split(".")[1]
-    attribute, low = VOLTAGE_LIMITS[kind], kind == "32"
+    phase, counter = _phase(reading), reading.attribute.rpartition(" ")[0]
+    attribute, low = VOLTAGE_LIMITS[counter], ".32.0.4" in counter
     watched = (attribute, f"7 1-0:{phase}.24.0.255 4")
     count = 0
-    for start, end in _spans(reading, watched, last_reset_ms(reading, reading.attribute.rpartition(" ")[0])):
+    for start, end in _spans(reading, watched, last_reset_ms(reading, counter)):
         step_ms, limit = _step_ms(reading, start), _set_at(reading, attribute, start, LOW_V if low else HIGH_V)
         beyond = limit.__gt__ if low else limit.__lt__
         periods = range(-(-start // step_ms), end // step_ms)
