@@ -103,7 +103,9 @@ def _follow(context: Context, transaction: Transaction, device: InventoryEntry, 
     """What the device says that it replaced."""
     replaced = outcome["replaced"]
     assert isinstance(replaced, list)
-    done = [each for each in replaced if each["result"] == 0]
+    owners = {each.record.eui for each in offered(transaction.asked)}
+    # A device can only have put in place what it was given.
+    done = [each for each in replaced if each["result"] == 0 and each["party_after"] in owners]
     losing = device.supplier
     with recorded(context, device.eui, *names(transaction)):
         for each in done:
@@ -165,7 +167,7 @@ def _tell_updated(
     concerned = {device.supplier, device.network_operator, *(each["party_after"] for each in done)} - {transaction.user}
     users = [user for user in context.state.users if user in concerned]
     hashes = {each.kind: hashlib.sha1(each.record.der, usedforsecurity=False).digest() for each in offered(transaction.asked)}
-    kinds = [_CERTIFICATE_TYPES[_usage(each)] for each in done]
+    kinds = [_CERTIFICATE_TYPES.get(_usage(each), "") for each in done]
     if not users or role not in _ROLE_NAMES or not all(kind in hashes for kind in kinds):
         return
     floors = outcome["floors"]

@@ -128,7 +128,7 @@ def _carry_out(
     replacements, path = payload["replacements"], payload["path"]
     assert isinstance(replacements, list)
     assert isinstance(path, list)
-    before = {role: party_in(device, role) for role in roles_of(device.device_type)}
+    before: dict[int, int | None] = {role: party_in(device, role) for role in roles_of(device.device_type)}
     device_time_ms = now_ms + device.clock_offset_ms if payload["time_checks_off"] is None else None
     judged = [_judge(context, device, each, path, mode, device_time_ms) for each in replacements]
     for role in {each.cell.role for each in judged if each.cell is not None and each.result == REPLACED}:
@@ -231,22 +231,24 @@ def _everything_held(context: Context, device: DeviceState) -> list[CertificateR
 
 
 def _floors(payload: Payload, mode: Mode) -> list[dict[str, object]]:
-    """The floors that the Command sets, the signer's own first, as the answer repeats them."""
-    others = payload["other_floors"] or []
-    assert isinstance(others, list)
+    """The floors that the Command sets, the signer's own first, as the answer repeats them; none of roles that are not its own
+    to replace."""
+    given = payload["other_floors"] or []
+    assert isinstance(given, list)
+    others = [each for each in given if each["role"] in mode.roles]
     own = []
     if payload["floor"] is not None:
         own = [{"role": int(mode.signer), "floor": payload["floor"], "top_up_floors": payload["top_up_floors"]}]
     return [*own, *others]
 
 
-def _set_floors(device: DeviceState, before: Mapping[RemotePartyRole, int | None], floors: list[dict[str, object]]) -> None:
+def _set_floors(device: DeviceState, before: Mapping[int, int | None], floors: list[dict[str, object]]) -> None:
     """Counters begin anew at their floors, for the party that now is in each role (gbcs.md 5)."""
     for each in floors:
         role, floor, top_ups = each["role"], each["floor"], each["top_up_floors"]
         assert isinstance(role, int)
         assert isinstance(floor, int)
-        party, old = party_in(device, role), before.get(RemotePartyRole(role))
+        party, old = party_in(device, role), before.get(role)
         if old is not None and old != party and old not in device.credentials.values():
             device.command_counters.pop(old, None)
         if party is not None:

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, Eui64, format_eui
+from emulator.dsp import credentials
 from emulator.duis.datetimes import format_datetime
 from emulator.duis.messages import Element, ServiceResponse, element
 from emulator.gbcs.message import GbcsMessage, decode_message
@@ -465,3 +466,19 @@ def test_alerts_are_for_those_whom_it_concerns(bench: Bench) -> None:
     bench.submit("6.23", change_of_supplier(bench), to=ESME, user=SUPPLIER_TWO)
     codes: Sequence[Any] = (*dcc_alerts(bench.advance(MINUTE_MS), "N27"), *dcc_alerts(bench.deliveries, "N42"))
     assert not codes
+
+
+@pytest.mark.parametrize(
+    "claim", [{"party_after": 0x1122}, {"result": 10}, {"target": {"role": 7, "usage": b"\x02\x04", "cell": None}}]
+)
+def test_what_a_device_cannot_have_done_changes_nothing(bench: Bench, claim: dict[str, Any]) -> None:
+    gain(bench)
+    bench.submit("6.23", change_of_supplier(bench), to=ESME, user=SUPPLIER_TWO)
+    context = bench.world.engine.context
+    (transaction,) = context.state.transactions.values()
+    target = {"role": 2, "usage": b"\x07\x80", "cell": None}
+    entry = {"target": target, "result": 0, "party_before": SUPPLIER, "party_after": SUPPLIER_TWO, **claim}
+    outcome = {"counter": transaction.counter, "mode": 7, "floors": [], "replaced": [entry]}
+    credentials.answered(context, transaction, context.state.inventory[ESME], {"outcome": outcome})
+    assert context.state.inventory[ESME].supplier == SUPPLIER
+    assert not bench.collect()

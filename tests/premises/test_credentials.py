@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, RECOVERY, TRANSITIONAL_COS, WAN_PROVIDER, Eui64
 from emulator.domain.vocabulary import RemotePartyRole
@@ -524,3 +526,62 @@ def test_devices_without_changes_hold_nothing_more() -> None:
     ask(rig, rig.command("6.15.1", ESME, renewal(SUPPLIER)))
     assert [eui for eui, device in rig.state.devices.items() if device.changed_credentials is not None] == [ESME]
     assert len(rig.state.certificates) == 3
+
+
+USAGES = st.sampled_from([bytes.fromhex("0780"), bytes.fromhex("0308"), bytes.fromhex("0204"), bytes.fromhex("00")])
+ROLES = st.integers(0, 9) | st.sampled_from([127, 255])
+TARGETS = st.fixed_dictionaries({"role": ROLES, "usage": USAGES, "cell": st.sampled_from([None, 0, 1, 9])})
+ANY_CERTIFICATE = st.sampled_from(
+    [
+        AUTHORITY,
+        *(record.der for party in (SUPPLIER, OTHER_SUPPLIER) for record in certificates(party, NEXT)),
+        SMKI.device_certificate(ESME, DS).der,
+        bytes.fromhex("3000"),
+    ]
+)
+FLOORS = st.fixed_dictionaries(
+    {
+        "role": ROLES,
+        "floor": st.integers(0, 2**64 - 1),
+        "top_up_floors": st.none()
+        | st.lists(st.fixed_dictionaries({"kind": st.integers(0, 2), "floor": st.integers(0, 9)}), max_size=2),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    replacements=st.lists(st.fixed_dictionaries({"certificate": ANY_CERTIFICATE, "target": TARGETS}), max_size=4),
+    path=st.lists(ANY_CERTIFICATE, max_size=4),
+    floors=st.none() | st.lists(FLOORS, max_size=3),
+    floor=st.none() | st.integers(0, 2**64 - 1),
+)
+def test_any_replacement_is_answered(
+    replacements: list[Any], path: list[bytes], floors: list[Any] | None, floor: int | None
+) -> None:
+    """Whatever a supplier signs: an outcome for each certificate, and a device that can still be asked whom it trusts."""
+    rig = Rig()
+    counter = rig.command("11.2", ESME).counter
+    content = encode_shape(
+        "update_credentials",
+        {
+            "mode": 2, "signer": {"role": 2, "usage": bytes.fromhex(SIGNING)}, "counter": counter, "floor": floor,
+            "other_floors": floors, "replacements": replacements, "path": path,
+        },
+    )  # fmt: skip
+    message = sign(GbcsMessage(Cra.COMMAND, counter, SUPPLIER, ESME, 0x0102, content), key(SUPPLIER, DS))
+    rig.transmit(message)
+    rig.run(HOUR_MS)
+    (answer,) = rig.answers(message)
+    told = answer.says["outcome"]["replaced"]
+    assert len(told) == len(replacements)
+    assert {each["result"] for each in told} <= {0, 5, 10, 25}
+    assert all(each["target"]["role"] == 2 for each in told if each["result"] == 0)
+    assert all(each["role"] == 2 for each in answer.says["outcome"]["floors"])
+    asked = encode_shape(
+        "retrieve_credentials", {"asking": {"role": 4, "usage": bytes.fromhex(AGREEMENT)}, "roles": [0, 2, 9, 255]}
+    )
+    reading = GbcsMessage(Cra.COMMAND, 2**62, ACCESS_CONTROL_BROKER, ESME, 0x0008, asked)
+    rig.transmit(reading)
+    rig.run(HOUR_MS)
+    assert len(rig.answers(reading)) == 1
