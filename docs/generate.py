@@ -394,7 +394,8 @@ names, case makes no difference. A selector that can match nobody is refused; on
 ## Kinds
 
 `F…` in *source* are rows of the failure catalogue in the reference (ota.md section 12), `EMU` is a choice of ours. `chance`,
-`times` and `after` count *occasions*. Durations take milliseconds or text with a unit (`"90 s"`).
+`times` and `after` count *occasions*. Durations take milliseconds or text with a unit (`"90 s"`). Kinds that hit a user spoil
+what passes over HTTP in wall time and change nothing in the world; what came of them is kept with snapshots.
 
 """
     kinds = [(f"`{kind.name}`", kind.subject, kind.meaning, kind.occasion, kind.source) for kind in KINDS.values()]

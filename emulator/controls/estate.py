@@ -186,7 +186,7 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def fault_add(engine: Engine, params: Params) -> dict[str, Any]:
-    """Plan a fault (docs/reference/faults.md); ``matches`` says how many hubs or devices it can hit as things stand."""
+    """Plan a fault (docs/reference/faults.md); ``matches`` says how many hubs, devices or users it can hit as things stand."""
     entry = read_fault(params, engine.now_ms)
     engine.entities.check(entry)
     matches = engine.faults.selected(entry, engine.entities.population(KINDS[entry.kind].subject))

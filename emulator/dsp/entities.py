@@ -1,4 +1,4 @@
-"""What can be told about hubs and devices to whoever selects some of them: how they really are, and what the inventory adds."""
+"""What can be told about hubs, devices and users to whoever selects some: how they really are, and what the inventory adds."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Texts = tuple[str, ...]
 
 
 class Entities:
-    """The hubs and devices of a world, by the facts of :data:`emulator.simulation.faults.FACTS`."""
+    """The hubs, devices and users of a world, by the facts of :data:`emulator.simulation.faults.FACTS`."""
 
     def __init__(self, estate: Estate, premises: PremisesState, csp: CspState, dsp: DspState, rows: Rows) -> None:
         self.premises = premises
@@ -29,7 +29,9 @@ class Entities:
         }
 
     def population(self, subject: Subject) -> Iterator[int]:
-        """The EUIs of all hubs or of all devices."""
+        """The EUIs of all hubs, of all devices or of all users."""
+        if subject is Subject.USER:
+            return iter(self.dsp.users)
         return iter(self.premises.hubs if subject is Subject.HUB else self.premises.devices)
 
     def check(self, entry: FaultEntry) -> None:
@@ -42,6 +44,10 @@ class Entities:
             check_selects(entry.who, subject, self.population(subject), self.facts)
 
     def _check_named(self, eui: int, subject: Subject, kind: str) -> None:
+        if subject is Subject.USER:
+            if eui not in self.dsp.users:
+                raise Malformed(f"{format_eui(eui)} is no user", where="device", expected="the EUI of a user of the estate")
+            return
         device = self.premises.devices.get(eui)
         if device is None:
             expected = f"the EUI of a {subject} of the estate"
@@ -53,7 +59,14 @@ class Entities:
     def facts(self, entity: int) -> Facts:
         """What can be told about one; each fact is looked up when it is asked for."""
         device = self.premises.devices.get(entity)
-        return {} if device is None else _EntityFacts(self, device)
+        return self._user_facts(entity) if device is None else _EntityFacts(self, device)
+
+    def _user_facts(self, entity: int) -> Facts:
+        user = self.dsp.users.get(Eui64(entity))
+        if user is None:
+            return {}
+        eui = format_eui(entity)
+        return {"eui": (eui,), "role": tuple(user.roles), "user": (eui, user.party, user.name)}
 
     def suppliers(self, device: DeviceState) -> Texts:
         """Whose certificates a device holds as its supplier's; for a hub those of its home."""
@@ -106,6 +119,8 @@ _FACTS: Mapping[str, Callable[[Entities, DeviceState], Texts]] = {
     "connectivity": lambda entities, device: _inventoried(entities, device, "connectivity"),
     "firmware_version": lambda entities, device: (f"{entities.rows.running_version(device.eui):08X}",),
     "supplier": Entities.suppliers,
+    "role": lambda entities, device: (),
+    "user": lambda entities, device: (),
 }
 
 assert set(_FACTS) == set(FACTS), "every fact that a selector may use is told"

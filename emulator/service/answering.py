@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emulator.domain.errors import Refusal
 from emulator.domain.vocabulary import WebService
@@ -10,6 +10,9 @@ from emulator.dsp.inputs import DuisInput
 from emulator.service.edge import Reading
 from emulator.service.hosted import HostedWorld
 from emulator.service.persistence.contract import Body, StorageFailed
+from emulator.service.transport_faults import UNSPOILT, AnswerFaults
+
+PLANNED = "the service is not available: a planned fault of the emulator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Reply:
     status: int
     body: bytes
     content_type: str = "application/xml"
+    spoilt: AnswerFaults = UNSPOILT
+    """What goes wrong on purpose on its way."""
 
 
 async def answer(world: HostedWorld, service: WebService, body: bytes, operator: str = "") -> Reply:
@@ -38,6 +43,9 @@ async def answer(world: HostedWorld, service: WebService, body: bytes, operator:
     problem = world.unavailable()  # a large body took its time
     if problem is not None:
         return plain(503, problem)
+    turned_away = world.transport.refusal(reading.request)
+    if turned_away:
+        return plain(turned_away, PLANNED)
     item = DuisInput(service, reading.request, reading.signer, operator)
     turn = world.pump.submit(item)
     writing, durable = world.recorder.duis(turn, item, kept)
@@ -52,7 +60,8 @@ async def answer(world: HostedWorld, service: WebService, body: bytes, operator:
         world.metrics.faults.inc()
         return plain(500, "the emulator failed on this request; its log on stderr says where")
     world.metrics.count_request(srv, turn.response.code)
-    return Reply(200, writing.xml)
+    spoilt = world.transport.of_answer(reading.request)
+    return replace(plain(spoilt.status, PLANNED), spoilt=spoilt) if spoilt.status else Reply(200, writing.xml, spoilt=spoilt)
 
 
 async def _read(world: HostedWorld, body: bytes) -> tuple[Reading | Refusal, Body]:

@@ -70,7 +70,8 @@ async def _kinds(call: Call) -> Answer:
 
 
 async def _faults(call: Call) -> Answer:
-    return {"faults": call.hosted.world.views.faults()}
+    hosted = call.hosted
+    return {"faults": [hosted.transport.described(fault) for fault in hosted.world.views.faults()]}
 
 
 async def _add(call: Call) -> Answer:
@@ -94,4 +95,4 @@ def _described(call: Call) -> dict[str, Any]:
     found = call.hosted.world.views.fault(number)
     if found is None:
         raise ControlRefused(404, f"there is no fault {number}", where="fault", expected="the number of a planned fault")
-    return found
+    return call.hosted.transport.described(found)

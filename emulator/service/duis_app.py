@@ -16,6 +16,8 @@ from emulator.domain.vocabulary import WebService
 from emulator.service.answering import answer, plain
 from emulator.service.config import Duis
 from emulator.service.hosted import HostedWorld
+from emulator.service.spoiling import spoil
+from emulator.service.transport_faults import UNSPOILT
 
 _log = structlog.get_logger("duis")
 
@@ -46,8 +48,8 @@ def duis_app(worlds: Worlds, settings: Duis) -> web.Application:
     return app
 
 
-def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
+def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
         world = find_world(worlds, request)
         if world is None:
             return web.Response(status=404, text=f"there is no world {request.match_info.get('world')!r}\n")
@@ -61,6 +63,8 @@ def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[w
         except Exception:
             _log.exception("a request could not be answered", world=world.name, service=service.value)
             reply = plain(500, "the emulator failed on this request; its log on stderr says where")
+        if reply.spoilt != UNSPOILT:
+            return await spoil(request, reply)
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
     return handle

@@ -12,7 +12,7 @@ MAX_ENTRIES = 1_000
 """Most entries of each kind in one explanation."""
 MAX_DEVICES = 50
 """Devices of one request whose faults are looked for."""
-_TOLD_APART = ("duis.request", "gate", "refusal", "push")
+_TOLD_APART = ("duis.request", "gate", "refusal", "push", "fault")
 """Beginnings of the kinds of journal entries that are told in a part of their own."""
 
 
@@ -20,7 +20,7 @@ async def explain(world: HostedWorld, request_id: str) -> dict[str, Any] | None:
     """What became of a request and why, as JSON values, or None when nothing of it is known.
 
     ``gates`` are its passages of the gate, each with every verdict, the check that decided and the data which that looked at;
-    ``state`` is what the engine has of it now; ``faults`` are those that hit its devices or their hubs since it came;
+    ``state`` is what the engine has of it now; ``faults`` hit it on its way, or its devices or their hubs since;
     ``happened`` is the rest of its journal.
     """
     entries = await world.log.journal(JournalQuery(request_id=request_id, limit=MAX_ENTRIES))
@@ -35,7 +35,7 @@ async def explain(world: HostedWorld, request_id: str) -> dict[str, Any] | None:
         "gates": [_gate(entry) for entry in entries if entry["kind"] == "gate"],
         "refusals": [{"at_ms": entry["at_ms"], "text": entry["summary"]} for entry in entries if entry["kind"] == "refusal"],
         "state": state,
-        "faults": await _faults(world, state, entries),
+        "faults": [*(_line(entry) for entry in entries if entry["kind"] == "fault"), *await _faults(world, state, entries)],
         "messages": [described(world, message) for message in messages],
         "happened": [_line(entry) for entry in entries if not entry["kind"].startswith(_TOLD_APART)],
         "audit": [record.as_json() for record in records],

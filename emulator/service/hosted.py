@@ -39,6 +39,7 @@ from emulator.service.pump import Pump, Turn
 from emulator.service.recorder import Recorder
 from emulator.service.recovery import Origin, Recovered
 from emulator.service.service_state import ServiceState
+from emulator.service.transport_faults import TransportFaults
 from emulator.world import World, fork_world
 
 _log = structlog.get_logger("world")
@@ -111,6 +112,7 @@ class HostedWorld:
     edge: Edge
     service_state: ServiceState
     recorder: Recorder
+    transport: TransportFaults
 
     def __init__(self, name: str, shared: Shared, metrics: WorldMetrics) -> None:
         self.name = name
@@ -207,8 +209,10 @@ class HostedWorld:
             instant_ms=self.instant_ms,
             wall_ms=wall_ms,
             on_change=self._notify,
+            spoil=lambda item: self.transport.of_push(item),
         )
         self.recorder = Recorder(self.log, self.edge, recovered.numbers, wall_ms=wall_ms, expect=self.outbox.expect)
+        self.transport = TransportFaults(self.world.engine, recovered.state, self.instant_ms, self.recorder.transport_fault)
         self.pump = Pump(
             self.world.engine,
             recovered.state,

@@ -30,6 +30,7 @@ from emulator.service.persistence.contract import (
     request_key,
 )
 from emulator.service.push import Pusher, PushResult, Verdict
+from emulator.service.transport_faults import UNSPOILT_PUSH, PushFaults
 
 _log = structlog.get_logger("outbox")
 
@@ -53,8 +54,10 @@ class Outbox:
         instant_ms: Callable[[], int],
         wall_ms: Callable[[], int],
         on_change: Callable[[], None],
+        spoil: Callable[[Item], PushFaults] = lambda item: UNSPOILT_PUSH,
     ) -> None:
-        """``instant_ms`` gives simulated time for the journal, ``on_change`` is called when a push has ended."""
+        """``instant_ms`` gives simulated time for the journal, ``on_change`` is called when a push has ended, ``spoil`` says what
+        goes wrong on purpose with the next attempt."""
         self._settings = settings
         self._policy = policy
         self._log = log
@@ -62,6 +65,7 @@ class Outbox:
         self._instant_ms = instant_ms
         self._wall_ms = wall_ms
         self._on_change = on_change
+        self._spoil = spoil
         self._endpoints: dict[int, Endpoint] = {}
         self._recipients: dict[int, Recipient] = {}
         self._items: dict[int, Item] = {}
@@ -373,7 +377,7 @@ class Outbox:
         endpoint = self._endpoints.get(item.recipient)
         if endpoint is None or self._pusher is None:
             return PushResult(Verdict.LATER, None, "the endpoint was removed")
-        return await self._pusher.push(endpoint.url, body)
+        return await self._pusher.push(endpoint.url, body, self._spoil(item))
 
     def _conclude(self, recipient: Recipient, lane: Lane, item: Item, result: PushResult) -> None:
         """Decide whether the message is taken, tried again or dead."""

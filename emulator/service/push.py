@@ -1,6 +1,9 @@
 """One push of one message: the request, and what its answer means."""
 
+import asyncio
 import io
+import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +11,7 @@ import aiohttp
 
 from emulator.service.config import Outbox as OutboxSettings
 from emulator.service.endpoints import EndpointPolicy, PolicyResolver
+from emulator.service.transport_faults import UNSPOILT_PUSH, PushFaults
 
 LATER_STATUSES = frozenset({408, 425, 429})
 """Besides 5xx: answers that say 'later' rather than 'no'."""
@@ -64,10 +68,40 @@ class Pusher:
             auto_decompress=False,
         )
 
-    async def push(self, url: str, body: bytes) -> PushResult:
-        """POST ``body`` once; everything that can go wrong is a result."""
+    async def push(self, url: str, body: bytes, spoilt: PushFaults = UNSPOILT_PUSH) -> PushResult:
+        """POST ``body``, once unless it is ``spoilt`` on purpose; everything that can go wrong is a result."""
+        if spoilt.delay_ms:
+            await asyncio.sleep(spoilt.delay_ms / 1000)
+        if spoilt.cut_percent:
+            return await self._break_off(url, body, spoilt.cut_percent)
+        if spoilt.garbled:
+            body = with_other_signature(body)
+        headers = {"Content-Type": spoilt.content_type} if spoilt.content_type else {}
+        result = await self._post(url, body, headers)
+        for _ in range(spoilt.copies if result.verdict is Verdict.TAKEN else 0):
+            await self._post(url, body, headers)
+        return result
+
+    async def _break_off(self, url: str, body: bytes, percent: int) -> PushResult:
+        """Begin to POST and end the connection. That says nothing about the endpoint, so the message is just tried again."""
+        sent = len(body) * percent // 100
+
+        async def first_part() -> AsyncIterator[bytes]:
+            yield body[:sent]
+            await asyncio.sleep(0)
+            raise ConnectionAbortedError("a planned fault")
+
         try:
-            async with self._session.post(url, data=io.BytesIO(body), allow_redirects=False) as answer:
+            headers = {"Content-Length": str(len(body))}
+            async with self._session.post(url, data=first_part(), headers=headers, allow_redirects=False):
+                pass
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+            pass
+        return PushResult(Verdict.LATER, None, f"a planned fault broke it off after {sent} of {len(body)} octets")
+
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> PushResult:
+        try:
+            async with self._session.post(url, data=io.BytesIO(body), headers=headers, allow_redirects=False) as answer:
                 await answer.content.read(MAX_ANSWER_BYTES)
                 return PushResult(judge(answer.status), answer.status, answer.reason or "")
         except TimeoutError:
@@ -78,3 +112,8 @@ class Pusher:
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+def with_other_signature(body: bytes) -> bytes:
+    """A message whose XML signature has the right form and is not its own: its first octets are others."""
+    return re.sub(rb"(SignatureValue>\s*)(.)", lambda found: found[1] + (b"B" if found[2] == b"A" else b"A"), body, count=1)

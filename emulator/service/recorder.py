@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -121,6 +121,11 @@ class Recorder:
             summary=f"service{service.value}: HTTP {status}: {reason}"[:1000],
             data={"service": service.value, "status": status, "reason": reason[:4000], "size_bytes": size_bytes},
         )
+        self._log.append(Step(journal=(entry,)))
+
+    def transport_fault(self, at_ms: int, request_id: str | None, summary: str, data: Mapping[str, Any]) -> None:
+        """Note that a fault hit between a user and the DCC. It changed nothing in the world, so it is in the journal alone."""
+        entry = JournalRow(at_ms, self._wall_ms(), "fault", request_id, None, summary, dict(data))
         self._log.append(Step(journal=(entry,)))
 
     def _input(self, turn: Turn, kind: InputKind, verdict: str, digest: bytes, body: Body = b"", answer: bytes = b"") -> InputRow:

@@ -21,7 +21,7 @@ from emulator.gbcs.protect import sign
 from emulator.ota.image import OtaImage
 from emulator.pki.certificates import Usage
 from emulator.scenarios.estates import Copies, EstateSection, build_estate
-from emulator.simulation.faults import KINDS
+from emulator.simulation.faults import KINDS, Subject
 from emulator.swarm.chance import Chance
 from emulator.world import World, create_world, restore_world
 
@@ -32,8 +32,8 @@ VERSIONS = ("00010100", "00010200", "00020000")
 HOMES = ("central", "north", "south")
 SETTLING_MS = 60 * DAY_MS
 """Simulated time that everything has to come to its end once nothing goes wrong any more."""
-NOT_PLAYED = frozenset({"dsp.inventory_not_updated"})
-"""Faults that take away the very thing that the swarm holds worlds to."""
+NOT_PLAYED = frozenset({"dsp.inventory_not_updated", *(name for name, kind in KINDS.items() if kind.subject is Subject.USER)})
+"""Faults that take away the very thing that the swarm holds worlds to, and those of HTTP, over which nothing goes here."""
 
 
 @dataclass(slots=True)

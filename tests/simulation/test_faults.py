@@ -148,7 +148,7 @@ def test_every_kind_is_asked_for_somewhere() -> None:
     """The registry holds no promise, and nothing asks for what it does not hold."""
     asked = {
         found
-        for part in ("csp", "dsp", "premises")
+        for part in ("csp", "dsp", "premises", "service")
         for path in (PACKAGE / part).rglob("*.py")
         for found in re.findall(r"faults\.(?:find|active)\(\s*\"([\w.]+)\"", path.read_text("utf-8"))
     }

@@ -24,6 +24,8 @@ class Subject(StrEnum):
     HUB = "hub"
     DEVICE = "device"
     """Any device, the CHF and GPF in the hub among them."""
+    USER = "user"
+    """A DUIS user: what passes between it and the DCC over HTTP."""
 
 
 class Form(StrEnum):

@@ -24,10 +24,11 @@ Journal = Callable[[str, int | None, str, Mapping[str, Any]], None]
 class Faults(Protocol):
     """What behaviour needs of a fault plan."""
 
-    def find(self, kind: str, entity: int, now_ms: int, sort: str = "") -> Params | None:
+    def find(self, kind: str, entity: int, now_ms: int, sort: str = "", occasion: str = "") -> Params | None:
         """Whether a fault of this kind hits ``entity`` on this occasion: the parameters of the first that does, or None.
 
-        ``sort`` is what the kind's ``narrowed_by`` compares with. The occasion is counted and a hit journalled, so ask once.
+        ``sort`` is what the kind's ``narrowed_by`` compares with. ``occasion`` names the occasion where its time does not: chance
+        is keyed by the one or the other. The occasion is counted and a hit journalled, so ask once.
         """
         ...
 
@@ -236,12 +237,12 @@ class FaultPlan:
         entry.number = number
         return count
 
-    def find(self, kind: str, entity: int, now_ms: int, sort: str = "") -> Params | None:
+    def find(self, kind: str, entity: int, now_ms: int, sort: str = "", occasion: str = "") -> Params | None:
         """See :meth:`Faults.find`."""
         for entry in self._applying(kind, entity, now_ms, sort):
             if entry.lets_pass(entity):
                 entry.count_pass(entity)
-            elif self._happens(entry, entity, now_ms, sort):
+            elif self._happens(entry, entity, now_ms, sort, occasion):
                 entry.count_hit(entity, now_ms)
                 self._note(entry, entity, sort)
                 return entry.params
@@ -272,8 +273,11 @@ class FaultPlan:
             if entry.is_for(entity, self._seed, self._facts):
                 yield entry
 
-    def _happens(self, entry: FaultEntry, entity: int, now_ms: int, sort: str) -> bool:
-        return entry.chance is None or happens(entry.chance, self._seed, entity, now_ms, f"{entry.key} {sort}")
+    def _happens(self, entry: FaultEntry, entity: int, now_ms: int, sort: str, occasion: str = "") -> bool:
+        if entry.chance is None:
+            return True
+        at_ms, purpose = (0, f"{entry.key} {sort} {occasion}") if occasion else (now_ms, f"{entry.key} {sort}")
+        return happens(entry.chance, self._seed, entity, at_ms, purpose)
 
     def _note(self, entry: FaultEntry, entity: int, sort: str) -> None:
         called = f"{entry.kind}, {entry.name}" if entry.name else entry.kind

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from emulator.domain.errors import Malformed
-from emulator.domain.vocabulary import CspRegion, DeviceType
+from emulator.domain.vocabulary import CspRegion, DeviceType, UserRole
 from emulator.simulation.draws import Ratio, happens
 
 Facts = Mapping[str, tuple[str, ...]]
@@ -49,6 +49,8 @@ FACTS: Mapping[str, Fact] = {
     "supplier": Fact(
         "company, name or EUI of the supplier whose certificates it holds at that moment; of a hub any of its home", changes=True
     ),
+    "role": Fact("role in which a user acts; of users only", tuple(UserRole)),
+    "user": Fact("company, name or EUI of a user; of users only"),
 }
 """The names that a selector may use, beside ``share``."""
 
