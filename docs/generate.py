@@ -450,8 +450,11 @@ that is not, 2 wrong usage or input, 3 nobody answers.
 """
 
     def describe(name: str, command: Any) -> str:
+        inner = ""
         if hasattr(command, "commands"):
-            return "".join(describe(f"{name} {verb}", sub) for verb, sub in sorted(command.commands.items()))
+            inner = "".join(describe(f"{name} {verb}", sub) for verb, sub in sorted(command.commands.items()))
+            if not command.invoke_without_command or name == "dcc-emulator":
+                return inner
         rows = []
         for parameter in command.params:
             help_text = getattr(parameter, "help", "") or ""
@@ -463,7 +466,7 @@ that is not, 2 wrong usage or input, 3 nobody answers.
                     (", ".join(f"`{option}`" for option in [*parameter.opts, *parameter.secondary_opts]), help_text + needed)
                 )
         about = " ".join((command.help or "").split())
-        return f"\n## `{name}`\n\n{about}\n" + ("\n" + table(("Option", "Meaning"), rows) if rows else "")
+        return f"\n## `{name}`\n\n{about}\n" + ("\n" + table(("Option", "Meaning"), rows) if rows else "") + inner
 
     return text + describe("dcc-emulator", typer.main.get_command(application))
 

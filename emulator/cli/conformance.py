@@ -15,11 +15,22 @@ from emulator.conformance.produce import produce_all, reasons_in
 from emulator.conformance.reports import figures, html, junit, summary
 from emulator.domain.errors import Malformed
 
-application = typer.Typer(help="Compare with published test messages: list cases, produce messages, compare.")
+application = typer.Typer(
+    help="Compare with published test messages: all at once, or list cases, produce messages, compare. One use case alone: "
+    "`dcc-emulator conformance --rtds DIR --templates DIR --only ECS17b`."
+)
 
-Folder = Annotated[Path, typer.Option(exists=True, file_okay=False, show_default=False)]
+_RTDS = "Folder of the published test messages."
+_TEMPLATES = "Folder of their DUIS requests."
+_KEYS = "Folder of keys; else `keystore` below the messages or beside them."
+
+Rtds = Annotated[Path, typer.Option(exists=True, file_okay=False, show_default=False, help=_RTDS)]
+Templates = Annotated[Path, typer.Option(exists=True, file_okay=False, show_default=False, help=_TEMPLATES)]
+Keys = Annotated[Path, typer.Option(exists=True, file_okay=False, show_default=False, help="Folder of keys.")]
+MaybeRtds = Annotated[Path | None, typer.Option(exists=True, file_okay=False, show_default=False, help=_RTDS)]
+MaybeTemplates = Annotated[Path | None, typer.Option(exists=True, file_okay=False, show_default=False, help=_TEMPLATES)]
 Out = Annotated[Path, typer.Option(help="Where the result goes.", show_default=False)]
-Maybe = Annotated[Path | None, typer.Option(exists=True, file_okay=False, show_default=False)]
+MaybeKeys = Annotated[Path | None, typer.Option(exists=True, file_okay=False, show_default=False, help=_KEYS)]
 Only = Annotated[
     list[str] | None, typer.Option(help="Only this use case or case, such as `ECS17b`; may be repeated.", show_default=False)
 ]
@@ -34,9 +45,9 @@ Html = Annotated[Path | None, typer.Option("--html", help="Write a page here.", 
 @verb
 def all_steps(
     context: typer.Context,
-    rtds: Maybe = None,
-    templates: Maybe = None,
-    keys: Maybe = None,
+    rtds: MaybeRtds = None,
+    templates: MaybeTemplates = None,
+    keys: MaybeKeys = None,
     out: Annotated[Path | None, typer.Option(help="Keep what is produced here.", show_default=False)] = None,
     only: Only = None,
     junit_report: Junit = None,
@@ -70,7 +81,7 @@ def all_steps(
 
 @application.command("cases")
 @verb
-def cases_step(rtds: Folder, templates: Folder, out: Out, json_output: JsonFlag = False) -> None:
+def cases_step(rtds: Rtds, templates: Templates, out: Out, json_output: JsonFlag = False) -> None:
     """Note per case its request and what a request cannot carry."""
     listing = list_cases(rtds, templates)
     out.write_text(json.dumps(as_document(listing), indent=1) + "\n")
@@ -81,8 +92,8 @@ def cases_step(rtds: Folder, templates: Folder, out: Out, json_output: JsonFlag 
 @application.command("produce")
 @verb
 def produce_step(
-    cases: Annotated[Path, typer.Option(exists=True, dir_okay=False)],
-    keys: Folder,
+    cases: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="What `conformance cases` wrote.", show_default=False)],
+    keys: Keys,
     out: Out,
     only: Only = None,
     json_output: JsonFlag = False,
@@ -97,9 +108,11 @@ def produce_step(
 @application.command("compare")
 @verb
 def compare_step(
-    produced: Folder,
-    rtds: Folder,
-    keys: Maybe = None,
+    produced: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, show_default=False, help="What `conformance produce` wrote.")
+    ],
+    rtds: Rtds,
+    keys: MaybeKeys = None,
     only: Only = None,
     junit_report: Junit = None,
     html_report: Html = None,
