@@ -10,7 +10,7 @@ from emulator.gbcs.dlms import decode_data
 from emulator.premises import accounts
 from emulator.premises.context import Context
 from emulator.premises.load_shape import DAY_MS, GAS
-from emulator.premises.metering import SUPPLY, fitted_ms, memory_of, note, note_changes, used, value_at
+from emulator.premises.metering import NOTHING_FLOWS, fitted_ms, memory_of, note, note_changes, used, value_at
 from emulator.premises.state import CreditAdded, DebtPaid, DeviceState
 from emulator.premises.switching import GAS_TARIFF, GOVERNING, date_fits, gas_tariff, of_day_ms
 from emulator.simulation.draws import draw_below
@@ -52,7 +52,7 @@ VOLTAGE_PERIODS = tuple(f"7 1-0:{phase}.24.0.255 4" for phase in (32, 52, 72))
 
 WATCHED = tuple(dict.fromkeys((
     *GOVERNING, CALENDAR, *MODES, *TARIFFS, *VOLTAGE_LIMITS.values(), *VOLTAGE_PERIODS,
-    *(attribute for attribute, _ in SUPPLY.values()),
+    *(name for names in NOTHING_FLOWS.values() for name, _ in names),
 )))  # fmt: skip
 """Attributes of which registers and logs need to know what they were."""
 

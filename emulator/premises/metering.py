@@ -122,26 +122,39 @@ def used(context: Context, device: DeviceState, stream: Stream, from_ms: int, to
     return flowed(seed, eui, stream, without, max(begun, to_ms)) - flowed(seed, eui, stream, without, max(begun, from_ms))
 
 
-SUPPLY: Mapping[DeviceType, tuple[str, str]] = {
-    DeviceType.ESME: ("70 0-0:96.3.10.255 3", "1600"),
-    DeviceType.GSME: ("0702 0014", "00"),
+POWER = "power"
+"""What an electricity meter remembers of outages: 00 from when it had no power, 01 from when it had it again."""
+
+NOTHING_FLOWS: Mapping[DeviceType, Sequence[tuple[str, str]]] = {
+    DeviceType.ESME: (("70 0-0:96.3.10.255 3", "1600"), (POWER, "00")),
+    DeviceType.GSME: (("0702 0014", "00"),),
 }
-"""Where a meter keeps the state of its supply, and the value that says that it is off, as :mod:`.supply` has them. Where it is
-armed, the customer switches it on at once (ours)."""
+"""What is remembered under which name while nothing is measured: the supply is off, as :mod:`.supply` keeps it, or there is no
+power. Where the supply is armed, the customer switches it on at once (ours)."""
 
 
 def without_supply(device: DeviceState) -> Spans:
-    """When the supply was off; nothing is measured then."""
-    if device.meter is None or device.device_type not in SUPPLY:
+    """When nothing was measured."""
+    if device.meter is None:
         return ()
-    attribute, off = SUPPLY[device.device_type]
-    return _off_spans(tuple(device.meter.history.get(attribute, ())), off)
+    history = device.meter.history
+    return _spans_of(tuple((tuple(history.get(name, ())), off) for name, off in NOTHING_FLOWS.get(device.device_type, ())))
 
 
 @lru_cache(maxsize=1024)
-def _off_spans(history: tuple[tuple[int, str], ...], off: str) -> Spans:
-    ends = [from_ms for from_ms, _ in history[1:]] + [_EVER_MS]
-    return tuple((start, end) for (start, value), end in zip(history, ends, strict=False) if value == off)
+def _spans_of(histories: tuple[tuple[tuple[tuple[int, str], ...], str], ...]) -> Spans:
+    """The times with these values, joined where they overlap."""
+    found: list[tuple[int, int]] = []
+    for history, off in histories:
+        ends = [from_ms for from_ms, _ in history[1:]] + [_EVER_MS]
+        found += [(start, end) for (start, value), end in zip(history, ends, strict=False) if value == off]
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return tuple(joined)
 
 
 def totals(context: Context, device: DeviceState, stream: Stream, instants: Sequence[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emulator.domain.vocabulary import DeviceType
-from emulator.premises import dated, device_log, event_logs, han, timers
+from emulator.premises import dated, device_log, event_logs, han, metering, timers
 from emulator.premises.context import Context
 from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState, HubState, Timer
@@ -55,6 +55,7 @@ def _note_outage(context: Context, device: DeviceState, on: bool, now_ms: int) -
     if device.device_type is not DeviceType.ESME or context.rows.dead(device.eui):
         return
     logs = event_logs.logs_of(device)
+    metering.note(device, metering.POWER, f"{on:02}", now_ms)
     if on:
         logs.powered_ms = now_ms
         timers.start(context, device, UP_AGAIN, now_ms + BOOT_MS)
