@@ -501,3 +501,26 @@ def test_registers_begin_anew_when_they_are_told_to() -> None:
     send("1.7", {})
     counters = read(rig, "4.1.3")["block_registers_and_counters"][8::16]
     assert counters[0] < 500
+
+
+def test_nothing_is_measured_during_an_outage() -> None:
+    rig = Rig()
+    context, device = rig.premises._context, rig.state.devices[ESME]
+    first_ms = rig.now_ms
+    rig.premises.power(ESME, False, rig.now_ms)
+    rig.run(3 * HOUR_MS)
+    dark = metering.total(context, device, IMPORT, rig.now_ms)
+    assert dark == metering.total(context, device, IMPORT, first_ms)
+    rig.premises.power(ESME, True, rig.now_ms)
+    rig.run(HOUR_MS)
+    log = read(rig, "4.8.1", "2026-01-05T08:30:00Z", "2026-01-05T12:00:00Z")["active_import_log"]
+    assert [entry["active_import"] > 0 for entry in log] == [False] * 6 + [True] * 2
+    rig.send("7.2", ESME)
+    rig.run(MINUTE_MS)
+    rig.premises.power(ESME, False, rig.now_ms)
+    rig.run(HOUR_MS)
+    rig.premises.power(ESME, True, rig.now_ms)
+    rig.run(HOUR_MS)
+    (start, end), (again, _) = metering.without_supply(device)
+    assert (start, end) == (first_ms, first_ms + 3 * HOUR_MS)
+    assert metering.used(context, device, IMPORT, again, rig.now_ms) == 0
