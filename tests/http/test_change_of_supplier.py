@@ -79,12 +79,3 @@ async def test_a_change_of_supplier_from_the_request_to_the_new_supplier_s_first
         first = gbcs((await gaining.answer_to(done.transform.request_id)).message)
         assert first.recipient == SUPPLIER_TWO
         assert (await side.refused(activate_firmware(SUPPLIER, ESME, bytes(32)))).code == "E4"
-
-
-async def test_certificates_are_renewed_and_issued_over_http(side: Side) -> None:
-    renewed = await side.control.renew_certificates(SUPPLIER)
-    assert [each["usage"] for each in renewed["certificates"]] == ["DS", "KA", "KA"]
-    path = f"/control/v1/worlds/{side.name}/certificates"
-    assert b"renewed" not in await side.control.call("GET", path, query={"eui": format_eui(SUPPLIER)})
-    listed = await side.control.call("GET", f"/control/v1/worlds/{side.name}/keys/keystore.json")
-    assert all(str(int(each["serial"], 16)).encode() in listed for each in renewed["certificates"])
