@@ -13,6 +13,7 @@ from emulator.domain.vocabulary import DeviceType
 from emulator.estate.model import DeviceDefinition, Estate, Home
 from emulator.premises import (
     activation,
+    billing,
     credit,
     device,
     device_log,
@@ -116,6 +117,7 @@ class Premises:
             taken = credit.take_emergency_credit(self._context, there, now_ms)
         else:
             taken = credit.top_up(self._context, there, utrn, None, now_ms) is not None
+        billing.remember(there, now_ms)
         return self._settled(taken, now_ms)
 
     def _meter(self, eui: Eui64) -> DeviceState:

@@ -9,7 +9,7 @@ from emulator.scenarios.library import library
 from emulator.scenarios.runner import in_process_server, run_scenario
 from tests.scenarios.flips import Flipped, flipped
 
-OPERATING, LOCAL = (Path(__file__).parent / "files" / f"{name}.toml" for name in ("operating", "local"))
+OPERATING, LOCAL, PREPAYMENT = (Path(__file__).parent / "files" / f"{name}.toml" for name in ("operating", "local", "prepayment"))
 QUICK = [*(library()[name] for name in ("S-04", "S-14", "S-35", "A1-roles")), OPERATING, LOCAL]
 
 
@@ -34,6 +34,6 @@ async def test_every_kind_of_expectation_can_fail() -> None:
 
 @pytest.mark.verify
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("path", [*library().values(), OPERATING, LOCAL], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*library().values(), OPERATING, LOCAL, PREPAYMENT], ids=lambda path: path.stem)
 async def test_every_expectation_can_fail(path: Path) -> None:
     await check_noticed(flipped(path))
