@@ -10,6 +10,7 @@ import emulator
 from emulator.cli import (
     auditing,
     campaigns,
+    comparing,
     conformance,
     delivering,
     estates,
@@ -56,6 +57,8 @@ application.add_typer(world.users, name="users")
 application.command("devices")(world.devices)
 application.command("journal")(world.journal)
 application.command("exceptions")(world.exceptions)
+application.command("diff")(comparing.diff)
+application.command("replay")(comparing.replay)
 application.command("report")(reporting.report)
 application.command("explain")(explaining.explain)
 application.command("serve")(serving.serve)
