@@ -29,7 +29,6 @@ from tests.client.conftest import ESME, USER
 HUB, GSME = Eui64(ESME + 2), Eui64(ESME + 1)
 
 
-
 @dataclass
 class Conversation:
     """A user connected to a server."""

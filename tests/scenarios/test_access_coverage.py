@@ -27,7 +27,15 @@ SCENARIOS = {
     "S-21": ["S-21-agent", "S-21-agent-copies", "S-21-hash", "S-21-signature"],
     "S-22": ["S-22"],
     "S-23": ["S-23"],
-    "S-28": ["S-28-accepted", "S-28-agent", "S-28-agent-let-run", "S-28-at-hub", "S-28-credentials", "S-28-dated", "S-28-verified"],
+    "S-28": [
+        "S-28-accepted",
+        "S-28-agent",
+        "S-28-agent-let-run",
+        "S-28-at-hub",
+        "S-28-credentials",
+        "S-28-dated",
+        "S-28-verified",
+    ],
     "S-35": ["S-35"],
     "S-40": ["S-40"],
 }
