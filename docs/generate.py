@@ -414,7 +414,8 @@ def control_api() -> str:
     text = """# Control API
 
 On port 8080, loopback by default. The OpenAPI 3.1 document with all fields is served at `/control/v1/openapi.json`.
-`/_dcc/health`, `/_dcc/ready`, `/_dcc/version` and `/_dcc/metrics` (Prometheus) need no token.
+`/_dcc/health`, `/_dcc/ready`, `/_dcc/version` and `/_dcc/metrics` (Prometheus) need no token. `/_dcc/diagnose` says how
+everything is and what is amiss, with remedies.
 
 What is wrong with a call is said as `{"error": …, "where": …, "expected": …}`.
 

@@ -13,6 +13,7 @@ from emulator.cli import (
     comparing,
     conformance,
     delivering,
+    diagnosing,
     estates,
     explaining,
     faults,
@@ -61,6 +62,7 @@ application.command("diff")(comparing.diff)
 application.command("replay")(comparing.replay)
 application.command("report")(reporting.report)
 application.command("explain")(explaining.explain)
+application.command("diagnose")(diagnosing.diagnose)
 application.command("serve")(serving.serve)
 application.command("send")(sending.send)
 application.command("deliver")(delivering.deliver)

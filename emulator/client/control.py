@@ -64,6 +64,10 @@ class ControlClient:
         """Name and version of the server."""
         return await self._json("GET", "/_dcc/version")
 
+    async def diagnose(self) -> Json:
+        """Versions, settings, ports, worlds, and what is amiss."""
+        return await self._json("GET", "/_dcc/diagnose")
+
     async def settings(self) -> Json:
         """Every setting with its value and origin."""
         return await self._json("GET", "/control/v1/settings")

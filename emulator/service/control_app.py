@@ -19,10 +19,14 @@ from emulator.service.control_records import record_routes
 from emulator.service.control_reports import report_routes
 from emulator.service.control_smki import smki_routes
 from emulator.service.control_worlds import WorldHost, world_routes
+from emulator.service.diagnosis import diagnose
 from emulator.service.hosted import HostedWorld
 from emulator.service.metrics import Metrics
 from emulator.service.openapi import openapi_document
 from emulator.service.routes import Route, add_routes, problem
+
+DIAGNOSE = "/_dcc/diagnose"
+"""The one path beside the control API that shows what is inside, and so needs the token."""
 
 
 def control_routes(host: WorldHost) -> list[Route]:
@@ -53,12 +57,14 @@ def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.App
 
     app.router.add_get("/control/v1/openapi.json", openapi)
     add_routes(app, routes, host.worlds, settings.body_limit_bytes)
-    _add_own(app, host.worlds, metrics)
+    _add_own(app, host, metrics)
     app.router.add_route("*", "/{path:.*}", _wrong_path)
     return app
 
 
-def _add_own(app: web.Application, worlds: Mapping[str, HostedWorld], metrics: Metrics) -> None:
+def _add_own(app: web.Application, host: WorldHost, metrics: Metrics) -> None:
+    worlds: Mapping[str, HostedWorld] = host.worlds
+
     async def health(request: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
 
@@ -73,6 +79,10 @@ def _add_own(app: web.Application, worlds: Mapping[str, HostedWorld], metrics: M
     async def exposition(request: web.Request) -> web.Response:
         return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
+    async def diagnosis(request: web.Request) -> web.Response:
+        return web.json_response(await diagnose(host))
+
+    app.router.add_get(DIAGNOSE, diagnosis)
     for path, handler in (("health", health), ("ready", ready), ("version", version), ("metrics", exposition)):
         app.router.add_get(f"/_dcc/{path}", handler)
 
@@ -85,7 +95,7 @@ def _guard(token: str | None) -> Middleware:
         origin = request.headers.get("Origin")
         if origin is not None and not _same_origin(origin, request.host):
             return problem(403, f"a page of {origin[:200]} may not use this", where="Origin")
-        if token is not None and request.path.startswith("/control/"):
+        if token is not None and request.path.startswith(("/control/", DIAGNOSE)):
             kind, _, given = request.headers.get("Authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
                 refused = problem(401, "the token is missing or wrong", where="Authorization", expected="Bearer <token>")

@@ -41,6 +41,7 @@ class WorldHost(Protocol):
 
     worlds: Mapping[str, HostedWorld]
     loaded: LoadedSettings
+    ports: dict[str, int]
 
     async def make_world(self, name: str, origin: Origin, source: Source | None = None) -> HostedWorld:
         """A further world, from ``origin`` or as ``source`` was; raise :class:`Malformed` or :class:`ControlRefused`."""

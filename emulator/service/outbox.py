@@ -222,6 +222,20 @@ class Outbox:
         oldest = next(iter(self._items.values()), None)
         return 0.0 if oldest is None else max(0, self._wall_ms() - oldest.queued_wall_ms) / 1000
 
+    def failing(self) -> list[dict[str, Any]]:
+        """Users whose messages cannot go, or did not at their last attempt: why."""
+        found = []
+        for eui, recipient in sorted(self._recipients.items()):
+            heads = [lane.items[0] for lane in recipient.lanes.values() if lane.items]
+            failed = next((item for item in heads if item.attempts and item.detail), None)
+            blocked = self._blocked(eui)
+            if not heads or (blocked is None and failed is None):
+                continue
+            url = self._endpoints[eui].url if eui in self._endpoints else ""
+            reason = blocked if failed is None else f"{failed.status or ''} {failed.detail}".strip()
+            found.append({"user": format_eui(eui), "url": url, "held": recipient.held, "reason": reason})
+        return found
+
     def waits_for(self, number: int) -> dict[str, Any] | None:
         """What a queued message waits for, and until when (UTC wall milliseconds); None when it is not queued here."""
         item = self._items.get(number)
