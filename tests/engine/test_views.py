@@ -39,13 +39,14 @@ def test_a_large_request_in_portions() -> None:
     views = bench.world.views
     newest = views.jobs(limit=1)
     assert (newest.count, [entry["counts"] for entry in newest.items]) == (2, [{"QUEUED": 1}])
+    bench.advance(1_000)  # jobs are handed over in portions
     older = views.jobs(offset=1, limit=1, job_offset=590, job_limit=50).items
     assert [(entry["counts"], len(entry["jobs"])) for entry in older] == [({"WITH_CSP": 600}, 10)]
     one = views.jobs(device=large_device(7)).items
     assert [[job["device"] for job in entry["jobs"]] for entry in one] == [[format_eui(large_device(7))]]
     assert views.jobs(request_id="nothing").count == 0
     by_id = views.jobs(request_id=str(newest.items[0]["request_id"]).lower())
-    assert (by_id.count, by_id.items) == (1, newest.items)
+    assert (by_id.count, by_id.items) == (1, views.jobs(limit=1).items)
 
 
 def test_a_job_says_what_it_waits_for_from_stage_to_stage(bench: Bench) -> None:
