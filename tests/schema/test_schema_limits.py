@@ -16,8 +16,9 @@ from tests.schema.published import parse
 from tests.schema.sample_requests import REQUESTS
 from tests.schema.samples import request, samples
 
-SECONDS = 1.5
-"""Half of what the client waits for the whole exchange; measured on two virtual processors: 0.14 s for the largest request."""
+SECONDS = 20
+"""Processor time after which the work is not in proportion to the document: measured 0.14 s for the largest request, and minutes
+where it grows with the square of its length."""
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,9 @@ def _devices(count: int) -> str:
 
 
 def _timed(schema: SchemaSet, document: etree._Element) -> tuple[str, str]:
-    start = time.perf_counter()
+    start = time.process_time()
     refusal = schema.validate(document)
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     return ("", "") if refusal is None else (refusal.where.rpartition("/")[2], refusal.detail)
 
 

@@ -170,7 +170,7 @@ async def test_health_answers_while_worlds_start(
 
     gate, start = asyncio.Event(), HostedWorld.start
 
-    async def slow(self: HostedWorld, origin: object = None) -> None:
+    async def slow(self: HostedWorld, *from_what: object) -> None:
         await gate.wait()
         await start(self)
 
