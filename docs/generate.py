@@ -491,7 +491,7 @@ the [scenarios](scenario.md) and tests that show it. Whoever is not named hears 
 def requirements_page() -> str:
     """Which requirement is shown by which scenario, and what takes it away."""
     rows = [
-        (id_, row.priority, row.shows, row.scenario or row.missing, row.expectation, row.switch.words())
+        (id_, row.priority, row.shows, " – ".join(filter(None, (row.scenario, row.missing))), row.expectation, row.switch.words())
         for id_, row in requirements().items()
     ]
     shown = {each: sum(bool(row.scenario) for row in requirements().values() if row.priority == each) for each in "AB"}

@@ -80,7 +80,7 @@ class Requirement(BaseModel):
     switch: Switch = Switch()
     """What takes it away."""
     missing: str = ""
-    """Why no scenario shows it."""
+    """Why no scenario shows it, or what of it the scenario does not show."""
 
 
 class Standing(StrEnum):
