@@ -17,9 +17,11 @@ MAX_WAIT_MS = 3_600_000
 """Longest wall time that one call waits."""
 
 
-def _eui(text: Any) -> int:
+def _eui(given: Any) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 2**64:
+        return given
     try:
-        return parse_eui(text) if isinstance(text, str) else int(text)
+        return parse_eui(given if isinstance(given, str) else str(given)[:40])
     except Malformed as error:
         raise ValueError(str(error)) from None
 

@@ -94,6 +94,13 @@ class Route:
     """Further statuses beside those that any operation may have."""
 
     @property
+    def place(self) -> str:
+        """Where something is wrong when nothing more exact can be said: the body, the query, or what the path names last."""
+        if self.body is not None or self.query is not None:
+            return "body" if self.body is not None else "query"
+        return self.path.rpartition("{")[2].partition("}")[0] if "{" in self.path else "path"
+
+    @property
     def operation_id(self) -> str:
         """A name for clients, made from method and path."""
         words = self.path.removeprefix("/control/v1/").removeprefix("worlds/{world}").replace("{", "by_").replace("}", "")
@@ -127,13 +134,14 @@ def _checked(route: Route, worlds: Mapping[str, HostedWorld], limit_bytes: int) 
         except BodyRefused as refused:
             return problem(refused.reply.status, str(refused), where="body")
         except ControlRefused as error:
-            return problem(error.status, str(error), where=error.where, expected=error.expected)
+            where = error.where or (route.place if error.status == 400 else "")
+            return problem(error.status, str(error), where=where, expected=error.expected)
         except Unavailable as error:
             return problem(503, str(error))
         except ValidationError as error:
-            return _invalid(error)
+            return _invalid(error, route.place)
         except Malformed as error:
-            return problem(400, error.detail, where=error.where, expected=error.expected)
+            return problem(400, error.detail, where=error.where or route.place, expected=error.expected)
         except Exception:
             _log.exception("a control call failed", path=request.path)
             return problem(500, "the emulator failed on this call; its log on stderr says where")
@@ -178,9 +186,9 @@ def _query(route: Route, request: web.Request) -> BaseModel | None:
     return route.query.model_validate(dict(request.query))
 
 
-def _invalid(error: ValidationError) -> web.Response:
+def _invalid(error: ValidationError, whole: str) -> web.Response:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"]) or whole
     given = "" if first["type"] in ("missing", "json_invalid") else f" (got {str(first['input'])[:80]!r})"
     return problem(400, f"{first['msg'].removeprefix('Value error, ')}{given}", where=where)
 

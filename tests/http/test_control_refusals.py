@@ -39,15 +39,15 @@ async def refusal(side: Side, status: int, method: str, path: str, body: Any = N
 
 
 BODIES: dict[str, tuple[str, str, Any, str, str]] = {
-    "not JSON": ("POST", f"{WORLD}/clock/rate", b"hello", "Invalid JSON", ""),
-    "empty": ("POST", f"{WORLD}/clock/rate", b"", "Invalid JSON", ""),
-    "cut off": ("POST", f"{WORLD}/clock/rate", b'{"rate": ', "Invalid JSON", ""),
-    "not UTF-8": ("POST", f"{WORLD}/clock/rate", b'{"rate": "\xff"}', "Invalid JSON", ""),
-    "a list": ("POST", f"{WORLD}/clock/rate", [1], "object", ""),
+    "not JSON": ("POST", f"{WORLD}/clock/rate", b"hello", "Invalid JSON", "body"),
+    "empty": ("POST", f"{WORLD}/clock/rate", b"", "Invalid JSON", "body"),
+    "cut off": ("POST", f"{WORLD}/clock/rate", b'{"rate": ', "Invalid JSON", "body"),
+    "not UTF-8": ("POST", f"{WORLD}/clock/rate", b'{"rate": "\xff"}', "Invalid JSON", "body"),
+    "a list": ("POST", f"{WORLD}/clock/rate", [1], "object", "body"),
     "unknown key": ("POST", f"{WORLD}/clock/rate", {"rate": 1, "speed": 2}, "Extra inputs are not permitted", "speed"),
     "missing key": ("POST", f"{WORLD}/clock/rate", {}, "Field required", "rate"),
     "wrong type": ("POST", f"{WORLD}/clock/advance", {"by_ms": "much"}, "valid integer", "by_ms"),
-    "both of two": ("POST", f"{WORLD}/clock/advance", {"by_ms": 1, "to_ms": 1}, "exactly one of by_ms and to_ms", ""),
+    "both of two": ("POST", f"{WORLD}/clock/advance", {"by_ms": 1, "to_ms": 1}, "exactly one of by_ms and to_ms", "body"),
     "negative": ("POST", f"{WORLD}/clock/advance", {"by_ms": -1}, "greater than or equal to 0", "by_ms"),
     "past": ("POST", f"{WORLD}/clock/advance", {"to_ms": 0}, "", ""),
     "after the end of time": ("POST", f"{WORLD}/clock/advance", {"to_ms": 10**18}, "less than or equal", "to_ms"),

@@ -325,8 +325,8 @@ async def test_pages_of_other_origins_are_kept_out(api: Api, http: aiohttp.Clien
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "where"),
     [
-        ("POST", "/clock/rate", b"{", 400, ""),
-        ("POST", "/clock/rate", b"[]", 400, ""),
+        ("POST", "/clock/rate", b"{", 400, "body"),
+        ("POST", "/clock/rate", b"[]", 400, "body"),
         ("POST", "/clock/rate", b"{}", 400, "rate"),
         ("POST", "/clock/rate", b'{"rate":"1","more":2}', 400, "more"),
         ("PUT", f"/users/{USER}/status", b'{"active":"perhaps"}', 400, "active"),
