@@ -413,7 +413,8 @@ def control_api() -> str:
     """The operations of the control API."""
     text = """# Control API
 
-On port 8080, loopback by default. The OpenAPI 3.1 document with all fields is served at `/control/v1/openapi.json`.
+On port 8080, loopback by default. The OpenAPI 3.1 document with all fields is served at `/control/v1/openapi.json`,
+as a page at `/control/v1/docs`.
 `/_dcc/health`, `/_dcc/ready`, `/_dcc/version` and `/_dcc/metrics` (Prometheus) need no token. `/_dcc/diagnose` says how
 everything is and what is amiss, with remedies.
 

@@ -8,6 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from emulator import __version__
+from emulator.service.api_page import api_page
 from emulator.service.config import Control
 from emulator.service.control_access import access_routes
 from emulator.service.control_audit import audit_routes
@@ -55,7 +56,11 @@ def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.App
     async def openapi(request: web.Request) -> web.Response:
         return web.json_response(document)
 
+    async def docs(request: web.Request) -> web.Response:
+        return web.Response(text=api_page(document), content_type="text/html")
+
     app.router.add_get("/control/v1/openapi.json", openapi)
+    app.router.add_get("/control/v1/docs", docs)
     add_routes(app, routes, host.worlds, settings.body_limit_bytes)
     _add_own(app, host, metrics)
     app.router.add_route("*", "/{path:.*}", _wrong_path)
