@@ -106,6 +106,10 @@ class Csp:
         """What a distribution is doing and waits for, as JSON values; None when it is over or unknown."""
         return self._distribution.describe_job(job_key, now_ms)
 
+    def seen(self, hub: Eui64, now_ms: int) -> bool:
+        """Whether a hub is known and seems to be on the WAN; looking is no occasion for faults."""
+        return hub in self.state.hubs and self._wan.seems_reachable(hub, now_ms)
+
     def describe_hub(self, hub: Eui64, now_ms: int) -> dict[str, Any] | None:
         """How a hub is reached, whether it is, and the messages that wait for it; None when it is unknown."""
         known = self.state.hubs.get(hub)

@@ -61,6 +61,14 @@ class PartyKeys(Protocol):
         """A device uses this certificate from now on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A request that is taken with a remark: the code of ``check`` goes with the answer."""
+
+    check: str
+    detail: str
+
+
 @dataclass(slots=True)
 class Context:
     """One DSP at work. ``now_ms`` is set by the engine before each input and event."""

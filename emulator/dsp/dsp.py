@@ -16,6 +16,7 @@ from emulator.dsp import (
     deadlines,
     firmware,
     hub_firmware,
+    hub_status,
     inventory,
     jobs,
     lifecycle,
@@ -29,7 +30,7 @@ from emulator.dsp import (
     upstream,
 )
 from emulator.dsp.audit import Entry
-from emulator.dsp.context import Context
+from emulator.dsp.context import Context, Noted
 from emulator.dsp.effects import Answer
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
 from emulator.dsp.grants import devices_digest
@@ -37,7 +38,7 @@ from emulator.dsp.inputs import DuisInput
 from emulator.duis.messages import Element, Request, ServiceResponse, element
 from emulator.simulation.agenda import Event
 
-Outcome = Element | Refusal | None
+Outcome = Element | Refusal | Noted | None
 Service = Callable[[Context, Case], Outcome]
 
 NON_DEVICE_SERVICES: Mapping[str, Service] = {
@@ -48,6 +49,10 @@ NON_DEVICE_SERVICES: Mapping[str, Service] = {
     "8.3": lifecycle.decommission,
     "8.4": notification.update_inventory,
     "8.13": local.take_back,
+    "8.14.1": hub_status.report,
+    "8.14.2": hub_status.report,
+    "8.14.3": hub_status.report,
+    "8.14.4": hub_status.report,
     "11.1": firmware.update_firmware,
     "11.4": firmware.update_firmware,
     "12.1": coverage.read_wan_matrix,
@@ -191,13 +196,17 @@ class Dsp:
         if isinstance(outcome, Refusal):
             code, payload = outcome.code, None
             context.journal("refusal", str(outcome), request_id=str(request.request_id))
+        elif isinstance(outcome, Noted):
+            code, payload = context.codes.code(outcome.check, case.row.service_reference), None
+            context.journal("warning", f"{code}: {outcome.detail}", request_id=str(request.request_id))
         elif outcome is None:
             code, payload = self._accepted(case), None
         elif outcome.name in WARNING_PAYLOADS:
             code, payload = context.codes.code("partly_accepted", case.row.service_reference), outcome
         else:
             code, payload = context.codes.code("done"), outcome
-        self._record_decision(case, code, str(outcome) if isinstance(outcome, Refusal) else "", payload)
+        reason = str(outcome) if isinstance(outcome, Refusal) else outcome.detail if isinstance(outcome, Noted) else ""
+        self._record_decision(case, code, reason, payload)
         return self._response(case, code, payload)
 
     def _record_decision(self, case: Case, code: str, reason: str, payload: Element | None) -> None:

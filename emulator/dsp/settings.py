@@ -142,6 +142,8 @@ class DspSettings:
     """Added to JoinTimePeriod before N25 is raised."""
     wan_matrix_likelihood: str = setting("High", "EMU: 12.1 asks for one", "low", choices=("High", "Medium", "Low"))
     """ConnectivityLikelihood of the answers to 12.1."""
+    hub_status_reports: str = setting("apply", "duis.md 7.5: effect not established", "low", choices=("apply", "record"))
+    """Whether 8.14 changes the status of the hub in the inventory, or is a record alone."""
     customer_identification_number: str = setting("1234", "test messages ECS50 and GCS36", "high")
     """The four digits that 9.1 has a meter show; empty: others for each request."""
     keep_request_ids: int = setting(200_000, "EMU; retention is duis.md 9.5", "low", minimum=1)

@@ -68,6 +68,17 @@ class InventoryEntry:
 
 
 @dataclass(slots=True)
+class HubReport:
+    """One report of a supplier about a hub (8.14.1 to 8.14.4)."""
+
+    variant: str
+    by: Eui64
+    at_ms: int
+    said: dict[str, str]
+    """The elements of the body by name."""
+
+
+@dataclass(slots=True)
 class Premises:
     """Where a hub is and how it is reached."""
 
@@ -272,6 +283,8 @@ class DspState:
     users: dict[Eui64, User] = field(default_factory=dict)
     inventory: dict[Eui64, InventoryEntry] = field(default_factory=dict)
     premises: dict[Eui64, Premises] = field(default_factory=dict)
+    hub_reports: dict[int, list[HubReport]] = field(default_factory=dict)
+    """What suppliers reported of hubs, by the EUI of the hub."""
     """By hub."""
     registrations: Registrations = field(default_factory=Registrations)
     cpl: dict[ProductKey, CplEntry] = field(default_factory=dict)

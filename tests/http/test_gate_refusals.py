@@ -149,10 +149,10 @@ async def test_local_delivery(side: Side, variant: int, service: str) -> None:
     assert refused.words.startswith("local_delivery: local delivery is for roles IS, GS, and ")
 
 
-async def test_a_service_that_is_not_emulated(side: Side) -> None:
-    refused = await side.refused(hub_installed(SUPPLIER, CHF, "1200000000001"))
-    assert refused.code == "E100"
-    assert "service_not_emulated: 8.14.1 is not emulated" in refused.words
+async def test_a_report_about_what_is_no_hub(side: Side) -> None:
+    refused = await side.refused(hub_installed(SUPPLIER, ESME, "1200000000001"))
+    assert refused.code == "E081401"
+    assert "is no hub of the inventory" in refused.words
 
 
 async def test_schedules_that_are_not_there(side: Side) -> None:

@@ -41,7 +41,7 @@ class Outcome:
     """What became of one request."""
 
     kind: str
-    """``answered``, ``acknowledged``, ``refused``; or ``invalid`` by the schema, which none should be."""
+    """``answered``, ``acknowledged``, ``warned``, ``refused``; or ``invalid`` by the schema, which none should be."""
     detail: str
     """The payload, the check that refused, or why it is not valid."""
 
@@ -55,6 +55,8 @@ def expected(signed: dict[str, Any], entry: dict[str, Any]) -> Outcome:
         return Outcome("refused", "future_date_out_of_window")
     if variant in TABLE["refused"]:
         return Outcome("refused", TABLE["refused"][variant][0])
+    if variant in TABLE["warned"]:
+        return Outcome("warned", TABLE["warned"][variant])
     if variant in TABLE["answered"]:
         return Outcome("answered", TABLE["answered"][variant])
     if variant in TABLE["acknowledged"]["variants"]:
@@ -89,6 +91,8 @@ async def outcome_of(signed: dict[str, Any], entry: dict[str, Any], talk: "Conve
     assert message.service_reference_variant == entry["service_reference_variant"]
     if message.code == "I99":
         return Outcome("acknowledged", "")
+    if message.code.startswith("W"):
+        return Outcome("warned", message.code)
     if message.code == "I0":
         return Outcome("answered", message.payload.name if message.payload else "")
     refusals = await talk.control.journal(request_id=signed["request_id"], kind="refusal")
