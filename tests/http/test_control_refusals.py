@@ -275,7 +275,7 @@ async def test_every_operation_of_the_document_is_there(side: Side) -> None:
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if operation["operationId"] in ("delete_world", "post_wait"):
+            if operation["operationId"] in ("delete_world", "post_wait", "get_events"):  # the last has no end
                 continue
             answer = await call(side, method.upper(), path.format(**values), b"{}" if "requestBody" in operation else None)
             assert str(answer.status) in operation["responses"], (method, path, answer)
