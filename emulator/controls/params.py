@@ -49,9 +49,9 @@ def word(params: Params, name: str, vocabulary: type[StrEnum], default: Any = ..
 
 
 def hexadecimal(params: Params, name: str, digits: int, default: Any = ...) -> Any:
-    """``digits`` hexadecimal digits."""
+    """``digits`` hexadecimal digits; an empty text only where that is the default."""
     value = take(params, name, str, default)
-    if value and (len(value) != digits or not set(value) <= HEX_DIGITS):
+    if value != default and (len(value) != digits or not set(value) <= HEX_DIGITS):
         raise Malformed(f"{name} is {value[:80]!r}", where=name, expected=f"{digits} hexadecimal digits")
     return value
 
