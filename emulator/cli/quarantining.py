@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 from emulator.cli.output import JsonFlag, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.remote import DEFAULT_SERVER, OPERATOR_VARIABLE, ServerOption, TokenOption, WorldOption, ask
 from emulator.duis.datetimes import format_datetime
 
 application = typer.Typer(no_args_is_help=True, help="Requests that anomaly detection holds for an operator.")
 
-Operator = Annotated[str, typer.Option("--operator", help="The human who does this, for the audit trail.")]
+Operator = Annotated[
+    str, typer.Option("--operator", envvar=OPERATOR_VARIABLE, help="The human who does this, for the audit trail.")
+]
 Reference = Annotated[int, typer.Argument(help="Reference of the quarantined request.", min=1)]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ DUIS_PORT, SMKI_PORT = 8079, 8083
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d)")
+
+OPERATOR_VARIABLE = "DCC_OPERATOR"
+"""Environment variable: the human who gives commands, for the audit trail."""
 
 _WRONG_INPUT = (400, 401, 403, 404, 413, 422)
 
@@ -99,7 +103,8 @@ def ask(server: str, world: str, token: str, question: Callable[[ControlClient],
     """Put a question to the control service of a server."""
 
     async def run() -> T:
-        async with ControlClient(Addresses.find(server, world).control, world, token=token) as client:
+        control, operator = Addresses.find(server, world).control, os.environ.get(OPERATOR_VARIABLE, "")
+        async with ControlClient(control, world, token=token, operator=operator) as client:
             with wrong_calls():
                 return await question(client)
 

@@ -28,12 +28,15 @@ Json = dict[str, Any]
 class ControlClient:
     """One world of one server."""
 
-    def __init__(self, url: str, world: str = "default", *, token: str = "", timeout_s: float = 30.0) -> None:
-        """``url`` is the root of the control service. Calls that wait take longer than ``timeout_s`` as they say."""
+    def __init__(self, url: str, world: str = "default", *, token: str = "", operator: str = "", timeout_s: float = 30.0) -> None:
+        """``url`` is the root of the control service. Calls that wait take longer than ``timeout_s`` as they say. ``operator`` is
+        the human who calls, for the audit trail."""
         self.url = url.rstrip("/")
         self.world = world
         self._timeout_s = timeout_s
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if operator:
+            self._headers[OPERATOR_HEADER] = check_operator(operator)
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "ControlClient":

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.controls import estate, governance, parties, smki
-from emulator.controls.params import Params
+from emulator.controls.params import Params, take
 from emulator.domain.errors import Malformed
+from emulator.domain.operators import check_operator
 from emulator.dsp import firmware_controls
 from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
@@ -52,12 +53,19 @@ class ControlledEngine(Engine):
     """An engine that takes control inputs as well."""
 
     def control(self, item: ControlInput, at_ms: int) -> ControlAnswer:
-        """Advance to ``at_ms`` and carry out one verb; a refused one changes nothing."""
+        """Advance to ``at_ms`` and carry out one verb; a refused one changes nothing.
+
+        Every verb takes ``operator`` too: the human who gives the command, for the audit trail.
+        """
         self.advance(at_ms)
-        verb = VERBS.get(item.verb)
+        verb, params = VERBS.get(item.verb), dict(item.params)
         try:
             if verb is None:
                 raise Malformed(f"there is no verb {item.verb!r}", expected=f"one of {', '.join(sorted(VERBS))}")
-            return ControlAnswer(verb(self, item.params))
+            self.context.controller = check_operator(take(params, "operator", str, ""))
+            params.pop("operator", None)
+            return ControlAnswer(verb(self, params))
         except Malformed as error:
             return ControlAnswer({"detail": error.detail, "where": error.where, "expected": error.expected}, str(error))
+        finally:
+            self.context.controller = ""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from emulator.controls.params import Params, audit, device_of, only, operator_of, take
+from emulator.controls.params import Params, audit, device_of, only, take
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.dsp import anomaly, grants
@@ -76,14 +76,14 @@ def anomaly_threshold(engine: Engine, params: Params) -> dict[str, Any]:
 
 def quarantine_release(engine: Engine, params: Params) -> dict[str, Any]:
     """Let a quarantined request go on."""
-    only(params, "reference", "operator")
+    only(params, "reference")
     reference = take(params, "reference", int)
-    return {"reference": reference, "code": engine.dsp.release(reference, operator_of(params))}
+    return {"reference": reference, "code": engine.dsp.release(reference)}
 
 
 def quarantine_delete(engine: Engine, params: Params) -> dict[str, Any]:
     """Delete a quarantined request."""
-    only(params, "reference", "operator")
+    only(params, "reference")
     reference = take(params, "reference", int)
-    engine.dsp.discard(reference, operator_of(params))
+    engine.dsp.discard(reference)
     return {"reference": reference}

@@ -6,7 +6,6 @@ from typing import Any
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
-from emulator.domain.operators import check_operator
 from emulator.dsp.audit import Entry
 from emulator.dsp.state import User
 from emulator.engine import Engine
@@ -98,11 +97,6 @@ def device_of(engine: Engine, params: Params) -> Eui64:
     if engine.premises.describe(eui, engine.now_ms) is None:
         raise Malformed(f"{format_eui(eui)} is in no home", where="device", expected="the EUI of a device of the estate")
     return eui
-
-
-def operator_of(params: Params) -> str:
-    """The human who gives the command, as they name themselves."""
-    return check_operator(take(params, "operator", str, ""))
 
 
 def audit(engine: Engine, kind: str, outcome: str, reason: str, *, user: str = "") -> None:

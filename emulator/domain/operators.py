@@ -4,8 +4,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.limits import MAX_OPERATOR_CHARACTERS
 
 OPERATOR_HEADER = "DCC-Operator"
-"""Optional header of a DUIS request, and of the control calls that release and delete what is in quarantine; its value goes into
-the audit trail, and nowhere else."""
+"""Optional header of a DUIS request, and of every control call; its value goes into the audit trail, and nowhere else."""
 
 
 def check_operator(name: str) -> str:

@@ -36,8 +36,8 @@ class Entry:
     """User ID that acted, or to whom a message went."""
     role: str = ""
     operator: str = ""
-    """The human who acted under the User ID, as the sender named them; of a request let out of quarantine or deleted there, the
-    one who did that, as they named themselves."""
+    """The human who acted under the User ID, as the sender named them; of a control command, the one who gave it, as they named
+    themselves."""
     acting_for: str = ""
     """The supplier for whom an agent acted."""
     grant: str = ""

@@ -1,7 +1,7 @@
 """What every part of the DSP shares: state, settings, neighbours, and the way messages leave."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -69,6 +69,10 @@ class Noted:
     detail: str
 
 
+CONTROLLED = frozenset({"control", "grant", "quarantine", "registration"})
+"""Kinds of audit records that name the human who gave a control command."""
+
+
 @dataclass(slots=True)
 class Context:
     """One DSP at work. ``now_ms`` is set by the engine before each input and event."""
@@ -86,6 +90,8 @@ class Context:
     now_ms: int = 0
     operator: str = ""
     """The human behind the request that is being processed, as its sender names them."""
+    controller: str = ""
+    """The human behind the control command that is being carried out, as they name themselves."""
     lookup: Lookup = field(init=False)
     """Indices over ``state``."""
 
@@ -127,6 +133,8 @@ class Context:
 
     def audit(self, entry: Entry, devices: Iterable[int] = ()) -> None:
         """Record something in the audit trail; ``devices`` are the list that the entry names by digest."""
+        if self.controller and entry.kind in CONTROLLED:
+            entry = replace(entry, operator=self.controller)
         record = append(self.state.audit, entry, self.now_ms)
         self.effects.append(AuditEffect(record, tuple(format_eui(eui) for eui in sorted(set(devices)))))
 

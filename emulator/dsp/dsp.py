@@ -129,14 +129,14 @@ class Dsp:
             self._record_quarantine(self._case_of(oldest), "deleted", "there is no more room in quarantine")
         return True
 
-    def release(self, reference: int, operator: str = "") -> str:
+    def release(self, reference: int) -> str:
         """Let a quarantined request go on: it passes the gate again, and what it comes to is pushed where the acknowledgement did
-        not say it. ``operator`` is who lets it. Returns the code; raise :class:`Malformed` when there is no such request."""
+        not say it. Returns the code; raise :class:`Malformed` when there is no such request."""
         context, held = self.context, anomaly.take(self.context.state.anomaly, reference)
         case = self._case_of(held)
         context.operator = held.operator
         try:
-            self._record_quarantine(case, "released", held.reason, operator)
+            self._record_quarantine(case, "released", held.reason)
             outcome: Outcome = pass_gate(context, case, DUE_CHECKS)
             response = self._answer(case, outcome if outcome is not None else self._perform(case))
         except Malformed as error:
@@ -147,10 +147,10 @@ class Dsp:
             context.deliver(held.user, None, str(held.request.request_id), response)
         return response.code
 
-    def discard(self, reference: int, operator: str = "") -> None:
-        """Delete a quarantined request, by ``operator``; raise :class:`Malformed` when there is none."""
+    def discard(self, reference: int) -> None:
+        """Delete a quarantined request; raise :class:`Malformed` when there is none."""
         held = anomaly.take(self.context.state.anomaly, reference)
-        self._record_quarantine(self._case_of(held), "deleted", held.reason, operator)
+        self._record_quarantine(self._case_of(held), "deleted", held.reason)
 
     def _case_of(self, held: anomaly.Quarantined) -> Case:
         variant = service_reference_variants()[held.request.service_reference_variant]

@@ -245,7 +245,8 @@ class _OtherActions:
             for user in users.values()
             if user.party != self._asking and any(role in SUPPLIERS for role in user.roles)
         }
-        self._parties: dict[Eui64, frozenset[str]] = {}
+        self._parties: dict[tuple[Eui64, int], frozenset[str]] = {}
+        """Suppliers of a device at an instant."""
         self._found: list[_Action] = []
         self._excluded: set[tuple[str, Eui64]] = set()
         """RequestIDs and devices of their lists that were not taken."""
@@ -274,19 +275,19 @@ class _OtherActions:
         entry = record.entry
         for text in devices or ([entry.device] if entry.device else []):
             device = self._engine.state.dsp.inventory.get(parse_eui(text))
-            if device is None or device.device_type not in SHARED or not self._concerns(device):
+            if device is None or device.device_type not in SHARED or not self._concerns(device, record.at_ms):
                 continue
             if entry.kind == "exclusion":
                 self._excluded.add((entry.request_id, device.eui))
             else:
                 self._found.append(_Action(record, device, self._others[entry.user]))
 
-    def _concerns(self, device: InventoryEntry) -> bool:
+    def _concerns(self, device: InventoryEntry, at_ms: int) -> bool:
         if self._filters.get("device") not in (None, device.eui):
             return False
-        if device.eui not in self._parties:
-            self._parties[device.eui] = frozenset(supplier_parties(self._engine.context, device, self._engine.now_ms))
-        parties = self._parties[device.eui]
+        if (device.eui, at_ms) not in self._parties:
+            self._parties[device.eui, at_ms] = frozenset(supplier_parties(self._engine.context, device, at_ms))
+        parties = self._parties[device.eui, at_ms]
         return len(parties) > 1 if self._asking is None else self._asking in parties
 
     def subjects(self) -> Sequence[_Action]:
@@ -321,8 +322,8 @@ def _action_row(engine: Engine, action: _Action) -> Row:
 OTHER_SUPPLIER_ACTIONS = Report(
     "other-supplier-actions",
     "What other suppliers asked of the hubs, GPFs and PPMIDs that a supplier shares with them, granted or refused, from the"
-    " audit trail. Whose a device is, is taken as of now. Of a list that was accepted in part only the devices that were "
-    "taken are named.",
+    " audit trail. Whose a device was at that instant follows from registration as it is known now. Of a list that was accepted"
+    " in part only the devices that were taken are named.",
     (
         Column("at_ms", "when", Unit.INSTANT),
         Column("device", "the shared device", Unit.DEVICE),

@@ -1,7 +1,6 @@
 """Control operations on who may do what: grants, approvals, quarantine, thresholds; and on why something was decided."""
 
 from emulator.domain.identifiers import format_eui
-from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.service.control_models import ExplainQuery, NewApproval, NewGrant, NewThreshold
 from emulator.service.control_worlds import WORLD
 from emulator.service.explanation import explain
@@ -64,16 +63,11 @@ async def _quarantine(call: Call) -> Answer:
 
 
 async def _release(call: Call) -> Answer:
-    return await call.carry_out("quarantine.release", reference=_reference(call), operator=_operator(call))
+    return await call.carry_out("quarantine.release", reference=_reference(call))
 
 
 async def _delete(call: Call) -> Answer:
-    return await call.carry_out("quarantine.delete", reference=_reference(call), operator=_operator(call))
-
-
-def _operator(call: Call) -> str | None:
-    """Who gives the command, where they name themselves in the header that DUIS requests have for it."""
-    return check_operator(call.request.headers.get(OPERATOR_HEADER, "")) or None
+    return await call.carry_out("quarantine.delete", reference=_reference(call))
 
 
 def _reference(call: Call) -> int:

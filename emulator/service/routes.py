@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from emulator.domain.errors import EmulatorError, Malformed
+from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.service.duis_app import BodyRefused, read_body
 from emulator.service.hosted import HostedWorld, Unavailable
 
@@ -60,7 +61,12 @@ class Call:
         return int(text)
 
     async def carry_out(self, verb: str, **params: Any) -> dict[str, Any]:
-        """Carry out a command of the engine, without parameters that are None; raise :class:`ControlRefused` with its refusal."""
+        """Carry out a command of the engine, without parameters that are None; raise :class:`ControlRefused` with its refusal.
+
+        Who gives it may name themselves in the header that DUIS requests have for that.
+        """
+        if operator := check_operator(self.request.headers.get(OPERATOR_HEADER, "")):
+            params["operator"] = operator
         answer = await self.hosted.control(verb, {name: value for name, value in params.items() if value is not None})
         if answer.error is not None:
             parts = answer.result

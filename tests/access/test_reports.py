@@ -261,6 +261,17 @@ def test_what_other_suppliers_did_on_a_shared_device(bench: Bench) -> None:
     assert rows(bench, "other-supplier-actions", user=0x1234) == []
 
 
+def test_what_was_done_before_a_change_of_supplier_was_done_to_the_one_before(bench: Bench) -> None:
+    """The gas of the northern home goes to the company that has its electricity."""
+    bench.distribute("11.4", "PPMID", [NORTH_PPMID])
+    bench.run_until_idle()
+    bench.advance(60_000)
+    bench.control("registration.put", mpxn="7400001001", role="GS", party="supplier-one", from_ms=bench.now_ms)
+    bench.submit("11.2", to=NORTH_PPMID)
+    found = rows(bench, "other-supplier-actions", user=SUPPLIER_TWO)
+    assert [row["variant"] for row in found] == ["11.4"]
+
+
 def test_a_device_that_was_refused_in_a_mixed_list_was_not_acted_upon(bench: Bench) -> None:
     """Both PPMIDs are shared; one of them is not commissioned."""
     bench.control("registration.put", mpxn="7400000001", role="GS", party="supplier-two", from_ms=0)

@@ -156,6 +156,16 @@ async def test_the_operator_is_in_the_record(server: Server, http: aiohttp.Clien
     assert record.entry.operator == "J. Doe"
 
 
+async def test_who_gives_a_control_command_is_in_its_record(server: Server) -> None:
+    async with ControlClient(server.url(), operator="A. Lovelace") as api:
+        await api.put_threshold("11.1", requests=7)
+        (record,) = await records(api, kind="control")
+    assert (record.entry.outcome, record.entry.operator) == ("threshold set", "A. Lovelace")
+    async with control(server) as api:
+        await api.put_threshold("11.1", requests=8)
+        assert [each.entry.operator for each in await records(api, kind="control")] == ["A. Lovelace", ""]
+
+
 async def test_an_export_is_verified_anywhere(server: Server, clients: Clients) -> None:
     await some_traffic(server, clients)
     async with control(server) as api:
