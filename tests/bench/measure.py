@@ -26,6 +26,10 @@ class Sample:
     """What was measured beside the value, such as seconds of the processor."""
 
 
+class Unmeasurable(Exception):
+    """Something that is not part of the project is missing; the text says what."""
+
+
 Run = Callable[[], Sample]
 
 

@@ -1,4 +1,4 @@
-"""What the whole program costs, as processes of their own: from start to ready, under load, and the demo."""
+"""What the whole program costs, as processes of their own: from start to ready, and the demo."""
 
 import asyncio
 import json
@@ -8,22 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from itertools import count
 from pathlib import Path
 
 import aiohttp
 
-from emulator.world import World, create_world
-from tests.bench.edge import response_codes, signed_requests
 from tests.bench.measure import Run, Sample, measurement
 
-REQUESTS = 2_000
-CONNECTIONS = 16
 PATIENCE_S = 60.0
 
 
@@ -33,6 +26,7 @@ class Served:
 
     duis: str
     control: str
+    pid: int
     ready_s: float
     """From the start of the process to its ready file."""
 
@@ -64,7 +58,7 @@ def served(folder: Path, *, patience_s: float = PATIENCE_S, **more: str) -> Iter
             time.sleep(0.002)
         elapsed = time.perf_counter() - started
         found = json.loads(ready.read_text())
-        yield Served(found["duis"], found["control"], elapsed)
+        yield Served(found["duis"], found["control"], process.pid, elapsed)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(patience_s)
@@ -84,49 +78,6 @@ def start() -> Iterator[Run]:
 async def _ready(control: str) -> dict[str, object]:
     async with aiohttp.ClientSession() as http, http.get(f"{control}/_dcc/ready") as answer:
         return {"status": answer.status, "says": (await answer.json())["status"]}
-
-
-@cache
-def _signing_world() -> World:
-    """A world like the served one, for its keys."""
-    return create_world()
-
-
-@measurement("edge.one_process.requests_per_s", "1/s", runs=3)
-def throughput() -> Iterator[Run]:
-    """Signed 11.2 requests over HTTP, answered durably, while the devices answer them; the load comes from this process."""
-    world, rounds = _signing_world(), count(1)
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as found:
-
-        def run() -> Sample:
-            documents = signed_requests(world, world.engine.now_ms + next(rounds) * REQUESTS, REQUESTS)
-            elapsed, answers = asyncio.run(_load(found.duis, documents))
-            return Sample(REQUESTS / elapsed, {"requests": REQUESTS, "answers": answers, "connections": CONNECTIONS})
-
-        yield run
-
-
-async def _load(duis: str, documents: list[bytes]) -> tuple[float, dict[str, int]]:
-    """Post every document once over a few connections: seconds, and how many answers had which code or status."""
-    waiting = iter(documents)
-    answers: list[bytes] = []
-    failures: Counter[str] = Counter()
-    headers = {"Content-Type": "application/xml"}
-
-    async def connection(http: aiohttp.ClientSession) -> None:
-        for document in waiting:
-            async with http.post(f"{duis}/api/v1/serviceS", data=document, headers=headers) as answer:
-                body = await answer.read()
-                if answer.status == 200:
-                    answers.append(body)
-                else:
-                    failures[f"http.{answer.status}"] += 1
-
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as http:
-        started = time.perf_counter()
-        await asyncio.gather(*(connection(http) for _ in range(CONNECTIONS)))
-        elapsed = time.perf_counter() - started
-    return elapsed, response_codes(answers) | dict(failures)
 
 
 @measurement("demo.wall_s", "s", runs=3)

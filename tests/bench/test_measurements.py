@@ -7,10 +7,13 @@ from itertools import count
 
 import pytest
 
-from tests.bench import access, edge, gbcs, intake, ota, process  # noqa: F401
+from tests.bench import access, edge, gbcs, intake, ota, process, pushes, throughput  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 
-EDGE = ("parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "one_process.requests_per_s")
+EDGE = (
+    "parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "floor_ratio",
+    "one_process.requests_per_s", "two_cores.requests_per_s", "half_load.p99_ms", "roundtrip_per_s", "vs_wiremock_cpu_ratio",
+)  # fmt: skip
 OTA = (
     "home.wall_ms", "intake_50k.wall_s", "1m.wall_s", "100k.plain.wall_s", "national.wall_s", "national.peak_gib",
     "national.bytes_per_device", "cost_ratio_100k_60m",
@@ -19,6 +22,7 @@ OTA = (
 
 def test_every_promised_measurement_is_there() -> None:
     others = {"start.ready_s", "demo.wall_s", "access.gate_us", "access.device_us", "access.registration_bytes_per_mpxn"}
+    others |= {"push.per_s", "storm.200k.wall_s"}
     others |= {"access.agent_50k_ms", "access.agent_5k_ms", "gbcs.encode_us", "gbcs.answer_us"}
     assert set(MEASUREMENTS) >= {f"edge.{name}" for name in EDGE} | others | {f"ota.{name}" for name in OTA}
 
