@@ -11,7 +11,7 @@ from typing import Any
 from emulator.campaigns.plan import Document, Gates, ReadAfter, RollbackWhen
 from emulator.domain.errors import Malformed
 from emulator.scenarios.names import suggest
-from emulator.scenarios.reading import validated
+from emulator.scenarios.validation import validated
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Longest plan."""
@@ -66,12 +66,12 @@ def parse_plan(text: str, path: Path, overrides: Mapping[str, Mapping[str, Any]]
         if isinstance(held, dict):
             held.update(values)
     document = validated(Document, raw, file, "the plan")
-    _consistent(document, file)
+    check_consistent(document, file)
     return Plan(path, document)
 
 
-def _consistent(document: Document, file: str) -> None:
-    """What keys say together."""
+def check_consistent(document: Document, file: str) -> None:
+    """What keys say together; raise :class:`Malformed` that names the key in `file`."""
     campaign, rollback = document.campaign, document.rollback
     if document.estate is not None and document.population is not None:
         detail = "a campaign runs in one place"

@@ -8,8 +8,9 @@ from emulator.campaigns.network_target import NetworkTarget
 from emulator.campaigns.reading import Plan
 from emulator.campaigns.site import at_world, new_world
 from emulator.domain.errors import Malformed
+from emulator.scenarios.address import Address
 from emulator.scenarios.estates import build_estate
-from emulator.scenarios.runner import Address, in_process_server
+from emulator.scenarios.runner import in_process_server
 
 
 async def run_at_world(plan: Plan, server: Address, world: str, observer: Observer = lambda _: None) -> Run:

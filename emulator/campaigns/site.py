@@ -23,9 +23,9 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.pki.certificates import read_certificate, read_pem_certificate
 from emulator.pki.keystore import KeyStore
+from emulator.scenarios.address import LEAD_MS, Address
 from emulator.scenarios.messages import Seen, seen
 from emulator.scenarios.names import suggest
-from emulator.scenarios.runner import LEAD_MS, Address
 from emulator.service.server import schema_set
 
 REQUEST_TIMEOUT_S = 120.0
@@ -67,7 +67,8 @@ class Site:
     user: Eui64
     now_ms: int = 0
     next_event_ms: int | None = None
-    _taken: int = 0
+    taken: int = 0
+    """Pushes looked at so far."""
     _new: list[Seen] = field(default_factory=list)
     _certified: set[Eui64] = field(default_factory=set)
 
@@ -90,8 +91,8 @@ class Site:
         if self.receiver.refused:
             raise BadAnswer(f"a message was not acceptable: {self.receiver.refused[0].reason}")
         received = self.receiver.received
-        self._new += [seen(self.user, push) for push in received[self._taken :] if not push.duplicate]
-        self._taken = len(received)
+        self._new += [seen(self.user, push) for push in received[self.taken :] if not push.duplicate]
+        self.taken = len(received)
 
     async def advance_to(self, instant_ms: int) -> None:
         """Move time to an instant; one that is past, on a clock that runs by itself, needs no move."""

@@ -25,7 +25,7 @@ from emulator.cli.remote import Addresses, ServerOption, TokenOption, WorldOptio
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import parse_eui
 from emulator.duis.datetimes import format_datetime
-from emulator.scenarios.runner import Address
+from emulator.scenarios.address import Address
 from emulator.service.config import Logging
 from emulator.service.logs import configure_logs
 from emulator.simulation.durations import format_duration

@@ -14,6 +14,7 @@ from rich.text import Text
 from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
 from emulator.cli.remote import Addresses
 from emulator.domain.errors import Malformed
+from emulator.scenarios.address import Address
 from emulator.scenarios.evidence import bundle, read_bundle
 from emulator.scenarios.library import find, library
 from emulator.scenarios.model import Planned, Scenario
@@ -21,7 +22,7 @@ from emulator.scenarios.names import suggest
 from emulator.scenarios.proofs import Proof, Standing, counts, prove, requirements
 from emulator.scenarios.reading import read_scenario
 from emulator.scenarios.report import Outcome, Report, StepResult
-from emulator.scenarios.runner import Address, in_process_server, run_scenario
+from emulator.scenarios.runner import in_process_server, run_scenario
 from emulator.scenarios.schema import scenario_schema
 from emulator.scenarios.verdicts import html, junit
 from emulator.service.config import Logging

@@ -44,6 +44,8 @@ class Switch(BaseModel):
     """Names of steps, or of planned `[[faults]]`, that are left out."""
     steps: dict[str, Table] = {}
     """Fields of steps, by their names."""
+    plans: dict[str, Table] = {}
+    """Keys of the plans of campaigns, by the name of their step and dotted path."""
 
     @property
     def empty(self) -> bool:
@@ -57,6 +59,7 @@ class Switch(BaseModel):
             parts += [f"{name[:-1] if name != 'parties' else 'party'} {_short(each)}" for each in getattr(self, name)]
         parts += [f"without {name!r}" for name in self.without]
         parts += [f"step {name!r} with {_short(fields)}" for name, fields in self.steps.items()]
+        parts += [f"plan of {name!r} with {_short(fields)}" for name, fields in self.plans.items()]
         return "; ".join(parts)
 
 
@@ -139,12 +142,7 @@ def switched(row: Requirement) -> Scenario:
     document = tomllib.loads(path.read_text("utf-8"))
     switch = row.switch
     estate = document.setdefault("estate", {})
-    for dotted, value in switch.settings.items():
-        *sections, name = dotted.split(".")
-        place = estate.setdefault("settings", {})
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = copy.deepcopy(value)
+    _put(estate.setdefault("settings", {}), switch.settings)
     for name, added in (("parties", switch.parties), ("changes", switch.changes)):
         if added:
             estate[name] = [*estate.get(name, []), *copy.deepcopy(added)]
@@ -152,15 +150,27 @@ def switched(row: Requirement) -> Scenario:
         document["faults"] = [*document.get("faults", []), *copy.deepcopy(switch.faults)]
     named = {step["name"]: step for step in document["steps"] if "name" in step}
     planned = {fault["name"] for fault in document.get("faults", []) if "name" in fault}
-    for name in (*switch.without, *switch.steps, row.expectation):
+    for name in (*switch.without, *switch.steps, *switch.plans, row.expectation):
         if name not in named and not (name in planned and name in switch.without):
             raise Malformed(f"there is no step named {name!r}", where=path.name, expected=f"one of {', '.join(named)}")
     for name, fields in switch.steps.items():
         named[name].update(copy.deepcopy(fields))
+    for name, fields in switch.plans.items():
+        _put(named[name].setdefault("plan", {}), fields)
     for part in ("steps", "faults"):
         if part in document:
             document[part] = [each for each in document[part] if each.get("name") not in switch.without]
     return parse_scenario(to_toml(document), path)
+
+
+def _put(table: Table, values: Table) -> None:
+    """Put values at dotted paths."""
+    for dotted, value in values.items():
+        *sections, name = dotted.split(".")
+        place = table
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = copy.deepcopy(value)
 
 
 async def prove(ids: Iterable[str], run: Run, ran: Mapping[str, Report] | None = None) -> list[Proof]:

@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 
 from emulator.client.control import ControlClient
 from emulator.client.documents import MessageReader
@@ -18,34 +17,19 @@ from emulator.client.session import DuisClient
 from emulator.client.signing import CounterSource
 from emulator.domain.errors import Malformed
 from emulator.duis.datetimes import format_datetime
+from emulator.scenarios.address import LEAD_MS, Address
 from emulator.scenarios.model import Planned, Scenario
 from emulator.scenarios.report import Outcome, Report, StepResult, transcript_digest
 from emulator.scenarios.stage import Actor, NotSettled, Stage
 from emulator.service.config import load_settings
 from emulator.service.server import running_server, schema_set
-from emulator.simulation.durations import HOUR_MS
 
 REQUEST_TIMEOUT_S = 60.0
 """Wall time for one request; generous, because machines that run tests are busy."""
-LEAD_MS = HOUR_MS
-"""A new world begins so much before the scenario: until its clock is stopped, it may run."""
 IN_PROCESS_WORLDS = 64
 
 Observer = Callable[[StepResult], None]
 """Told before and after each step."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server is."""
-
-    control: str
-    """Root of its control service."""
-    duis: str
-    """Root of its DUIS services."""
-    token: str = ""
-    listen: str = "127.0.0.1"
-    """Address on which users take messages; the server must be able to reach it and allow it."""
 
 
 @asynccontextmanager

@@ -32,8 +32,8 @@ def scenario_schema() -> dict[str, Any]:
 
 
 def _step(kind: str, step: type[Step], definitions: dict[str, Any]) -> dict[str, Any]:
-    found = step.model_json_schema(ref_template="#/$defs/{model}")
-    definitions.update(found.pop("$defs", {}))
+    found = step.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}")  # two kinds may have tables of the same name
+    definitions.update({f"{kind}.{name}": table for name, table in found.pop("$defs", {}).items()})
     found["properties"]["do"] = {"const": kind}
     found["title"] = kind
     return found

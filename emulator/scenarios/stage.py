@@ -99,6 +99,8 @@ class Stage:
     """Numbers of grants by the name of their step."""
     answers: dict[str, bytes | None] = field(default_factory=dict)
     """What devices answered to Commands that were delivered by hand, by the name of the step that sent them."""
+    campaigns: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Results of campaigns by the name of the step that ran them."""
     instants: dict[str, int] = field(default_factory=dict)
     """When each named step began."""
     exchanges: list[Exchange] = field(default_factory=list)

@@ -16,11 +16,12 @@ from emulator.client.control import ControlClient
 from emulator.domain.identifiers import Eui64
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.pki.keystore import KeyStore
+from emulator.scenarios.address import Address
 from emulator.scenarios.library import find
 from emulator.scenarios.names import Names
 from emulator.scenarios.reading import read_scenario
 from emulator.scenarios.report import Report
-from emulator.scenarios.runner import Address, run_scenario
+from emulator.scenarios.runner import run_scenario
 from emulator.scenarios.steps.faults import AddFault
 from emulator.testing.harness import RunningEmulator
 

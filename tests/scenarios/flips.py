@@ -109,6 +109,8 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         yield "at_least", lambda it: it.update(at_least="500 days", at_most="501 days")
     if do == "wait":
         yield "within", lambda it: it.update(within="1 ms")
+    if do == "expect-campaign":
+        yield from _flips_of_campaign(step)
     if do == "expect-report":
         yield from _flips_of_report(step)
     if do == "expect-edit-found":
@@ -158,6 +160,19 @@ def _flips_of_record(row: Table) -> Iterator[tuple[str, Flip]]:
             yield f"data {name}", lambda it, name=name: it["data"].update({name: _other(it["data"][name])})
 
 
+def _flips_of_campaign(step: Table) -> Iterator[tuple[str, Flip]]:
+    for name in step.get("values", {}):
+        yield f"values {name}", lambda it, name=name: it["values"].update({name: _other(it["values"][name])})
+    for part, other in (("at_least", 10**12), ("at_most", -1)):
+        for name in step.get(part, {}):
+            yield f"{part} {name}", lambda it, part=part, name=name, other=other: it[part].update({name: other})
+    for position, row in enumerate(step.get("decisions", ())):
+        yield (
+            f"row {position + 1} decisions",
+            lambda it, at=position, row=row: it["decisions"][at].update(count=row.get("count", 1) + 1),
+        )
+
+
 def _flips_of_report(step: Table) -> Iterator[tuple[str, Flip]]:
     if "count" in step:
         yield "count", lambda it: it.update(count=it["count"] + 1)
@@ -200,6 +215,6 @@ _ROWS: dict[str, Callable[[Table], Iterator[tuple[str, Flip]]]] = {
 def _other(value: Any) -> Any:
     if isinstance(value, bool):
         return not value
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return value + 1
     return "something else"

@@ -11,10 +11,11 @@ from emulator.client.control import ControlClient
 from emulator.client.errors import Unexpected, Unreachable
 from emulator.domain.errors import Malformed
 from emulator.scenarios import runner
+from emulator.scenarios.address import Address
 from emulator.scenarios.library import library
 from emulator.scenarios.reading import parse_scenario, read_scenario
 from emulator.scenarios.report import Failure, Outcome
-from emulator.scenarios.runner import Address, in_process_server, run_scenario
+from emulator.scenarios.runner import in_process_server, run_scenario
 from emulator.service.config import load_settings
 from emulator.service.server import running_server
 from tests.scenarios.conftest import HEAD, Run, found, scenario_of

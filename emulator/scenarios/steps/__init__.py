@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from emulator.scenarios.steps import (
     any_request,
+    campaigns,
     clock,
     controls,
     credentials,
@@ -22,6 +23,7 @@ GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Requests in short form": {**requests.STEPS, **credentials.STEPS, **local.REQUESTS},
     "Any request": any_request.STEPS,
     "Random requests": random_requests.STEPS,
+    "Campaigns": campaigns.STEPS,
     "Time": clock.STEPS,
     "Operator": controls.STEPS,
     "Expectations": expectations.STEPS,
