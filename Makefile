@@ -6,6 +6,7 @@
 #   make verify   the long tests: every published template, crash recovery, large requests
 #   make lint     style, types, layers
 #   make bench    one JSON object per measurement; ONLY=edge runs the names with that prefix
+#   make load     two minutes of load on an emulator of its own, with users, receivers and thresholds (loadtests/README.md)
 #   make docs     writes the generated reference pages anew
 #   make lock     resolves the dependencies anew; the only target that changes the lock files
 
@@ -18,7 +19,7 @@ DEVELOPMENT := $(VENV)/.development
 LOAD := $(VENV)/.load
 
 .DEFAULT_GOAL := test
-.PHONY: demo run test verify lint format bench load-ready docs lock
+.PHONY: demo run test verify lint format bench load load-ready docs lock
 
 $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,7 +31,7 @@ $(DEVELOPMENT): $(RUNTIME) requirements-dev.lock
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
-$(LOAD): $(RUNTIME) loadtests/requirements.lock
+$(LOAD): $(DEVELOPMENT) loadtests/requirements.lock
 	@$(PIP) install --require-hashes -r loadtests/requirements.lock
 	@touch $@
 
@@ -58,6 +59,13 @@ format: $(DEVELOPMENT)
 
 bench: $(DEVELOPMENT)
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+LOAD_SECONDS ?= 12
+LOADTESTS := $(BIN)/python -m loadtests --seconds $(LOAD_SECONDS) --pool 30000 --out build/load
+
+load: $(LOAD)
+	@$(LOADTESTS) reads campaigns mixed storm
+	@$(LOADTESTS) reads --workers 2
 
 load-ready: $(LOAD)
 	@$(BIN)/locust --version

@@ -1,6 +1,8 @@
 """Counts and times in Prometheus' format. No label ever carries an EUI, an MPxN or a RequestID."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import asyncio
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from emulator import __version__
 
@@ -13,7 +15,9 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # memory, descriptors and processor of the process
         Gauge("dcc_info", "Version of the emulator", ["version"], registry=registry).labels(__version__).set(1)
+        Gauge("dcc_tasks", "Tasks of the event loop", registry=registry).set_function(_tasks)
         self.requests = Counter(
             "dcc_requests", "DUIS requests by variant and response code", ["world", "srv", "code"], registry=registry
         )
@@ -39,6 +43,13 @@ class Metrics:
     def exposition(self) -> bytes:
         """Everything as text."""
         return generate_latest(self.registry)
+
+
+def _tasks() -> float:
+    try:
+        return float(len(asyncio.all_tasks()))
+    except RuntimeError:  # asked from outside the loop
+        return 0.0
 
 
 class WorldMetrics:

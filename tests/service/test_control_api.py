@@ -22,7 +22,11 @@ async def test_health_readiness_version_and_metrics(api: Api, http: aiohttp.Clie
     assert (await api.ok("GET", f"{root}/_dcc/version"))["version"]
     async with http.get(f"{root}/_dcc/metrics") as answer:
         assert answer.content_type == "text/plain"
-        assert 'dcc_ready{world="default"} 1.0' in await answer.text()
+        text = await answer.text()
+    assert 'dcc_ready{world="default"} 1.0' in text
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    for name in ("dcc_tasks", "process_open_fds", "process_resident_memory_bytes", "process_cpu_seconds_total"):
+        assert float(values[name]) > 0
 
 
 async def test_the_document_is_valid_and_complete(api: Api) -> None:
