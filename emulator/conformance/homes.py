@@ -289,7 +289,7 @@ def _definition(
     kind: DeviceType, euis: Mapping[DeviceType, Eui64], case: Case, trusted: Mapping[RemotePartyRole, Eui64]
 ) -> DeviceDefinition:
     eui = euis[kind]
-    meter = kind in (DeviceType.ESME, DeviceType.GSME)
+    metering = kind in (DeviceType.ESME, DeviceType.GSME, DeviceType.GPF)
     asked = eui == parse_eui(case.device)
     return DeviceDefinition(
         eui=eui, device_type=kind, hub=euis[DeviceType.CHF], manufacturer="11E5", model="00020101", hardware_version=1,
@@ -298,5 +298,5 @@ def _definition(
         import_mpxn="1200000000001" if kind is DeviceType.ESME else "7400000001" if kind is not DeviceType.CHF else "",
         joined_to=tuple(euis[other] for other in _JOINED.get(kind, ())),
         supplier=None if kind in _WITHOUT_SUPPLIER else trusted.get(RemotePartyRole.SUPPLIER),
-        network_operator=trusted.get(RemotePartyRole.NETWORK_OPERATOR) if meter else None,
+        network_operator=trusted.get(RemotePartyRole.NETWORK_OPERATOR) if metering else None,
     )  # fmt: skip

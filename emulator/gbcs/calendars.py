@@ -18,7 +18,7 @@ DUIS_OPEN_YEAR = 65535
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-_TIME = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|[+-]00:00)?", re.ASCII)
+_TIME = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))?", re.ASCII)
 _DATE = re.compile(r"(\d{4,5})-(\d\d)-(\d\d)(?:Z|[+-]00:00)?", re.ASCII)
 _SPECIAL = {"LastDayOfMonth": LAST_DAY, "SecondLastDayOfMonth": SECOND_LAST_DAY}
 _ZCL_EPOCH_YEAR = 1900
@@ -40,12 +40,14 @@ def text_of(value: object) -> str:
 
 
 def clock_time(value: object) -> bytes:
-    """xs:time as hour, minute, second, hundredths."""
+    """xs:time as hour, minute, second, hundredths of UTC; no zone means UTC, and 24:00:00 is midnight."""
     found = _TIME.fullmatch(text_of(value))
     if not found:
         raise Malformed(f"{value!r} is not a time of day", expected="hh:mm:ssZ")
-    hundredths = int((found[4] or "0")[:2].ljust(2, "0"))
-    return bytes((*(int(found[n]) for n in (1, 2, 3)), hundredths))
+    hour, minute, second, ahead_hours, ahead_minutes = (int(found[n] or 0) for n in (1, 2, 3, 6, 7))
+    ahead = (ahead_hours * 60 + ahead_minutes) * (-1 if found[5] == "-" else 1)
+    of_day = (hour * 60 + minute - ahead) % (24 * 60)
+    return bytes((*divmod(of_day, 60), second, int((found[4] or "0")[:2].ljust(2, "0"))))
 
 
 def minutes_of(value: object) -> int:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, Eui64
+from emulator.gbcs.asn1 import SEQUENCE, decode_element
 from emulator.gbcs.dlms import NULL, Access, AccessRequest, Attribute, Data, decode_access_request, invoke_id
 from emulator.gbcs.expressions import Environment, Expression, elements
 from emulator.gbcs.functions import base64_octets, integer, octets_of
@@ -156,9 +157,12 @@ _DCC_PARTIES = {
 def _certificate(use_case: UseCase, parameters: Mapping[str, object], known: bytes | None) -> bytes | None:
     """The certificate under which the answer is to be encrypted for someone whom the device does not know, or None."""
     given = parameters.get(UNKNOWN_PARTY)
-    if given is not None:
-        return base64_octets(given)
-    return known if use_case.sensitive else None
+    if given is None:
+        return known if use_case.sensitive else None
+    certificate = base64_octets(given)
+    if decode_element(certificate).tag != SEQUENCE:
+        raise Malformed("the octets are no certificate", where=UNKNOWN_PARTY, expected="a DER SEQUENCE")
+    return certificate
 
 
 def accept_signed(pre_command: GbcsMessage, signed: bytes) -> GbcsMessage:

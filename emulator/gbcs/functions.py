@@ -66,8 +66,9 @@ def moment(value: object) -> int | None:
 
 
 def _choose(value: object, *pairs: object) -> object:
+    said = value.strip() if isinstance(value, str) else value
     for key, result in zip(pairs[::2], pairs[1::2], strict=False):
-        if key == value:
+        if key == said:
             return result
     if len(pairs) % 2:
         return pairs[-1]
@@ -189,7 +190,7 @@ def _event_configurations(settings: object) -> list[object]:
     groups: dict[int, list[int]] = {}
     for name, choices in settings.items() if isinstance(settings, Mapping) else ():
         if isinstance(choices, Mapping):
-            octet = sum(flag for element, flag in _EVENT_FLAGS.items() if choices.get(element) == "Enable")
+            octet = sum(flag for element, flag in _EVENT_FLAGS.items() if _text(choices.get(element, "")) == "Enable")
             groups.setdefault(octet, []).append(int(str(name).removeprefix("x"), 16))
     ordered = sorted(groups, key=lambda octet: (-(octet & 0x08), -(octet & 0x10), octet & 0x43))
     return [{"configuration": octet, "alerts": [{"code": code} for code in groups[octet]]} for octet in ordered]
@@ -215,7 +216,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "default": lambda value, other: other if value is None else value,
     "either": _either,
     "present": lambda value: value is not None,
-    "equal": lambda left, right: str(left) == str(right),
+    "equal": lambda left, right: str(left).strip() == str(right),
     "choose": _choose,
     "member": lambda value, path: look_up(value, _text(path)),
     "where": _where,

@@ -4,9 +4,9 @@ Three forms: COSEM date-time (12 octets), ZCL UTCTime (seconds since 2000-01-01)
 have their own octets in each form; in the API they are :data:`IMMEDIATE` and :data:`CANCEL`.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
 
+from emulator.domain.datetimes import parse_datetime_ms
 from emulator.domain.errors import Malformed
 
 IMMEDIATE = None
@@ -26,7 +26,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COSEM_TAIL = bytes.fromhex("8000ff")
 COSEM_NOW = bytes(9) + _COSEM_TAIL
 COSEM_CANCEL = b"\xff" * 9 + _COSEM_TAIL
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
 def _moment(at_ms: int) -> datetime:
@@ -112,16 +111,7 @@ def read_generalized(text: str) -> int:
 
 def read_duis(text: str) -> int:
     """Milliseconds of an xs:dateTime as DUIS carries it; the cancelling date reads as :data:`CANCEL`. No zone means UTC."""
-    found = _ISO.fullmatch(text.strip())
-    if not found:
-        raise Malformed(f"{text[:40]!r} is not a date and time", expected="YYYY-MM-DDThh:mm:ssZ")
-    try:
-        at = datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
-    except ValueError:
-        raise Malformed(f"{text[:40]!r} is no date of the calendar", expected="YYYY-MM-DDThh:mm:ssZ") from None
-    zone = found[4] or "Z"
-    minutes = 0 if zone == "Z" else int(zone[0] + "1") * (int(zone[1:3]) * 60 + int(zone[4:6]))
-    at_ms = _since_epoch(at) - minutes * 60_000 + int((found[3] or ".0")[1:4].ljust(3, "0"))
+    at_ms = parse_datetime_ms(text)
     return CANCEL if at_ms == DUIS_CANCEL else at_ms
 
 

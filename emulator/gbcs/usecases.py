@@ -198,7 +198,7 @@ class Route:
             if isinstance(wanted, bool):
                 if (found is not None) != wanted:
                     return False
-            elif not any(each in wanted for each in (found if isinstance(found, list) else [found])):
+            elif not any(str(each).strip() in wanted for each in (found if isinstance(found, list) else [found])):
                 return False
         return True
 

@@ -118,7 +118,7 @@ def folder(tmp_path: Path) -> Path:
 def unseen(folder: Path) -> Path:
     """A few use cases with their Responses."""
     keys = FolderKeys(folder / "keystore")
-    bodies = {variant: (reference, body) for (_, reference, variant), body in REQUESTS}
+    bodies = {variant: (reference, body) for (_, reference, variant), body in reversed(REQUESTS)}
     for number, (family, (variant, kind)) in enumerate(ASKED.items(), start=41):
         reference, body = bodies[variant]
         parameters = body_parameters(body)

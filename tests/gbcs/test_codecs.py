@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64
 from emulator.gbcs import asn1, dlms, gbz, times
+from emulator.gbcs.calendars import clock_time
 from emulator.gbcs.dlms import Access, AccessRequest, AccessResponse, AccessResult, Attribute, Data, Operation, Tag
 from emulator.gbcs.explain import explain
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary, decode_message
@@ -163,6 +164,9 @@ def test_times_of_now_and_never() -> None:
     assert times.utc_time(times.CANCEL, publish=True) == 0xFFFFFFFE
     assert times.generalized(times.CANCEL) == "99991231235959Z"
     assert times.read_duis("3000-12-31T00:00:00.00Z") == times.CANCEL
+    assert times.read_duis("2025-12-31T24:00:00Z") == times.read_duis("2026-01-01T00:00:00")
+    assert clock_time("00:30:00.5+01:00") == bytes((23, 30, 0, 50))
+    assert clock_time("24:00:00") == bytes(4)
     assert times.read_duis("2026-03-29T02:00:00.25+01:00") == times.read_duis("2026-03-29T01:00:00.250Z")
     for octets in ("07ea031dff02000000003cff", "07ea0d1dff0200000080" + "00ff", "ffffffffff0200000080" + "00ff", "00"):
         with pytest.raises(Malformed):

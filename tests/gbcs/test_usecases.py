@@ -209,6 +209,23 @@ def test_values_that_cannot_be_written(text: str) -> None:
         compile_expression(text)(ENVIRONMENT)
 
 
+def test_white_space_around_a_word_does_not_choose_another_message() -> None:
+    for said in ("LoadController", " LoadController\n"):
+        row = use_case_for("6.24.1", DeviceType.ESME, {"RemotePartyRole": [said, "Supplier"]})
+        assert row is not None
+        assert row.name == "CS02f"
+
+
+def test_what_is_no_certificate_is_not_sent_as_one() -> None:
+    row = use_case_for("4.8.1", DeviceType.ESME, {"KAPublicSecurityCredentials": ""})
+    assert row is not None
+    period = {"ReadLogPeriod": {"StartDateTime": "2026-01-01T00:00:00Z", "EndDateTime": "2026-01-01T24:00:00Z"}}
+    for octets in ("", "AAEC", "3wkBAAAAAAGf"):
+        parameters = {**period, "KAPublicSecurityCredentials": octets}
+        with pytest.raises(Malformed):
+            build_command(row, user=Eui64(1), user_counter=1, device=Eui64(2), acb_counter=1, parameters=parameters, now_ms=0)
+
+
 def test_templates_name_values() -> None:
     values: dict[str, object] = {}
     data = dlms.structure(dlms.octets(b"\1\2"), dlms.array(dlms.structure(dlms.octets(bytes(8)), dlms.Data(dlms.Tag.ENUM, 3))))
