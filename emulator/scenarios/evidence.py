@@ -7,8 +7,10 @@ SHA-256 of each. No wall time is inside, so that the same run gives the same oct
 import hashlib
 import io
 import json
+import struct
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +34,9 @@ MAX_NAME = 200
 """Longest text taken for the name of a file."""
 FILES = "files/"
 """Where the files lie that the scenario names."""
+MAX_ENTRIES = 2_000
+"""Most files of a bundle; ours."""
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, *(KeyError, TypeError, ValueError, RuntimeError))
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every entry: the octets must not depend on the day."""
 
@@ -114,16 +119,15 @@ def read_bundle(path: Path, folder: Path) -> Evidence:
     """
     where = str(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_BUNDLE_BYTES:
-                raise Malformed("it is too large", where=where, expected=f"at most {MAX_BUNDLE_BYTES} octets unpacked")
-            files = {name: archive.read(name) for name in archive.namelist()}
+        files = _unpacked(path, where)
         manifest = json.loads(files[MANIFEST])
         hashes, seed = dict(manifest["files"]), int(manifest["seed"])
         str(manifest["digest"]), str(manifest["emulator"])
     except OSError as error:
         raise Malformed(f"it cannot be read: {error.strerror}", where=where, expected="an evidence bundle") from None
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError) as error:
+    except Malformed:  # a ValueError too
+        raise
+    except _UNREADABLE as error:
         raise Malformed(
             f"it is no evidence bundle: {error}", where=where, expected="what `scenario run --evidence` writes"
         ) from None
@@ -131,9 +135,31 @@ def read_bundle(path: Path, folder: Path) -> Evidence:
         if name not in files or hashlib.sha256(files[name]).hexdigest() != hashes.get(name):
             raise Malformed(f"{name} is not what was sealed", where=where, expected="the SHA-256 in manifest.json")
     for name in files:
-        target = folder / name.removeprefix(FILES)
-        if name.startswith(FILES) and target.resolve().is_relative_to(folder.resolve()):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(files[name])
+        if name.startswith(FILES):
+            _write_below(folder, name.removeprefix(FILES), files[name], where)
     scenario = parse_scenario(files[SCENARIO].decode("utf-8", "replace"), folder / SCENARIO, seed=seed)
     return Evidence(manifest, replace(scenario, estate_toml=files[ESTATE].decode("utf-8", "replace")))
+
+
+def _unpacked(path: Path, where: str) -> dict[str, bytes]:
+    """The entries by name; what they unpack to is bounded by what the archive says of them, to which zipfile holds it."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_BUNDLE_BYTES:
+            expected = f"at most {MAX_ENTRIES} files of {MAX_BUNDLE_BYTES} octets unpacked"
+            raise Malformed("it is too large", where=where, expected=expected)
+        return {entry.filename: archive.read(entry) for entry in entries}
+
+
+def _write_below(folder: Path, name: str, content: bytes, where: str) -> None:
+    """Write one file that the scenario names; whatever would lie elsewhere, or takes another's place, is refused."""
+    target = folder / name
+    try:
+        if not name or not target.resolve().is_relative_to(folder.resolve()):
+            raise Malformed(f"{name[:MAX_NAME]!r} leads elsewhere", where=where, expected="a path below files/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    except (OSError, ValueError) as error:
+        if isinstance(error, Malformed):
+            raise
+        raise Malformed(f"{name[:MAX_NAME]!r} cannot be unpacked", where=where, expected="names of files") from None

@@ -24,6 +24,8 @@ class Reply:
     content_type: str = "application/xml"
     spoilt: AnswerFaults = UNSPOILT
     """What goes wrong on purpose on its way."""
+    retry_after_s: int = 0
+    """When to come again, where that is said."""
 
 
 async def answer(world: HostedWorld, service: WebService, body: bytes, operator: str = "") -> Reply:
@@ -46,6 +48,20 @@ async def answer(world: HostedWorld, service: WebService, body: bytes, operator:
     turned_away = world.transport.refusal(reading.request)
     if turned_away:
         return plain(turned_away, PLANNED)
+    excess = world.limits.take(reading.signer.eui, time.monotonic())
+    if excess is not None:
+        world.metrics.count_request(reading.request.service_reference_variant, "http.429")
+        return replace(plain(429, excess.detail), retry_after_s=excess.retry_after_s)
+    try:
+        return await _carry_out(world, service, reading, kept, operator, started_s)
+    finally:
+        world.limits.give_back(reading.signer.eui)
+
+
+async def _carry_out(
+    world: HostedWorld, service: WebService, reading: Reading, kept: Body, operator: str, started_s: float
+) -> Reply:
+    """Hand a request that may come to the world, and answer when it is durable."""
     item = DuisInput(service, reading.request, reading.signer, operator)
     turn = world.pump.submit(item)
     writing, durable = world.recorder.duis(turn, item, kept)

@@ -46,6 +46,14 @@ class Duis(Listener):
     (wire_contract.md section 1)."""
     offload_bytes: int = Field(64 * 1024, ge=0)
     """Bodies larger than this are read in a thread, for they would hold up all others (perf.md section 2)."""
+    user_rate: float = Field(0, ge=0, le=1_000_000)
+    """Requests a second that one user may send to a world, in the long run; more get 429 with ``Retry-After``. 0 is no limit."""
+    user_burst: int = Field(0, ge=0)
+    """Requests that one user may send at once where there is a rate; 0 is as many as in a second."""
+    user_concurrency: int = Field(1_024, ge=0)
+    """Requests of one user that a world works on at a time; more get 429. 0 is no limit."""
+    held_bytes: int = Field(256 * 1024 * 1024, ge=0)
+    """Octets of large bodies (above ``offload_bytes``, or of unknown length) under way at a time; more get 503."""
     unsigned_acknowledgements: bool = False
     """Send refusals unsigned, as DCC Boxed was seen to do (wire_contract.md section 0 item 9)."""
 
@@ -60,10 +68,19 @@ class Control(Listener):
     """Health, readiness, metrics and the control API."""
 
     port: Port = Field(8080, ge=0, le=65535)
-    token: SecretStr | None = None
-    """When set, every control call needs ``Authorization: Bearer <token>``."""
+    token: SecretStr | None = Field(None, min_length=1)
+    """When set, every control call needs ``Authorization: Bearer <token>``. Beyond loopback it has to be, or ``open``."""
+    open: bool = False
+    """Listen beyond loopback without a token all the same: whoever gets there controls everything."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which the service may be called without a token, beside addresses, ``localhost`` and ``host``: a page of another
+    site that makes its own name resolve to this machine is not among them."""
     body_limit_bytes: int = Field(32 * 1024 * 1024, ge=1024)
     """Largest body of a control call."""
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Addresses of a listener that nobody reaches from elsewhere."""
 
 
 class Storage(_Section):
@@ -261,7 +278,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
     return values
 
 
-_LISTS = frozenset({"worlds.names", "outbox.allowed_hosts"})
+_LISTS = frozenset({"worlds.names", "outbox.allowed_hosts", "control.allowed_hosts"})
 _PATHS = frozenset({"storage.folder", "keys.import_from", "schemas.folder", "worlds.estate", "worlds.faults", "ready_file"})
 _FOREIGN = frozenset({"DCC_INTEROP", "DCC_REFERENCE", "DCC_REQUIRE", "DCC_SERVER", "DCC_WORLD"})
 """Environment names with our prefix that belong to the tests and the command line."""

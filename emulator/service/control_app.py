@@ -1,7 +1,7 @@
 """The control application: health and metrics under ``/_dcc``, the control API under ``/control/v1``."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -21,6 +21,8 @@ from emulator.service.control_reports import report_routes
 from emulator.service.control_smki import smki_routes
 from emulator.service.control_worlds import WorldHost, world_routes
 from emulator.service.diagnosis import diagnose
+from emulator.service.duis_app import go_on
+from emulator.service.endpoints import is_address
 from emulator.service.hosted import HostedWorld
 from emulator.service.metrics import Metrics
 from emulator.service.openapi import openapi_document
@@ -49,7 +51,7 @@ def control_routes(host: WorldHost) -> list[Route]:
 def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.Application:
     """The application."""
     token = None if settings.token is None else settings.token.get_secret_value()
-    app = web.Application(client_max_size=settings.body_limit_bytes, middlewares=[_guard(token)])
+    app = web.Application(client_max_size=settings.body_limit_bytes, middlewares=[_guard(token, settings)])
     routes = control_routes(host)
     document = openapi_document(routes, with_token=token is not None)
 
@@ -59,11 +61,11 @@ def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.App
     async def docs(request: web.Request) -> web.Response:
         return web.Response(text=api_page(document), content_type="text/html")
 
-    app.router.add_get("/control/v1/openapi.json", openapi)
-    app.router.add_get("/control/v1/docs", docs)
+    app.router.add_get("/control/v1/openapi.json", openapi, expect_handler=go_on)
+    app.router.add_get("/control/v1/docs", docs, expect_handler=go_on)
     add_routes(app, routes, host.worlds, settings.body_limit_bytes)
     _add_own(app, host, metrics)
-    app.router.add_route("*", "/{path:.*}", _wrong_path)
+    app.router.add_route("*", "/{path:.*}", _wrong_path, expect_handler=go_on)
     return app
 
 
@@ -87,28 +89,47 @@ def _add_own(app: web.Application, host: WorldHost, metrics: Metrics) -> None:
     async def diagnosis(request: web.Request) -> web.Response:
         return web.json_response(await diagnose(host))
 
-    app.router.add_get(DIAGNOSE, diagnosis)
+    app.router.add_get(DIAGNOSE, diagnosis, expect_handler=go_on)
     for path, handler in (("health", health), ("ready", ready), ("version", version), ("metrics", exposition)):
-        app.router.add_get(f"/_dcc/{path}", handler)
+        app.router.add_get(f"/_dcc/{path}", handler, expect_handler=go_on)
 
 
-def _guard(token: str | None) -> Middleware:
-    """Ask for the token where there is one, and keep out web pages that a browser opened elsewhere."""
+def _guard(token: str | None, settings: Control) -> Middleware:
+    """Ask for the token where there is one, and keep out web pages that a browser opened elsewhere.
+
+    Without a token the name by which the service is called must be one of its own, so that no page reaches it under the page's.
+    """
+    names = {"localhost", settings.host.lower(), *(name.strip().lower() for name in settings.allowed_hosts)}
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if token is None and not _is_own(request.host, names):
+            return problem(
+                403, f"{request.host[:200]!r} is no name of this service", where="Host", expected="control.allowed_hosts"
+            )
         origin = request.headers.get("Origin")
         if origin is not None and not _same_origin(origin, request.host):
             return problem(403, f"a page of {origin[:200]} may not use this", where="Origin")
         if token is not None and request.path.startswith(("/control/", DIAGNOSE)):
             kind, _, given = request.headers.get("Authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+            if kind.lower() != "bearer" or not hmac.compare_digest(
+                given.strip().encode("utf-8", "surrogateescape"), token.encode()
+            ):
                 refused = problem(401, "the token is missing or wrong", where="Authorization", expected="Bearer <token>")
                 refused.headers["WWW-Authenticate"] = "Bearer"
                 return refused
         return await handler(request)
 
     return guard
+
+
+def _is_own(host: str, names: Collection[str]) -> bool:
+    """Whether a Host header names an address, which no foreign page can choose, or one of ``names``."""
+    try:
+        name = URL(f"http://{host}").host or ""
+    except ValueError:
+        return False
+    return name.lower() in names or is_address(name)
 
 
 def _same_origin(origin: str, host: str) -> bool:

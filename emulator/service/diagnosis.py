@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emulator import __version__
-from emulator.service.config import LoadedSettings
+from emulator.service.config import LOOPBACK, LoadedSettings
 from emulator.service.hosted import HostedWorld, WorldState, monotonic_ms
 from emulator.service.persistence.contract import DeliveryState, OutboxQuery
 from emulator.simulation.clock import ClockMode
@@ -19,7 +19,6 @@ from emulator.simulation.durations import HOUR_MS
 LIBRARIES = ("aiohttp", "cryptography", "lxml", "numpy", "pydantic")
 LEAST_FREE_BYTES = 1 << 30
 """Free space of a disk below which there is a warning."""
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Problem = dict[str, str]
 
@@ -112,7 +111,7 @@ def _measured(folder: Path) -> tuple[int, int]:
 
 def _server_warnings(host: Diagnosed) -> Iterator[Problem]:
     control = host.loaded.settings.control
-    if control.host not in LOOPBACK and control.token is None:
+    if control.host not in LOOPBACK and control.token is None:  # only with control.open
         yield _problem(
             "control.host", f"anybody who reaches {control.host} controls this", "set control.token, or listen on loopback"
         )

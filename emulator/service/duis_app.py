@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from emulator.domain.errors import Malformed
 from emulator.domain.operators import OPERATOR_HEADER, check_operator
@@ -16,6 +16,7 @@ from emulator.domain.vocabulary import WebService
 from emulator.service.answering import answer, plain
 from emulator.service.config import Duis
 from emulator.service.hosted import HostedWorld
+from emulator.service.limits import HeldBodies
 from emulator.service.spoiling import spoil
 from emulator.service.transport_faults import UNSPOILT
 
@@ -39,17 +40,31 @@ class BodyRefused(Exception):
 def duis_app(worlds: Worlds, settings: Duis) -> web.Application:
     """The application. Start it with ``auto_decompress=False``, so that a compressed body cannot unfold here."""
     app = web.Application(client_max_size=settings.body_limit_bytes + 1)  # aiohttp takes less than that, not as much
+    held = HeldBodies(settings.held_bytes)
     for prefix in ("", "/worlds/{world}"):
         for service in WebService:
             resource = app.router.add_resource(f"{prefix}/api/v1/service{service.value}")
-            resource.add_route("POST", _handler(worlds, settings, service))
-            resource.add_route("*", _wrong_method)
-    app.router.add_route("*", "/{path:.*}", _wrong_path)
+            resource.add_route("POST", _handler(worlds, settings, service, held), expect_handler=go_on)
+            resource.add_route("*", _wrong_method, expect_handler=go_on)
+    app.router.add_route("*", "/{path:.*}", _wrong_path, expect_handler=go_on)
     return app
 
 
-def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _handler(
+    worlds: Worlds, settings: Duis, service: WebService, held: HeldBodies
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
+        size_bytes = request.content_length if request.content_length is not None else settings.body_limit_bytes
+        if size_bytes <= settings.offload_bytes or size_bytes > settings.body_limit_bytes:
+            return await take(request)
+        with held.hold(size_bytes) as has_room:
+            if has_room:
+                return await take(request)
+        refused = web.Response(status=503, headers={"Retry-After": "1"}, text="too many large bodies are under way\n")
+        refused.force_close()  # what follows of the body is not read
+        return refused
+
+    async def take(request: web.Request) -> web.StreamResponse:
         world = find_world(worlds, request)
         if world is None:
             return web.Response(status=404, text=f"there is no world {request.match_info.get('world')!r}\n")
@@ -65,7 +80,8 @@ def _handler(worlds: Worlds, settings: Duis, service: WebService) -> Callable[[w
             reply = plain(500, "the emulator failed on this request; its log on stderr says where")
         if reply.spoilt != UNSPOILT:
             return await spoil(request, reply)
-        return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+        headers = {"Retry-After": str(reply.retry_after_s)} if reply.retry_after_s else None
+        return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type, headers=headers)
 
     return handle
 
@@ -90,10 +106,20 @@ def read_operator(request: web.Request) -> str:
         raise BodyRefused(400, str(error)) from None
 
 
+async def go_on(request: web.Request) -> None:
+    """Answer ``Expect: 100-continue``, on which a client waits with its body; refuse with 417 what else it may expect."""
+    if request.version < HttpVersion11:
+        return
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text="nothing but 100-continue can be expected here\n")
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
+
+
 async def read_body(request: web.Request, media_types: tuple[str, ...], limit_bytes: int, timeout_ms: int) -> bytes:
     """The whole body; raise :class:`BodyRefused` for the wrong kind, too much, or one that does not come."""
     if request.content_type not in media_types or "Content-Type" not in request.headers:
-        given = request.headers.get("Content-Type", "without a named type")[:200]
+        given = request.headers.get("Content-Type", "without a named type")[:200].encode("ascii", "backslashreplace").decode()
         raise BodyRefused(415, f"the body must be {' or '.join(media_types)}; it came {given}")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise BodyRefused(415, "compressed bodies are not taken")

@@ -98,6 +98,11 @@ class PolicyResolver(AbstractResolver):
         await self._resolver.close()
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address in its usual form, not a name."""
+    return _address(host) is not None
+
+
 def _address(host: str) -> Address | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

@@ -28,6 +28,7 @@ from emulator.service import recovery
 from emulator.service.config import Settings
 from emulator.service.edge import Edge
 from emulator.service.endpoints import Endpoint, EndpointPolicy
+from emulator.service.limits import UserLimits
 from emulator.service.metrics import WorldMetrics
 from emulator.service.outbox import Outbox
 from emulator.service.persistence.columns import ColumnFolder
@@ -212,6 +213,7 @@ class HostedWorld:
             spoil=lambda item: self.transport.of_push(item),
         )
         self.recorder = Recorder(self.log, self.edge, recovered.numbers, wall_ms=wall_ms, expect=self.outbox.expect)
+        self.limits = UserLimits(self.settings.duis)
         self.transport = TransportFaults(self.world.engine, recovered.state, self.instant_ms, self.recorder.transport_fault)
         self.pump = Pump(
             self.world.engine,

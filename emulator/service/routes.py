@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from emulator.domain.errors import EmulatorError, Malformed
 from emulator.domain.operators import OPERATOR_HEADER, check_operator
-from emulator.service.duis_app import BodyRefused, read_body
+from emulator.service.duis_app import BodyRefused, go_on, read_body
 from emulator.service.hosted import HostedWorld, Unavailable
 
 _log = structlog.get_logger("control")
@@ -122,8 +122,8 @@ def add_routes(app: web.Application, routes: Sequence[Route], worlds: Mapping[st
     for path, operations in resources.items():
         resource = app.router.add_resource(path)
         for route in operations:
-            resource.add_route(route.method, _checked(route, worlds, limit_bytes))
-        resource.add_route("*", _wrong_method(", ".join(route.method for route in operations)))
+            resource.add_route(route.method, _checked(route, worlds, limit_bytes), expect_handler=go_on)
+        resource.add_route("*", _wrong_method(", ".join(route.method for route in operations)), expect_handler=go_on)
 
 
 def _checked(route: Route, worlds: Mapping[str, HostedWorld], limit_bytes: int) -> Callable[[web.Request], Awaitable[Any]]:

@@ -14,8 +14,9 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from emulator.domain.errors import Malformed
 from emulator.duis.schema import SchemaSet
-from emulator.service.config import Listener, LoadedSettings, Settings
+from emulator.service.config import LOOPBACK, Control, Listener, LoadedSettings, Settings
 from emulator.service.control_app import control_app
 from emulator.service.duis_app import duis_app
 from emulator.service.endpoints import EndpointPolicy
@@ -39,6 +40,7 @@ class Server:
 
     def __init__(self, loaded: LoadedSettings) -> None:
         """Raises :class:`Malformed` for settings that cannot be."""
+        check_exposure(loaded.settings.control)
         self.loaded = loaded
         self.metrics = Metrics()
         self._worlds: dict[str, HostedWorld] = {}
@@ -60,8 +62,8 @@ class Server:
     def url(self, interface: str = "control") -> str:
         """Where an interface is reached: ``duis``, ``smki`` or ``control``."""
         listener: Listener = getattr(self.settings, interface)
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(listener.host, listener.host)  # noqa: S104 (compared, not bound)
-        return f"http://{host}:{self.ports[interface]}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.host, listener.host)  # noqa: S104 (compared, not bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.ports[interface]}"
 
     async def start(self) -> None:
         """Take the data folder, listen, bring up the worlds; raise :class:`EmulatorError` or :class:`OSError` when that fails.
@@ -153,6 +155,16 @@ class Server:
         if self._folder is not None:
             self._folder.release()
             self._folder = None
+
+
+def check_exposure(control: Control) -> None:
+    """Raise :class:`Malformed` for a control API that anybody on the network could use."""
+    if control.host not in LOOPBACK and control.token is None and not control.open:
+        raise Malformed(
+            f"whoever reaches {control.host} would control everything",
+            where="control.host",
+            expected="control.token, or loopback, or control.open=true where something else guards it",
+        )
 
 
 @cache

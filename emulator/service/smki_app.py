@@ -16,7 +16,7 @@ from emulator.pki.repository import (
     parse_data_request,
     parse_search_request,
 )
-from emulator.service.duis_app import BodyRefused, Worlds, find_world, read_body
+from emulator.service.duis_app import BodyRefused, Worlds, find_world, go_on, read_body
 from emulator.service.hosted import HostedWorld
 
 _log = structlog.get_logger("smki")
@@ -36,13 +36,13 @@ def smki_app(worlds: Worlds) -> web.Application:
     for prefix in ("", "/worlds/{world}"):
         for path, look in (("certificatesearch", _search), ("retrievecertificate", _retrieve)):
             resource = app.router.add_resource(f"{prefix}/services/{path}")
-            resource.add_route("POST", _handler(worlds, look, audit))
-            resource.add_route("*", _wrong_method("POST"))
+            resource.add_route("POST", _handler(worlds, look, audit), expect_handler=go_on)
+            resource.add_route("*", _wrong_method("POST"), expect_handler=go_on)
         archive = app.router.add_resource(f"{prefix}/assets/crypto/org-crypto.zip")
         for method in ("GET", "HEAD"):
-            archive.add_route(method, _archive(worlds))
-        archive.add_route("*", _wrong_method("GET, HEAD"))
-    app.router.add_route("*", "/{path:.*}", _wrong_path)
+            archive.add_route(method, _archive(worlds), expect_handler=go_on)
+        archive.add_route("*", _wrong_method("GET, HEAD"), expect_handler=go_on)
+    app.router.add_route("*", "/{path:.*}", _wrong_path, expect_handler=go_on)
     return app
 
 
