@@ -336,6 +336,8 @@ def _unzip(data: bytes) -> dict[str, bytes]:
 
 def _check_name(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename
+    if not info.filename:  # zipfile itself stumbles over it
+        raise Malformed("the archive has an entry without a name", expected="names of files")
     if name.startswith("/") or "\\" in name or "\0" in name or ":" in name or ".." in name.split("/"):
         raise Malformed("the archive has a name that leads elsewhere", where=repr(name[:120]), expected="relative paths")
     if info.flag_bits & 0x1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

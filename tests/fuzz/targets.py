@@ -112,8 +112,12 @@ def archive(data: bytes) -> None:
         files = _pieces(data[1:])
         read_files(files)
         data = _packed(files)
+    if data[:2] != b"PK":
+        with suppress(Malformed):
+            read_keystore_json(data)
+        return
     with suppress(Malformed):
-        read_crypto_zip(data) if data[:2] == b"PK" else read_keystore_json(data)
+        read_crypto_zip(data)
     with tempfile.TemporaryDirectory() as outside:
         folder = Path(outside) / "inside"
         folder.mkdir()
