@@ -111,10 +111,12 @@ def _document(name: str, schema_version: str, header: Element, body: Element) ->
 
 
 def _write(node: Element, parts: list[str]) -> None:
-    name = node.name
-    attributes = "".join(f' {key}="{_escape_attribute(value)}"' for key, value in sorted(node.attributes))
+    name, attributes = node.name, ""
+    if node.attributes:
+        attributes = "".join(f' {key}="{_escape_attribute(value)}"' for key, value in sorted(node.attributes))
     if not node.children:
-        parts.append(f"<sr:{name}{attributes}>{escape_text(node.text)}</sr:{name}>")
+        text = node.text
+        parts.append(f"<sr:{name}{attributes}>{text if text.isalnum() else escape_text(text)}</sr:{name}>")
         return
     if node.text:
         raise Broken(f"element {name} has both text and children")

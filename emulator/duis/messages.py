@@ -46,8 +46,10 @@ class Element:
 
 def element(name: str, *content: Element | str | None, **attributes: str) -> Element:
     """Build an element from text or children; ``None`` children are left out, which is how optional fields are written."""
-    text = "".join(part for part in content if isinstance(part, str))
-    children = tuple(part for part in content if isinstance(part, Element))
+    if len(content) == 1 and content[0].__class__ is str and not attributes:  # what most of a message consists of
+        return Element(name, content[0])
+    children = tuple([part for part in content if isinstance(part, Element)])
+    text = "" if len(children) == len(content) else "".join([part for part in content if isinstance(part, str)])
     return Element(name, text, children, tuple(sorted(attributes.items())))
 
 

@@ -27,6 +27,11 @@ _SEALED_AAD = b"\x31"
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Order of P-256: r and s lie below it."""
 
+MAX_AGREED = 4_096
+"""Pairs of keys whose Z is remembered."""
+_AGREED: dict[tuple[int, int], tuple[bytes, PrivateKey, PublicKey]] = {}
+"""By the identities of the key objects, which stay theirs because they are kept here too."""
+
 
 class KeyUsage(IntEnum):
     """The usage octet of the key derivation."""
@@ -38,8 +43,18 @@ class KeyUsage(IntEnum):
 
 
 def shared_secret(private_key: PrivateKey, public_key: PublicKey) -> bytes:
-    """Z: the 32-octet x-coordinate of static ECDH between two key-agreement keys."""
-    return private_key.exchange(ec.ECDH(), public_key)
+    """Z: the 32-octet x-coordinate of static ECDH between two key-agreement keys.
+
+    The latest are remembered: the same two keys make every message between a device and a party, and agreeing on Z costs more
+    than all else of a MAC.
+    """
+    pair = (id(private_key), id(public_key))
+    known = _AGREED.get(pair)
+    if known is None:
+        if len(_AGREED) >= MAX_AGREED:
+            _AGREED.clear()
+        known = _AGREED[pair] = (private_key.exchange(ec.ECDH(), public_key), private_key, public_key)
+    return known[0]
 
 
 def derive_key(secret_z: bytes, originator: Eui64, recipient: Eui64, counter: int, usage: KeyUsage) -> bytes:
