@@ -42,6 +42,7 @@ def _fits(group: Group, fitted: Fitted) -> bool:
         fitted.region in (group.regions or (fitted.region,))
         and fitted.technology in (group.technologies or (fitted.technology,))
         and fitted.firmware_version in (group.versions or (fitted.firmware_version,))
+        and fitted.payment in (group.payment or fitted.payment,)
         and (not group.homes or any(fnmatchcase(fitted.home, pattern) for pattern in group.homes))
     )
 

@@ -67,7 +67,7 @@ class DuisTarget:
             if not getattr(document.image, name):
                 detail = f"{name!r} is missing"
                 raise Malformed(detail, where=f"{file}: image", expected="the product that the firmware list names")
-        fitted = await site.fitted(document.image.type)
+        fitted = await site.fitted(document.image.type, payment=any(group.payment for group in document.groups))
         groups = groups_of(plan, fitted)
         image = await image_of(plan, site, document.image.version)
         rollback = None if document.rollback.version is None else await image_of(plan, site, document.rollback.version)

@@ -214,6 +214,8 @@ def _of_group(group: Group, applicable: Applicable, where: str) -> Index:
     estate = applicable.estate
     if group.homes:
         raise Malformed("a generated estate has no names of homes", where=f"{where}.homes", expected="regions or technologies")
+    if group.payment:
+        raise Malformed("a generated estate has no accounts", where=f"{where}.payment", expected="regions or technologies")
     if group.versions and estate.fitted_version not in group.versions:
         return np.empty(0, np.int32)
     if group.devices:

@@ -6,7 +6,7 @@ and scenarios S-05, S-06 and S-18 (design choices, low); the service level is L0
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -205,6 +205,8 @@ class Group(BaseModel):
     """Firmware versions that the inventory has for them."""
     homes: list[str] = []
     """Names of homes of the plan's estate, with `*` and `?` as in file names."""
+    payment: Literal["prepayment", "credit", ""] = ""
+    """Meters of homes that pay so, as their supplier knows; of displays and load controllers the electricity meter counts."""
     devices: list[str] = []
     """Exactly these EUIs."""
     limit: Count | None = None

@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulator.client.control import ControlClient
@@ -21,6 +21,7 @@ from emulator.client.session import DuisClient
 from emulator.client.signing import CounterSource
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.vocabulary import DeviceType
 from emulator.pki.certificates import read_certificate, read_pem_certificate
 from emulator.pki.keystore import KeyStore
 from emulator.scenarios.address import LEAD_MS, Address
@@ -54,6 +55,8 @@ class Fitted:
     home: str
     region: str
     technology: str
+    payment: str = ""
+    """How the home pays; empty where nobody asked."""
 
 
 @dataclass(slots=True)
@@ -128,8 +131,20 @@ class Site:
         for entry in found["certificates"]:
             self.keys.add(read_certificate(read_pem_certificate(entry["certificate"].encode())))
 
-    async def fitted(self, device_type: str) -> list[Fitted]:
-        """All devices of a type, in the inventory's order."""
+    async def fitted(self, device_type: str, *, payment: bool = False) -> list[Fitted]:
+        """All devices of a type, in the inventory's order; with ``payment`` how their homes pay, which takes a look at each."""
+        found = await self._listed(device_type)
+        if not payment:
+            return found
+        meters = {each.hub: each.eui for each in await self._listed(DeviceType.ESME)}
+        known = []
+        for each in found:
+            meter = each.eui if device_type in (DeviceType.ESME, DeviceType.GSME) else meters.get(each.hub)
+            state = {} if meter is None else (await self.control.device(meter))["state"] or {}
+            known.append(replace(each, payment=state.get("payment", "")))
+        return known
+
+    async def _listed(self, device_type: str) -> list[Fitted]:
         estate = await self.ask("GET", "estate")
         homes = {parse_eui(home["hub"]): home for home in estate["homes"]}
         found: list[Fitted] = []

@@ -6,7 +6,7 @@ A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it an
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator.controls import estate, governance, parties, smki
+from emulator.controls import estate, governance, makers, parties, smki
 from emulator.controls.params import Params, take
 from emulator.domain.errors import Malformed
 from emulator.domain.operators import check_operator
@@ -27,7 +27,8 @@ VERBS: Mapping[str, Verb] = {
     "device.fit": estate.device_fit,
     "device.deliver": estate.device_deliver,
     "device.credit": estate.device_credit,
-    "device.side_channel": estate.device_side_channel,
+    "device.side_channel": makers.device_side_channel,
+    "device.announce_version": makers.device_announce_version,
     "hub.update": estate.hub_update,
     "network.capacity": estate.network_capacity,
     "network.outage": estate.network_outage,

@@ -25,7 +25,6 @@ from emulator.dsp.versions import product_changed
 from emulator.engine import Engine
 from emulator.estate.model import CplEntry
 from emulator.gbcs.usecases import parse_version
-from emulator.premises.profiles import device_kind
 from emulator.simulation.faults import KINDS, read_fault
 
 MAX_GBCS_BYTES = 65_535
@@ -115,17 +114,6 @@ def device_credit(engine: Engine, params: Params) -> dict[str, Any]:
         digits = engine.premises.issue_token(eui, pence)
     taken = engine.premises.customer(eui, digits or None, engine.now_ms)
     return {"device": format_eui(eui), "utrn": digits or None, "taken": taken}
-
-
-def device_side_channel(engine: Engine, params: Params) -> dict[str, Any]:
-    """Change what a combined PPMID/CAD runs, as its maker does over the internet: the DCC hears nothing of it (ota.md 15)."""
-    only(params, "device", "version")
-    eui, version = device_of(engine, params), hexadecimal(params, "version", 8)
-    definition = engine.state.premises.devices[eui].definition
-    if not device_kind(definition.profile, definition.device_type).side_channel:
-        raise Malformed(f"{format_eui(eui)} has no side channel", where="device", expected="a device of profile PPMID-CAD or CAD")
-    engine.premises.side_channel(eui, int(version, 16), engine.now_ms)
-    return {"device": format_eui(eui), "version": version.upper()}
 
 
 def hub_update(engine: Engine, params: Params) -> dict[str, Any]:

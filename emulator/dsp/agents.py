@@ -23,6 +23,9 @@ AGENT_SERVICES = frozenset({"11.1"})
 """What the controlled policy adds to an agent's rights: distribution to meters, never activation (11.3) and never what
 activates by itself (11.4) (M7-22, M7-16)."""
 
+ACTIVATION = "11.3"
+"""What agents may ask for under ``agents_may_activate`` alone."""
+
 
 @dataclass(slots=True)
 class Authorisation:
@@ -37,7 +40,9 @@ class Authorisation:
 
 def extra_roles(context: Context, variant: str) -> tuple[UserRole, ...]:
     """Roles that the policy in force makes eligible for a variant beside those of the matrix."""
-    return (UserRole.RSA,) if context.settings.rsa_policy == CONTROLLED and variant in AGENT_SERVICES else ()
+    settings = context.settings
+    controlled = settings.rsa_policy == CONTROLLED and variant in AGENT_SERVICES
+    return (UserRole.RSA,) if controlled or (settings.agents_may_activate and variant == ACTIVATION) else ()
 
 
 def _subject(context: Context, device: InventoryEntry, mpxn: str, version: str) -> Subject:

@@ -229,7 +229,7 @@ def _reason(context: Context, case: Case, device: InventoryEntry, wanted: _Wante
         return "NotApplicableFirmwareDeviceIDList"
     if settings.in_progress_guard and in_progress(context, device):
         return "OtherRequestInProgressList"
-    if device.device_type in RELEASED_TYPES and not _passed_on(context, device):
+    if device.device_type in RELEASED_TYPES and not passes_on(context, device):
         return "InvalidGBCSVersionList"
     return None
 
@@ -245,11 +245,18 @@ def _in_order(context: Context, case: Case, device: InventoryEntry, version: str
     return order == "warn"
 
 
-def _passed_on(context: Context, device: InventoryEntry) -> bool:
+def passes_on(context: Context, device: InventoryEntry) -> bool:
     """Whether DSP, CSPs and the firmware of its hub can distribute to a PPMID or HCALCS (ota.md 1, item 10)."""
     state, settings = context.state.releases, context.settings
+    released = is_on(state, settings, Feature.DSP) and is_on(state, settings, Feature.CSP)
+    return released and hub_passes_on(context, device)
+
+
+def hub_passes_on(context: Context, device: InventoryEntry) -> bool:
+    """Whether the firmware of its hub alone could (ota.md 1, item 10)."""
+    state, settings = context.state.releases, context.settings
     hub = context.state.inventory.get(device.hub) if device.hub is not None else None
-    if hub is None or not (is_on(state, settings, Feature.DSP) and is_on(state, settings, Feature.CSP)):
+    if hub is None:
         return False
     capable = parse_version(hub.gbcs_version) >= parse_version(settings.ppmid_hub_gbcs_version)
     return state.hub_versions.get(hub.firmware_version, capable)

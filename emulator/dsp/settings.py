@@ -118,6 +118,11 @@ class DspSettings:
     smi_update_on: str = setting("response", "Q7-07", "low", choices=("response", "alert", "112_only"))
     """What lets the inventory follow an activation: any report of it that arrives, alerts alone (8F66, CS09), or nothing but the
     answer to 11.2."""
+    local_upgrade: str = setting("allowed", "Q7-02, Q7-31", "low", choices=("allowed", "internet_only", "banned"))
+    """What makers may do to the firmware of their combined displays beside the DCC: anything, over the internet alone, or
+    nothing. It binds makers; no device is changed by it."""
+    maker_announcements: bool = setting(True, "Q7-62", "low")
+    """Whether a maker may tell the DCC which version a device of its runs now, so that the inventory follows without 11.2."""
     allow_112_suspended: bool = setting(True, "ota.md 5.1 citing MP105", "medium")
     """Whether the version of a Suspended device may be read."""
     alert_throttling: bool = setting(False, "L028", "low")
@@ -132,6 +137,9 @@ class DspSettings:
     """The requester of a distribution gets the hub's transfer alerts too."""
     rsa_policy: str = setting("today", "access.md 4", "medium", choices=("today", "mp207_controlled"))
     """What a Registered Supplier Agent may do: today's rights, or 11.1 as well under grants of the responsible supplier."""
+    agents_may_activate: bool = setting(False, "M7-16", "low")
+    """What if agents could ask for 11.3 for meters that they are registered for: the DSP lets them then. The meter has the
+    supplier's certificates and not theirs."""
     rsa_alert_copy: bool = setting(False, "access.md 4 and 9", "low")
     """Whether an agent gets copies of the receipts 8F72 and 8F1C for what it sent; the device addresses the supplier."""
     activation_hash_guard: str = setting("off", "access.md 4", "low", choices=("off", "warn", "block"))

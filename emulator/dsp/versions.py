@@ -50,6 +50,12 @@ def version_read(context: Context, device: InventoryEntry, version: str) -> None
         _follow(context, device, version, listed)
 
 
+def version_announced(context: Context, device: InventoryEntry, version: str) -> None:
+    """The maker of a device said which version it runs: the inventory follows a listed one; nothing is proved by it (Q7-62)."""
+    device.reported_version, device.reported_ms = version, context.now_ms
+    _follow(context, device, version, cpl_entry(context, device, version))
+
+
 def _tell_mismatch(context: Context, device: InventoryEntry, version: str) -> None:
     """FirmwareVersionMismatch to the responsible suppliers (duis.md 6.4, body high)."""
     if context.settings.mismatch_alert == "off":

@@ -9,6 +9,7 @@ from emulator.premises import han, row_views, supply
 from emulator.premises.context import Context
 from emulator.premises.display import displayed
 from emulator.premises.state import DeviceState, HubState
+from emulator.premises.terms import terms_of
 
 Waiting = dict[str, Any]
 
@@ -50,6 +51,7 @@ def describe(context: Context, device: DeviceState, now_ms: int) -> dict[str, An
     }
     if device.device_type in METERS:
         described["supply"] = supply.state_of(device)
+        described["payment"] = "prepayment" if terms_of(device).prepayment else "credit"
     if shown := displayed(device):
         described["display"] = shown
     if device.eui == device.hub:

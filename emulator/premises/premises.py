@@ -234,6 +234,11 @@ class Premises:
         activation.version_changed(self._context, there, now_ms)
         return True
 
+    def makers_way_closed(self, eui: Eui64) -> bool:
+        """Whether the firmware that a device runs takes none from its maker any more (setting ``local_upgrade_ends_at``)."""
+        end = self._context.settings.local_upgrade_ends_at
+        return bool(end) and self.rows.running_version(eui) >= int(end, 16)
+
     def set_capacity(self, pool: str, channels: int, cell: int, now_ms: int) -> None:
         """Change how many images a pool sends at a time; ``cell`` -1 is all of it."""
         self.settle(now_ms)

@@ -82,6 +82,11 @@ class HanSettings:
     """Whether a device ignores an image of another manufacturer."""
     check_file_version: bool = setting(True, "ota.md 3.2", "high")
     """Whether a device ignores an image that is not newer than what it runs."""
+    check_activation_hash: bool = setting(True, "ota.md A9", "high")
+    """Whether a device refuses to activate where the command has the hash of another image than it holds."""
+    local_upgrade_ends_at: str = setting("", "Q7-31", "low")
+    """Version of its firmware from which on a combined display takes none from its maker any more, eight hexadecimal digits;
+    empty: it always does."""
     check_supplier_signature: bool = setting(True, "ota.md 3.2", "exact")
     """Whether meters and HCALCSs verify the supplier's signature."""
     alert_on_version_change: bool = setting(False, "firmware_examples.md 5", "low")

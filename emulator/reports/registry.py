@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emulator.domain.errors import Malformed
-from emulator.reports import access, devices, firmware
+from emulator.reports import access, census, devices, firmware
 from emulator.reports.report import Report
 
 REPORTS: Mapping[str, Report] = {
@@ -18,6 +18,8 @@ REPORTS: Mapping[str, Report] = {
         access.OTHER_SUPPLIER_ACTIONS,
         firmware.TRANSFER_TIME,
         firmware.BUFFER_CONTENTION,
+        census.UPDATE_CENSUS,
+        census.VISITS_AVOIDED,
     )
 }
 """Each report by its name (access.md section 8)."""

@@ -211,6 +211,15 @@ class Stage:
         await self.settle()
         return answer
 
+    async def tried(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
+        """The same, for an operation that may be refused: why it is, or nothing."""
+        try:
+            await self._ask(method, path, body=body)
+        except Rejected as error:
+            return error.explanation
+        await self.settle()
+        return ""
+
     async def look(self, path: str, **query: Any) -> dict[str, Any]:
         """A description of something in the scenario's world; what is not there is :class:`Malformed`."""
         try:

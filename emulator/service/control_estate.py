@@ -12,6 +12,7 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.pki.certificates import CertificateRecord, Usage
 from emulator.pki.formats import to_crypto_zip, to_keystore_json
 from emulator.service.control_models import (
+    AnnouncedVersion,
     Capacity,
     CertificatesQuery,
     CplRow,
@@ -22,10 +23,10 @@ from emulator.service.control_models import (
     JobsQuery,
     KeyStoreQuery,
     LocalCommand,
+    MakersUpdate,
     NewCredentials,
     NewEndpoint,
     NewRegistration,
-    NewVersion,
     Outage,
     Power,
     RegistrationCsv,
@@ -51,7 +52,13 @@ def estate_routes() -> list[Route]:
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
         Route("POST", f"{device}/deliver", _deliver, "Hand a device a Command on the spot", "estate", body=LocalCommand),
         Route("POST", f"{device}/credit", _credit, "Add credit at a meter, or take emergency credit", "estate", body=Credit),
-        Route("PUT", f"{device}/version", _side_channel, "Change what a device runs without the DCC", "estate", body=NewVersion),
+        Route(
+            "PUT", f"{device}/version", _side_channel, "Change what a device runs without the DCC", "estate", body=MakersUpdate
+        ),
+        Route(
+            *("PUT", f"{device}/announced-version", _announce, "Tell the DCC, as its maker, what a device runs", "estate"),
+            body=AnnouncedVersion,
+        ),
         Route("POST", f"{device}/hub-update", _hub_update, "Send a hub firmware of its own", "estate", body=HubUpdate),
         Route("PUT", f"{WORLD}/network/capacity", _capacity, "Change how many images a pool sends", "estate", body=Capacity),
         Route("PUT", f"{WORLD}/network/outage", _outage, "Let no image through for a while", "estate", body=Outage),
@@ -155,7 +162,12 @@ async def _credit(call: Call) -> Answer:
 
 async def _side_channel(call: Call) -> Answer:
     device = format_eui(_device_of(call))
-    return await call.carry_out("device.side_channel", device=device, version=call.given(NewVersion).version)
+    return await call.carry_out("device.side_channel", device=device, **call.given(MakersUpdate).model_dump())
+
+
+async def _announce(call: Call) -> Answer:
+    device = format_eui(_device_of(call))
+    return await call.carry_out("device.announce_version", device=device, version=call.given(AnnouncedVersion).version)
 
 
 async def _hub_update(call: Call) -> Answer:

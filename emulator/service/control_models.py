@@ -201,8 +201,18 @@ class Credit(Model):
     pence: int = 0
 
 
-class NewVersion(Model):
-    """What a device runs from now on."""
+class MakersUpdate(Model):
+    """What a maker does to a device beside the DCC."""
+
+    version: str
+    """What it is to run from now on."""
+    way: Literal["internet", "local"] = "internet"
+    against_policy: bool = False
+    """Whether the maker goes on although the policy bans it."""
+
+
+class AnnouncedVersion(Model):
+    """What a device runs, by its maker's word."""
 
     version: str
 

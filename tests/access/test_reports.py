@@ -48,7 +48,7 @@ def controlled() -> Bench:
     return bench
 
 
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", sorted(REPORTS.keys() - {"update-census"}))  # which counts what is there
 def test_of_a_new_world_every_report_is_empty(bench: Bench, name: str) -> None:
     assert rows(bench, name) == []
 

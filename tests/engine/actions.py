@@ -382,7 +382,11 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "pence": st.sampled_from([0, 500, -1]),
         }
     ),
-    "device.side_channel": st.fixed_dictionaries({"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])}),
+    "device.side_channel": st.fixed_dictionaries(
+        {"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])},
+        optional={"way": st.sampled_from(["internet", "local"]), "against_policy": st.booleans()},
+    ),
+    "device.announce_version": st.fixed_dictionaries({"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])}),
     "hub.update": st.fixed_dictionaries(
         {"hub": eui_texts(), "version": st.just("00010100"), "duration_ms": st.sampled_from([0, 1_000, HOUR_MS])}
     ),

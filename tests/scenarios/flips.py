@@ -90,6 +90,8 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         yield "answers", lambda it: it.update(answers=not it.get("answers", True))
         for name in step.get("values", {}):
             yield f"values {name}", lambda it, name=name: it["values"].update({name: _other(it["values"][name])})
+    if do == "device.side_channel" and "outcome" in step:
+        yield "outcome", lambda it: it.update(outcome="taken" if it["outcome"] != "taken" else "banned")
     if do == "device.credit":
         yield "taken", lambda it: it.update(taken=not it.get("taken", True))
     if do == "expect-device" and "job" in step:

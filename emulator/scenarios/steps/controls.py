@@ -9,7 +9,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
 from emulator.scenarios.names import Names, suggest
-from emulator.scenarios.steps import access, customers, faults, local, network, releases, smki
+from emulator.scenarios.steps import access, customers, faults, local, makers, network, releases, smki
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.values import Moment, Reference, References
 
@@ -247,6 +247,7 @@ STEPS: Mapping[str, type[Step]] = {
     **faults.STEPS,
     "job.cancel": CancelJob,
     **access.STEPS,
+    **makers.STEPS,
     **network.STEPS,
     **local.STEPS,
     **customers.STEPS,

@@ -16,24 +16,6 @@ if TYPE_CHECKING:
 Version = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{8}$", description="eight hexadecimal digits")]
 
 
-class SideChannel(Step):
-    """Change what devices run without the DCC, as the maker of a combined PPMID/CAD does over the internet."""
-
-    device: References
-    """Which."""
-    version: Version
-    """What they run then."""
-
-    def check(self, names: Names) -> None:
-        """The devices."""
-        names.devices_of(self.device, "device")
-
-    async def run(self, stage: "Stage") -> None:
-        """Change it."""
-        for eui in stage.names.devices_of(self.device, "device"):
-            await stage.command("PUT", f"devices/{format_eui(eui)}/version", {"version": self.version})
-
-
 class UpdateHub(Step):
     """Send hubs firmware of their own, as the CSP does."""
 
@@ -98,7 +80,6 @@ class Outage(Step):
 
 
 STEPS: Mapping[str, type[Step]] = {
-    "device.side_channel": SideChannel,
     "hub.update": UpdateHub,
     "network.capacity": Capacity,
     "network.outage": Outage,
