@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from docs.coverage import coverage_page  # noqa: E402
+from emulator.campaigns.hosting import EXTENSIONS  # noqa: E402
 from emulator.campaigns.reference import campaign_page  # noqa: E402
 from emulator.cli.main import application  # noqa: E402
 from emulator.csp.pools import CHANGEABLE, default_pools  # noqa: E402
@@ -423,7 +424,7 @@ What is wrong with a call is said as `{"error": …, "where": …, "expected": �
 """
     rows = (
         (f"`{route.method}`", f"`{route.path}`", route.summary, f"`{route.body.__name__}`" if route.body else "")
-        for route in control_routes(Server(load_settings(env={})))
+        for route in control_routes(Server(load_settings(env={})), EXTENSIONS)
     )
     return text + table(("", "Path", "What", "Body"), rows)
 

@@ -91,9 +91,16 @@ Observer = Callable[[Run], None]
 """Told after each look."""
 
 
-async def conduct(document: Document, target: Target, observer: Observer = lambda _: None, limit_ms: int | None = None) -> Run:
-    """Run a campaign to its end, or to an instant."""
-    run = Run(Runner(document, target.sizes, target.now_ms), target.now_ms)
+async def conduct(
+    document: Document,
+    target: Target,
+    observer: Observer = lambda _: None,
+    limit_ms: int | None = None,
+    *,
+    attended: bool = False,
+) -> Run:
+    """Run a campaign to its end, or to an instant; one that is ``attended`` waits for somebody while it is paused or halted."""
+    run = Run(Runner(document, target.sizes, target.now_ms, attended=attended), target.now_ms)
     runner = run.runner
     while True:
         tallies = await target.poll()

@@ -122,6 +122,11 @@ class DuisTarget:
             self._units.again(unit, self.now_ms)
         await self._distribute([unit for unit in failed if unit.stage == REQUESTED], self._image)
 
+    def allow_another_try(self) -> int:
+        """Let every device be tried once more than the plan has it; how many failed for a reason that is tried again."""
+        self._units.further_tries += 1
+        return sum(self._units.is_retriable(unit) for unit in self._units.all)
+
     async def activate(self) -> None:
         """11.3 to each device that verified the image at least the plan's delay ago."""
         units, delay_ms = self._units, self.plan.document.activation.delay

@@ -54,11 +54,16 @@ def read_plan(path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = No
 
 def parse_plan(text: str, path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Plan:
     """The same from text; ``path`` is what errors name, and files in it are relative to its folder."""
-    file = path.name
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Malformed(str(error), where=file, expected="TOML 1.0") from None
+        raise Malformed(str(error), where=path.name, expected="TOML 1.0") from None
+    return plan_of(raw, path, overrides)
+
+
+def plan_of(raw: dict[str, Any], path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> Plan:
+    """The same from values."""
+    file = path.name
     if "population" in (overrides or {}):
         raw.pop("estate", None)
     for table, values in (overrides or {}).items():

@@ -155,9 +155,15 @@ def breach(limits: Gates | Emergency, tally: Tally, excused: int = 0) -> str:
 class Runner:
     """Follows one plan."""
 
-    def __init__(self, document: Document, sizes: Sequence[int], start_ms: int) -> None:
-        """``sizes`` are the devices of each group, ``start_ms`` what ``start`` of the plan means, in milliseconds of UTC."""
+    def __init__(self, document: Document, sizes: Sequence[int], start_ms: int, *, attended: bool = False) -> None:
+        """``sizes`` are the devices of each group, ``start_ms`` what ``start`` of the plan means, in milliseconds of UTC.
+
+        A campaign that is ``attended`` does not end while it is paused or halted: somebody may still go on with it.
+        """
         self.plan = document
+        self.attended = attended
+        self.resting = False
+        """Whether nothing will come before somebody intervenes."""
         self.waves = cut(sizes, document.campaign.waves, evenly=document.campaign.order == "evenly")
         self.phase = Phase.SCHEDULED
         self.verdict: Verdict | None = None
@@ -187,6 +193,7 @@ class Runner:
         self.until_ms = now_ms + self.plan.campaign.poll
         self._judge_deadline(now_ms, seen)
         self._operate(now_ms, commands)
+        self.resting = self.attended and self.phase is Phase.PAUSED and not self._operator
         self._watch(now_ms, seen, commands)
         if self.phase in (Phase.SCHEDULED, Phase.RUNNING):
             self._retry(now_ms, seen, commands)
@@ -202,6 +209,17 @@ class Runner:
         for at_ms, _, _ in self._operator[:1]:
             self._wake(at_ms)
         return commands
+
+    def intervene(self, act: Act) -> None:
+        """Do at the next look what the plan has no ``[[operator]]`` for."""
+        self._operator.insert(0, (self.begin_ms - 1, -1, act))
+
+    def retry_now(self) -> None:
+        """Try again at the next look what the plan wants tried again; a campaign that a gate halted goes on with that."""
+        for wave in self.started:
+            wave.retry_ms = 0
+        if self.phase is Phase.HALTED:
+            self.phase = Phase.RUNNING
 
     # The clock
 
@@ -237,6 +255,8 @@ class Runner:
                 self._note(now_ms, "paused", None, "by an operator")
             elif act is Act.RESUME and self.phase is Phase.PAUSED:
                 self.phase = self._before_pause
+                for wave in self.started if self.attended else ():
+                    wave.since_ms, wave.given_up = now_ms, False
                 self._note(now_ms, "resumed", None, "by an operator")
             elif act is Act.RESUME and self.phase is Phase.HALTED:
                 self.phase = Phase.RUNNING
@@ -336,6 +356,8 @@ class Runner:
     # The end
 
     def _give_up(self, now_ms: int, seen: Mapping[int | str, Tally], commands: list[Command]) -> None:
+        if self.resting:
+            return
         patience_ms = self.plan.campaign.patience
         begun = [*self.started] if self._rollback is None else [*self.started, self._rollback]
         for wave in begun:
@@ -364,6 +386,9 @@ class Runner:
         if not self._at_rest(seen):
             return
         if any(act is Act.RESUME for _, _, act in self._operator) and self.phase in (Phase.PAUSED, Phase.HALTED):
+            return
+        self.resting |= self.attended and self.phase is Phase.HALTED and not self._rolls_back(seen)
+        if self.resting:
             return
         ended = {Phase.HALTED: Verdict.HALTED, Phase.STOPPED: Verdict.STOPPED, Phase.PAUSED: Verdict.PAUSED}.get(self.phase)
         if ended is not None:

@@ -7,7 +7,7 @@ nothing is due and no message is under way, so that what a campaign sees does no
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -70,6 +70,8 @@ class Site:
     user: Eui64
     now_ms: int = 0
     next_event_ms: int | None = None
+    follow: Callable[[int], Awaitable[None]] | None = None
+    """Waits for an instant of a clock that others move; without it the site moves time itself."""
     taken: int = 0
     """Pushes looked at so far."""
     _new: list[Seen] = field(default_factory=list)
@@ -99,8 +101,17 @@ class Site:
 
     async def advance_to(self, instant_ms: int) -> None:
         """Move time to an instant; one that is past, on a clock that runs by itself, needs no move."""
+        if self.follow is not None:
+            await self.follow(instant_ms)
+            await self.settle()
+            return
         while self.now_ms < instant_ms:
-            clock = await self.control.advance(to_ms=instant_ms, timeout_ms=round(STALL_S * 1000))
+            try:
+                clock = await self.control.advance(to_ms=instant_ms, timeout_ms=round(STALL_S * 1000))
+            except Rejected:
+                clock = {**await self.control.clock(), "reached": False}
+                if clock["now_ms"] <= self.now_ms:
+                    raise
             if not clock["reached"] and clock["now_ms"] <= self.now_ms:
                 raise Stalled(f"the emulator's clock did not move within {STALL_S:.0f} s")
             self.now_ms = clock["now_ms"]
@@ -209,8 +220,11 @@ async def new_world(server: Address, name: str, estate_toml: str, seed: int, sta
 
 
 @asynccontextmanager
-async def at_world(server: Address, world: str, user: str) -> AsyncIterator[Site]:
-    """A supplier at a world of a server; its pushes come here until the end. ``user`` is a name or an EUI."""
+async def at_world(
+    server: Address, world: str, user: str, follow: Callable[[int], Awaitable[None]] | None = None
+) -> AsyncIterator[Site]:
+    """A supplier at a world of a server; its pushes come here until the end. ``user`` is a name or an EUI; ``follow`` as in
+    :class:`Site`."""
     async with AsyncExitStack() as stack:
         control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token))
         found = {row["name"]: row for row in await control.users()}
@@ -231,13 +245,12 @@ async def at_world(server: Address, world: str, user: str) -> AsyncIterator[Site
             reader=reader,
             counters=CounterSource(lambda: site.now_ms),
         )
-        site = Site(control, await stack.enter_async_context(client), receiver, keys, eui)
-        before = row["endpoint"]
+        site = Site(control, await stack.enter_async_context(client), receiver, keys, eui, follow=follow)
+        before = await control.endpoint(eui)
         await control.set_endpoint(eui, receiver.url, floor_ms=0)
         try:
             await site.settle()
             yield site
         finally:
-            if before:
-                with suppress(ClientError):
-                    await control.set_endpoint(eui, before)
+            with suppress(ClientError):
+                await control.set_endpoint(eui, before["url"], before["floor_ms"])

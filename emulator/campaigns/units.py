@@ -64,6 +64,8 @@ class Units:
     current: dict[Eui64, Unit] = field(default_factory=dict)
     """The newest record of each device."""
     stopped: bool = False
+    further_tries: int = 0
+    """Tries that somebody allowed beyond the plan's."""
 
     def add(self, unit: Unit) -> None:
         """A device joins a wave."""
@@ -104,7 +106,7 @@ class Units:
         retry = self.plan.retry
         if unit.wave == ROLLBACK_WAVE or self.stopped:
             return False
-        return unit.failure in retry.of and unit.tries < retry.attempts
+        return unit.failure in retry.of and unit.tries < retry.attempts + self.further_tries
 
     # What happens
 

@@ -22,6 +22,7 @@ from emulator.campaigns.result import result_of
 from emulator.campaigns.running import run_at_world, run_in_new_world, run_over_population
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
 from emulator.cli.remote import Addresses, ServerOption, TokenOption, WorldOption, ask, duration_ms
+from emulator.cli.steering import add_verbs
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import parse_eui
 from emulator.duis.datetimes import format_datetime
@@ -31,6 +32,7 @@ from emulator.service.logs import configure_logs
 from emulator.simulation.durations import format_duration
 
 application = typer.Typer(no_args_is_help=True, help="Run firmware campaigns in waves behind gates, and compare them.")
+add_verbs(application)
 
 MOST_REQUESTS = 10_000
 """Rows of one report."""

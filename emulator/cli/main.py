@@ -3,6 +3,7 @@
 import platform
 import sys
 from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -31,7 +32,7 @@ from emulator.cli import (
     worlds,
 )
 from emulator.cli.demo.command import demo
-from emulator.cli.output import JsonFlag, print_fields, print_json, verb
+from emulator.cli.output import JsonFlag, console, print_fields, print_json, verb
 
 application = typer.Typer(
     name="dcc-emulator",
@@ -69,6 +70,21 @@ application.command("deliver")(delivering.deliver)
 application.command("demo")(demo)
 application.command("swarm")(swarming.swarm)
 application.command("inspect")(inspecting.inspect_message)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        console().print(f"dcc-emulator {emulator.__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def root(
+    version_wanted: Annotated[
+        bool, typer.Option("--version", help="Say the version and end.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Reference emulator of the GB smart-metering DCC and its CSP networks."""
 
 
 @application.command("version")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emulator.campaigns.hosting import EXTENSIONS
 from emulator.cli.output import verb
 from emulator.domain.errors import Malformed
 from emulator.service.config import load_settings, parse_assignments
@@ -72,7 +73,7 @@ def serve(
     loaded = load_settings(config, flags=chosen | parse_assignments(setting or []))
     configure_logs(loaded.settings.log)
     try:
-        asyncio.run(serve_until_stopped(loaded))
+        asyncio.run(serve_until_stopped(loaded, EXTENSIONS))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

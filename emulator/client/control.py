@@ -7,49 +7,20 @@ Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Eve
 import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from types import TracebackType
 from typing import Any
 
 import aiohttp
 
-from emulator.client.errors import Rejected, Unreachable
+from emulator.client.control_calls import ControlCalls, Json, segment
+from emulator.client.errors import Rejected
 from emulator.client.keys import key_store_of
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.pki.formats import read_keystore_json
 from emulator.pki.keystore import KeyStore
 
-MAX_EVENT_BYTES = 1 << 24
-"""Longest line of an event stream that is read."""
 
-Json = dict[str, Any]
-
-
-class ControlClient:
+class ControlClient(ControlCalls):
     """One world of one server."""
-
-    def __init__(self, url: str, world: str = "default", *, token: str = "", operator: str = "", timeout_s: float = 30.0) -> None:
-        """``url`` is the root of the control service. Calls that wait take longer than ``timeout_s`` as they say. ``operator`` is
-        the human who calls, for the audit trail."""
-        self.url = url.rstrip("/")
-        self.world = world
-        self._timeout_s = timeout_s
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if operator:
-            self._headers[OPERATOR_HEADER] = check_operator(operator)
-        self._http: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> "ControlClient":
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
 
     # The server
 
@@ -254,6 +225,38 @@ class ControlClient:
         """Take all faults back."""
         await self.call("DELETE", self._path("faults"))
 
+    # Campaigns
+
+    async def campaigns(self) -> list[Json]:
+        """Campaigns that run in the server, and those that did."""
+        return _list(await self._json("GET", self._path("campaigns")), "campaigns")
+
+    async def start_campaign(self, plan: str | Mapping[str, Any]) -> Json:
+        """Start a campaign from a plan: the text of a file, or its tables."""
+        body = {"plan": plan if isinstance(plan, str) else dict(plan)}
+        return await self._json("POST", self._path("campaigns"), body=body)
+
+    async def campaign(self, name: str) -> Json:
+        """How a campaign stands."""
+        return await self._json("GET", self._path(f"campaigns/{segment(name)}"))
+
+    async def steer_campaign(self, name: str, act: str) -> Json:
+        """``pause``, ``resume``, ``stop`` or ``retry`` a campaign; how it stands then."""
+        return await self._json("POST", self._path(f"campaigns/{segment(name)}/{act}"))
+
+    async def wait_for_campaign(self, name: str, *, timeout_ms: int = 30_000) -> Json:
+        """Wait until it ends or rests (``met``), and how it stands then."""
+        path = self._path(f"campaigns/{segment(name)}/wait")
+        return await self._json("POST", path, body={"timeout_ms": timeout_ms}, waits_ms=timeout_ms)
+
+    async def campaign_result(self, name: str) -> Json:
+        """Everything about it, as ``campaign run --out`` writes it."""
+        return await self._json("GET", self._path(f"campaigns/{segment(name)}/result"))
+
+    async def drop_campaign(self, name: str) -> None:
+        """Break it off, where it still runs, and forget it."""
+        await self.call("DELETE", self._path(f"campaigns/{segment(name)}"))
+
     # What happened
 
     async def journal(self, **query: Any) -> list[Json]:
@@ -291,24 +294,6 @@ class ControlClient:
                     return
             except aiohttp.ClientPayloadError:
                 continue
-
-    async def _stream(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Json]:
-        """The data of server-sent events, one value each."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(headers=self._headers)
-        params = {name: _text(value) for name, value in query.items() if value is not None}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
-        try:
-            async with self._http.get(self.url + path, params=params, timeout=timeout, read_bufsize=MAX_EVENT_BYTES) as answer:
-                if answer.status >= 400:
-                    raise Rejected(answer.status, _explanation(await answer.read()))
-                async for line in answer.content:
-                    if line.startswith(b"data: "):
-                        yield json.loads(line[len(b"data: ") :])
-        except aiohttp.ClientPayloadError:
-            raise
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self.url}: {error}") from error
 
     async def outbox(self, **query: Any) -> Json:
         """``counts`` and ``messages``: ``state``, ``recipient``, ``device``, ``request_id``, ``after``, ``limit``."""
@@ -424,67 +409,11 @@ class ControlClient:
         """The whole audit trail: one JSON object a line."""
         return await self.call("GET", self._path("audit/export"), waits_ms=timeout_ms)
 
-    # Calls
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: Any = None,
-        waits_ms: int = 0,
-        operator: str = "",
-    ) -> bytes:
-        """Any operation: the octets of its answer. ``operator`` is the human who calls, where the operation records one."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(headers=self._headers)
-        timeout_s = self._timeout_s + waits_ms / 1000
-        headers = {OPERATOR_HEADER: check_operator(operator)} if operator else None
-        params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
-        try:
-            async with self._http.request(
-                method,
-                self.url + path,
-                params=params,
-                json=body,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
-            ) as answer:
-                content = await answer.read()
-                if answer.status >= 400:
-                    raise Rejected(answer.status, _explanation(content))
-                return content
-        except TimeoutError as late:
-            raise Unreachable(f"{self.url} did not answer within {timeout_s} s") from late
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{self.url}: {error}") from error
-
-    async def _json(self, method: str, path: str, **options: Any) -> Json:
-        found: Json = json.loads(await self.call(method, path, **options))
-        return found
-
-    def _path(self, rest: str) -> str:
-        return f"/control/v1/worlds/{self.world}/{rest}".rstrip("/")
-
 
 def _given(**values: Any) -> Json:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _list(answer: Json, name: str) -> list[Json]:
     found: list[Json] = answer[name]
     return found
-
-
-def _explanation(content: bytes) -> str:
-    try:
-        problem = json.loads(content)
-        where, expected = problem["where"], problem["expected"]
-        return f"{f'{where}: ' if where else ''}{problem['error']}{f'; expected {expected}' if expected else ''}"
-    except (ValueError, KeyError, TypeError):
-        return content.decode("utf-8", "replace").strip()[:500]

@@ -1,7 +1,7 @@
 """The control application: health and metrics under ``/_dcc``, the control API under ``/control/v1``."""
 
 import hmac
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -32,7 +32,11 @@ DIAGNOSE = "/_dcc/diagnose"
 """The one path beside the control API that shows what is inside, and so needs the token."""
 
 
-def control_routes(host: WorldHost) -> list[Route]:
+Extension = Callable[[WorldHost], list[Route]]
+"""Further operations, of packages above this one."""
+
+
+def control_routes(host: WorldHost, extensions: Sequence[Extension] = ()) -> list[Route]:
     """Every operation of the control API."""
     return [
         *world_routes(host),
@@ -45,14 +49,15 @@ def control_routes(host: WorldHost) -> list[Route]:
         *audit_routes(),
         *report_routes(),
         *smki_routes(),
+        *(route for extension in extensions for route in extension(host)),
     ]
 
 
-def control_app(host: WorldHost, settings: Control, metrics: Metrics) -> web.Application:
+def control_app(host: WorldHost, settings: Control, metrics: Metrics, extensions: Sequence[Extension] = ()) -> web.Application:
     """The application."""
     token = None if settings.token is None else settings.token.get_secret_value()
     app = web.Application(client_max_size=settings.body_limit_bytes, middlewares=[_guard(token, settings)])
-    routes = control_routes(host)
+    routes = control_routes(host, extensions)
     document = openapi_document(routes, with_token=token is not None)
 
     async def openapi(request: web.Request) -> web.Response:

@@ -43,6 +43,9 @@ class WorldHost(Protocol):
     loaded: LoadedSettings
     ports: dict[str, int]
 
+    def url(self, interface: str = "control") -> str:
+        """Where an interface is reached: ``duis``, ``smki`` or ``control``."""
+
     async def make_world(self, name: str, origin: Origin, source: Source | None = None) -> HostedWorld:
         """A further world, from ``origin`` or as ``source`` was; raise :class:`Malformed` or :class:`ControlRefused`."""
 

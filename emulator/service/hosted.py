@@ -434,7 +434,7 @@ class HostedWorld:
         limit_ms = self.instant_ms() + within_ms
 
         async def done() -> bool:
-            due_ms = self.world.engine.next_wakeup()
+            due_ms = self.pump.next_ms()
             return self.pump.idle() or (not self.outbox.busy and (due_ms is None or due_ms > limit_ms))
 
         with self.pump.jumping(limit_ms, any_mode=True):

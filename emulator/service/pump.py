@@ -50,6 +50,40 @@ class _Licence:
     any_mode: bool
 
 
+class Participant:
+    """Somebody of the server's own who acts in the world at instants that it says, such as a campaign.
+
+    Time jumps to such an instant, and no farther until the next one is said; a clock that follows wall time goes on.
+    """
+
+    def __init__(self, pump: "Pump", at_ms: int) -> None:
+        self._pump = pump
+        self._come = asyncio.Event()
+        self._at_ms = at_ms
+        self._holds = True
+
+    @property
+    def stop_ms(self) -> int | None:
+        """Where time stops for it; None when it only looks on."""
+        return self._at_ms if self._holds else None
+
+    async def reach(self, instant_ms: int, *, holds: bool = True) -> None:
+        """Wait until simulated time has come to ``instant_ms``; without ``holds`` time passes as if nobody waited."""
+        self._at_ms, self._holds = instant_ms, holds
+        self._come.clear()
+        self._pump.wake()
+        await self._come.wait()
+
+    def hold(self) -> None:
+        """Let time jump no farther while it acts."""
+        self._at_ms, self._holds = self._pump.instant_ms(), True
+
+    def look(self, now_ms: int) -> None:
+        """Go on when its instant has come."""
+        if self._at_ms <= now_ms:
+            self._come.set()
+
+
 class Pump:
     """Drives the engine of one world."""
 
@@ -75,6 +109,8 @@ class Pump:
         self._quiet = quiet
         self._woken = asyncio.Event()
         self._licences: list[_Licence] = []
+        self._participants: list[Participant] = []
+        self._guests: set[asyncio.Task[None]] = set()
         self._forced_ms: int | None = None
         self._forced_done: asyncio.Future[None] | None = None
         self._forcing = asyncio.Lock()
@@ -85,8 +121,21 @@ class Pump:
         """Let time move."""
         self._task = asyncio.create_task(self._run(), name="pump")
 
+    def ends_with(self, guest: asyncio.Task[None]) -> None:
+        """Something that is to be cancelled when time stands still."""
+        self._guests.add(guest)
+        guest.add_done_callback(self._guests.discard)
+
+    async def dismiss(self) -> None:
+        """End everything that :meth:`ends_with` was told of."""
+        guests = tuple(self._guests)
+        for guest in guests:
+            guest.cancel()
+        await asyncio.gather(*guests, return_exceptions=True)
+
     async def stop(self) -> None:
         """Let time stand still for good."""
+        await self.dismiss()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -183,9 +232,28 @@ class Pump:
         finally:
             self._licences.remove(licence)
 
+    @contextmanager
+    def participating(self) -> Iterator[Participant]:
+        """Somebody who acts at instants of its own, from now on; time does not jump over it."""
+        participant = Participant(self, self.instant_ms())
+        self._participants.append(participant)
+        try:
+            yield participant
+        finally:
+            self._participants.remove(participant)
+            self.wake()
+
+    def next_ms(self) -> int | None:
+        """When something happens next by itself: an event, or somebody who takes part; None when nothing will."""
+        instants = (self.engine.next_wakeup(), *(each.stop_ms for each in self._participants))
+        return min((at_ms for at_ms in instants if at_ms is not None), default=None)
+
     def idle(self) -> bool:
         """Whether nobody waits on simulated time and nothing is under way."""
-        return self.engine.awaited() == 0 and self._quiet()
+        return self.engine.awaited() == 0 and self._quiet() and not self._joined()
+
+    def _joined(self) -> bool:
+        return any(each.stop_ms is not None for each in self._participants)
 
     # Time
 
@@ -199,6 +267,9 @@ class Pump:
     async def _move(self) -> None:
         while True:
             self._woken.clear()
+            now_ms = self.instant_ms()
+            for participant in self._participants:
+                participant.look(now_ms)
             goal_ms, look_again_s = self._goal()
             if goal_ms is not None and not self.broken:
                 self._slice(goal_ms)
@@ -214,26 +285,26 @@ class Pump:
         """The instant to move to now, or None and how long to sleep (for ever if None) before looking again."""
         if not self._may_move():
             return None, QUIET_POLL_S
+        stop_ms = min((each.stop_ms for each in self._participants if each.stop_ms is not None), default=MAX_INSTANT_MS)
         if self._forced_ms is not None:
-            if self.engine.now_ms < self._forced_ms:
-                return self._forced_ms, None
+            if self.engine.now_ms < min(self._forced_ms, stop_ms):
+                return min(self._forced_ms, stop_ms), None
             self._end_forced()
-        due_ms = self.engine.next_wakeup()
-        if due_ms is None:
-            return None, None
+        due_ms, next_ms = self.engine.next_wakeup(), self.next_ms()
         wall_ms = self._wall_ms()
         now_ms = self._state.clock.at(wall_ms)
-        if due_ms <= now_ms:
+        if due_ms is not None and due_ms <= now_ms:
             return now_ms, None
-        if due_ms <= self._jump_limit_ms():
-            return (due_ms, None) if self._quiet() else (None, QUIET_POLL_S)
-        wall_due_ms = self._state.clock.wall_of(due_ms)
+        if next_ms is not None and now_ms < next_ms <= self._jump_limit_ms():
+            return (next_ms, None) if self._quiet() else (None, QUIET_POLL_S)
+        ahead_ms = next_ms if next_ms is not None and next_ms > now_ms else due_ms
+        wall_due_ms = None if ahead_ms is None else self._state.clock.wall_of(ahead_ms)
         return None, None if wall_due_ms is None else max(0.0, (wall_due_ms - wall_ms) / 1000)
 
     def _jump_limit_ms(self) -> int:
         """How far time may jump; less than any instant when it may not."""
         autojump = self._state.clock.mode is ClockMode.AUTOJUMP
-        if autojump and self.engine.awaited() > 0:
+        if autojump and (self.engine.awaited() > 0 or self._joined()):
             return MAX_INSTANT_MS
         return max((licence.limit_ms for licence in self._licences if autojump or licence.any_mode), default=-1)
 

@@ -5,7 +5,7 @@ import gc
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import cache
@@ -17,7 +17,7 @@ from aiohttp import web
 from emulator.domain.errors import Malformed
 from emulator.duis.schema import SchemaSet
 from emulator.service.config import LOOPBACK, Control, Listener, LoadedSettings, Settings
-from emulator.service.control_app import control_app
+from emulator.service.control_app import Extension, control_app
 from emulator.service.duis_app import duis_app
 from emulator.service.endpoints import EndpointPolicy
 from emulator.service.hosted import HostedWorld, Shared, Source, WorldState
@@ -38,10 +38,11 @@ READER_THREADS = 2
 class Server:
     """Everything one process serves. :meth:`start`, then :meth:`stop`."""
 
-    def __init__(self, loaded: LoadedSettings) -> None:
-        """Raises :class:`Malformed` for settings that cannot be."""
+    def __init__(self, loaded: LoadedSettings, extensions: Sequence[Extension] = ()) -> None:
+        """``extensions`` are further operations of the control API. Raises :class:`Malformed` for settings that cannot be."""
         check_exposure(loaded.settings.control)
         self.loaded = loaded
+        self._extensions = extensions
         self.metrics = Metrics()
         self._worlds: dict[str, HostedWorld] = {}
         self.worlds: Mapping[str, HostedWorld] = self._worlds
@@ -76,7 +77,7 @@ class Server:
                 self._folder = DataFolder.hold(settings.storage.folder)
             schemas = schema_set(settings.schemas.folder)
             self._shared = Shared(settings, schemas, self._policy, self._readers, self._folder)
-            await self._listen("control", settings.control, control_app(self, settings.control, self.metrics))
+            await self._listen("control", settings.control, control_app(self, settings.control, self.metrics, self._extensions))
             await self._listen("duis", settings.duis, duis_app(self.worlds, settings.duis))
             await self._listen("smki", settings.smki, smki_app(self.worlds))
             kept = self._folder.worlds() if self._folder is not None else []
@@ -142,6 +143,9 @@ class Server:
         """Refuse new requests, finish those under way, stop the worlds, let go of everything."""
         for world in self._worlds.values():
             if world.state is WorldState.READY:
+                await world.pump.dismiss()
+        for world in self._worlds.values():
+            if world.state is WorldState.READY:
                 world.drain()
         for runner in self._runners:
             await runner.cleanup()
@@ -174,9 +178,9 @@ def schema_set(folder: Path | None) -> SchemaSet:
 
 
 @asynccontextmanager
-async def running_server(loaded: LoadedSettings) -> AsyncIterator[Server]:
+async def running_server(loaded: LoadedSettings, extensions: Sequence[Extension] = ()) -> AsyncIterator[Server]:
     """A server for the time of a ``with`` block."""
-    server = Server(loaded)
+    server = Server(loaded, extensions)
     await server.start()
     try:
         yield server
@@ -184,7 +188,7 @@ async def running_server(loaded: LoadedSettings) -> AsyncIterator[Server]:
         await server.stop()
 
 
-async def serve(loaded: LoadedSettings) -> None:
+async def serve(loaded: LoadedSettings, extensions: Sequence[Extension] = ()) -> None:
     """Serve until SIGTERM or SIGINT; once everything listens the ports are on stdout, one line of JSON, and in the ready file."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -192,7 +196,7 @@ async def serve(loaded: LoadedSettings) -> None:
         loop.add_signal_handler(number, stopping.set)
     ready_file = loaded.settings.ready_file
     withdraw(ready_file)
-    server = Server(loaded)
+    server = Server(loaded, extensions)
     starting = asyncio.create_task(server.start())
     stopped = asyncio.create_task(stopping.wait())
     try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from emulator.campaigns.hosting import EXTENSIONS
 from emulator.client.blocking import BlockingClient
 from emulator.client.control import ControlClient
 from emulator.client.keys import fetch_key_store
@@ -96,7 +97,7 @@ def running_emulator(settings: Mapping[str, object] | None = None) -> Iterator[R
 
 async def _live(loaded: LoadedSettings, started: "Future[RunningEmulator]", stopping: asyncio.Event) -> None:
     try:
-        async with running_server(loaded) as server:
+        async with running_server(loaded, EXTENSIONS) as server:
             started.set_result(RunningEmulator(server.url("duis"), server.url("smki"), server.url("control")))
             await stopping.wait()
     except BaseException as error:

@@ -1,0 +1,121 @@
+"""How the control API is called: one connection, its errors in the API's words."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from emulator.client.errors import Rejected, Unreachable
+from emulator.domain.operators import OPERATOR_HEADER, check_operator
+
+MAX_EVENT_BYTES = 1 << 24
+"""Longest line of an event stream that is read."""
+
+Json = dict[str, Any]
+
+
+class ControlCalls:
+    """Calls about one world of one server."""
+
+    def __init__(self, url: str, world: str = "default", *, token: str = "", operator: str = "", timeout_s: float = 30.0) -> None:
+        """``url`` is the root of the control service. Calls that wait take longer than ``timeout_s`` as they say. ``operator`` is
+        the human who calls, for the audit trail."""
+        self.url = url.rstrip("/")
+        self.world = world
+        self._timeout_s = timeout_s
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if operator:
+            self._headers[OPERATOR_HEADER] = check_operator(operator)
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        waits_ms: int = 0,
+        operator: str = "",
+    ) -> bytes:
+        """Any operation: the octets of its answer. ``operator`` is the human who calls, where the operation records one."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(headers=self._headers)
+        timeout_s = self._timeout_s + waits_ms / 1000
+        headers = {OPERATOR_HEADER: check_operator(operator)} if operator else None
+        params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+        try:
+            async with self._http.request(
+                method,
+                self.url + path,
+                params=params,
+                json=body,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as answer:
+                content = await answer.read()
+                if answer.status >= 400:
+                    raise Rejected(answer.status, _explanation(content))
+                return content
+        except TimeoutError as late:
+            raise Unreachable(f"{self.url} did not answer within {timeout_s} s") from late
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
+
+    async def _json(self, method: str, path: str, **options: Any) -> Json:
+        found: Json = json.loads(await self.call(method, path, **options))
+        return found
+
+    def _path(self, rest: str) -> str:
+        return f"/control/v1/worlds/{self.world}/{rest}".rstrip("/")
+
+    async def _stream(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Json]:
+        """The data of server-sent events, one value each."""
+        if self._http is None:
+            self._http = aiohttp.ClientSession(headers=self._headers)
+        params = {name: _text(value) for name, value in query.items() if value is not None}
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
+        try:
+            async with self._http.get(self.url + path, params=params, timeout=timeout, read_bufsize=MAX_EVENT_BYTES) as answer:
+                if answer.status >= 400:
+                    raise Rejected(answer.status, _explanation(await answer.read()))
+                async for line in answer.content:
+                    if line.startswith(b"data: "):
+                        yield json.loads(line[len(b"data: ") :])
+        except aiohttp.ClientPayloadError:
+            raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
+
+
+def segment(name: str) -> str:
+    """A name as part of a path."""
+    return quote(name, safe="")
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _explanation(content: bytes) -> str:
+    try:
+        problem = json.loads(content)
+        where, expected = problem["where"], problem["expected"]
+        return f"{f'{where}: ' if where else ''}{problem['error']}{f'; expected {expected}' if expected else ''}"
+    except (ValueError, KeyError, TypeError):
+        return content.decode("utf-8", "replace").strip()[:500]
