@@ -27,8 +27,8 @@ from emulator.campaigns.runner import Phase
 from emulator.campaigns.site import at_world
 from emulator.domain.errors import EmulatorError, Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
-from emulator.scenarios.names import suggest
 from emulator.scenarios.address import Address
+from emulator.scenarios.names import suggest
 from emulator.service.control_models import Model, WallMs
 from emulator.service.control_worlds import WORLD, WorldHost
 from emulator.service.hosted import HostedWorld

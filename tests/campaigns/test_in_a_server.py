@@ -38,10 +38,10 @@ def plan(**tables: Any) -> dict[str, Any]:
 async def world(count: int, **flags: object) -> AsyncIterator[Run]:
     """A server of its own whose default world has so many copies of a home."""
     estate, _ = build_estate(EstateSection.model_validate(homes(count)), Path(), 3)
-    async with running_server(load_settings(env={}, flags={**FOR_TESTS, **flags}), EXTENSIONS) as server:
-        async with ControlClient(server.url()) as control:
-            await control.reset(estate=estate, seed=3)
-            yield server, control
+    settings = load_settings(env={}, flags={**FOR_TESTS, **flags})
+    async with running_server(settings, EXTENSIONS) as server, ControlClient(server.url()) as control:
+        await control.reset(estate=estate, seed=3)
+        yield server, control
 
 
 def decided(found: dict[str, Any]) -> list[tuple[str, int | None]]:
@@ -139,9 +139,9 @@ async def test_a_campaign_ends_with_its_world_and_gives_the_endpoint_back(tmp_pa
         await control.set_endpoint(user, "http://127.0.0.1:9/mine")
         await control.pause()
         await control.start_campaign(plan(groups=[]))
-    async with running_server(load_settings(env={}, flags={**FOR_TESTS, "storage.folder": tmp_path / "data"})) as server:
-        async with ControlClient(server.url()) as control:
-            assert (await control.endpoint(user))["url"] == "http://127.0.0.1:9/mine", "a stop gives it back, too"
+    settings = load_settings(env={}, flags={**FOR_TESTS, "storage.folder": tmp_path / "data"})
+    async with running_server(settings) as server, ControlClient(server.url()) as control:
+        assert (await control.endpoint(user))["url"] == "http://127.0.0.1:9/mine", "a stop gives it back, too"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,10 @@ async def test_a_campaign_ends_with_its_world_and_gives_the_endpoint_back(tmp_pa
         (plan(population={"name": "town"}), "plan: population"),
         (plan(effects=[{"kind": "device.silent"}]), "plan: effects: .*expected faults that are planned in the world"),
         (plan(image={"file": "/etc/passwd"}), "plan: image.file"),
-        (plan(campaign={"by": "suplier"}), "plan: campaign.by: 'suplier' is not a user of the world; expected perhaps 'supplier'"),
+        (
+            plan(campaign={"by": "suplier"}),
+            "plan: campaign.by: 'suplier' is not a user of the world; .*'supplier'",
+        ),
         (plan(campaign={"wavs": [1]}), "'wavs' is not a key of campaign; expected perhaps 'waves'"),
         (plan(groups=[{"name": "mars", "regions": ["Mars"]}]), "plan: groups.1: no device is in it"),
         (to_toml(plan(campaign={"wait": "1 fortnight"})), "plan: campaign.wait"),
