@@ -8,6 +8,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.dsp import anomaly, grants
 from emulator.dsp.audit import Entry
+from emulator.dsp.device_lists import listing
 from emulator.dsp.jobs import cancel_jobs, is_open
 from emulator.engine import Engine
 
@@ -42,7 +43,7 @@ def grant_revoke(engine: Engine, params: Params) -> dict[str, Any]:
 def grant_approve(engine: Engine, params: Params) -> dict[str, Any]:
     """Approve an image under a grant, for any list of devices or for one."""
     token = grants.approve(engine.state.dsp.grants, params)
-    devices = {parse_eui(text) for text in params.get("devices") or ()}
+    devices = listing(parse_eui(text) for text in params.get("devices") or ()).names
     engine.context.audit(
         Entry(
             kind="grant",

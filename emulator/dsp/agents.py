@@ -12,6 +12,7 @@ from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import UserRole
 from emulator.dsp import grants
 from emulator.dsp.context import Context
+from emulator.dsp.device_lists import devices_digest
 from emulator.dsp.grants import ApprovalToken, Grant, Offers, Subject
 from emulator.dsp.registration import SUPPLIERS, claims, lost_since, registered, registered_party
 from emulator.dsp.state import InventoryEntry, User
@@ -138,7 +139,7 @@ def authorise(
         covering[device.eui] = found
         for grant in found:
             sizes[grant.number] = sizes.get(grant.number, 0) + 1
-    unusable = _unusable(context, result, sizes, (version, image_hash, grants.devices_digest(listed)))
+    unusable = _unusable(context, result, sizes, (version, image_hash, devices_digest(listed)))
     for eui, found in covering.items():
         usable = next((grant for grant in found if grant.number not in unusable), None)
         if usable is None:
@@ -173,6 +174,11 @@ class Exclusive:
         found = context.state.grants.grants.values() if controlled else ()
         self._context = context
         self._offers = Offers(grant for grant in found if grant.exclusive and grant.live(context.now_ms))
+
+    @property
+    def guards(self) -> bool:
+        """Whether there is any such grant."""
+        return bool(self._offers)
 
     def kept(self, user: Eui64, device: InventoryEntry, version: str) -> str:
         """Why a user may not distribute to a device, as an exclusive grant of its supplier to another has it; empty when it

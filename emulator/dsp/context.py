@@ -131,12 +131,11 @@ class Context:
         )
         self.effects.append(entry)
 
-    def audit(self, entry: Entry, devices: Iterable[int] = ()) -> None:
-        """Record something in the audit trail; ``devices`` are the list that the entry names by digest."""
+    def audit(self, entry: Entry, devices: tuple[str, ...] = ()) -> None:
+        """Record something in the audit trail; ``devices`` are the list that the entry names by digest, sorted."""
         if self.controller and entry.kind in CONTROLLED:
             entry = replace(entry, operator=self.controller)
-        record = append(self.state.audit, entry, self.now_ms)
-        self.effects.append(AuditEffect(record, tuple(format_eui(eui) for eui in sorted(set(devices)))))
+        self.effects.append(AuditEffect(append(self.state.audit, entry, self.now_ms), devices))
 
     def region(self, device: int | None) -> CspRegion:
         """The CSP region of a device, by where its hub is."""

@@ -31,9 +31,9 @@ from emulator.dsp import (
 )
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context, Noted
+from emulator.dsp.device_lists import listing
 from emulator.dsp.effects import Answer
 from emulator.dsp.gate import DUE_CHECKS, Case, pass_gate
-from emulator.dsp.grants import devices_digest
 from emulator.dsp.inputs import DuisInput
 from emulator.duis.messages import Element, Request, ServiceResponse, element
 from emulator.simulation.agenda import Event
@@ -159,9 +159,8 @@ class Dsp:
 
     def _record_quarantine(self, case: Case, outcome: str, reason: str, operator: str = "") -> None:
         """A request that is kept back is no decision yet: nothing was let through. ``operator`` is the human who did that."""
-        listed = firmware.listed_devices(case.request)
-        entry = self._entry(case, "quarantine", outcome, reason, listed)
-        self.context.audit(replace(entry, operator=operator), listed)
+        entry, names = self._entry(case, "quarantine", outcome, reason)
+        self.context.audit(replace(entry, operator=operator), names)
 
     def _perform(self, case: Case) -> Outcome:
         context, row = self.context, case.row
@@ -212,14 +211,14 @@ class Dsp:
     def _record_decision(self, case: Case, code: str, reason: str, payload: Element | None) -> None:
         """One record for the request; where only a part of its list was taken, another for the rest: nobody is to be held to
         have sent what was refused."""
-        context, listed = self.context, firmware.listed_devices(case.request)
-        context.audit(self._entry(case, "decision", code, reason, listed), listed)
+        context = self.context
+        context.audit(*self._entry(case, "decision", code, reason))
         if payload is None or payload.name not in WARNING_PAYLOADS:
             return
         excluded = firmware.excluded_devices(context, case.request)
         why = ", ".join(f"{warning.name}: {warning.text.count(',') + 1}" for warning in payload)
-        entry = self._entry(case, "exclusion", code, why, excluded)
-        context.audit(replace(entry, acting_for="", grant=""), excluded)
+        entry, names = self._entry(case, "exclusion", code, why, excluded)
+        context.audit(replace(entry, acting_for="", grant=""), names)
 
     def _response(self, case: Case, code: str, payload: Element | None = None) -> ServiceResponse:
         request = case.request
@@ -233,12 +232,16 @@ class Dsp:
             payload=payload,
         )
 
-    def _entry(self, case: Case, kind: str, outcome: str, reason: str = "", listed: Sequence[int] = ()) -> Entry:
-        """What the audit trail keeps of a decision on a request."""
+    def _entry(
+        self, case: Case, kind: str, outcome: str, reason: str = "", only: Sequence[int] | None = None
+    ) -> tuple[Entry, tuple[str, ...]]:
+        """What the audit trail keeps of a decision on a request, and the devices of its list, or of it ``only`` these."""
         context, request = self.context, case.request
+        named = firmware.named_devices(request)
+        listed, found = (named.readable, named.listing) if only is None else (len(only), listing(only))
         accepted = firmware.request_of(context, str(request.request_id)) if listed else None
         asked, device = request.body, _device_named(request)
-        return Entry(
+        entry = Entry(
             kind=kind,
             outcome=outcome,
             reason=reason,
@@ -249,8 +252,8 @@ class Dsp:
             acting_for="" if accepted is None else " ".join(accepted.acting_for),
             grant="" if accepted is None else " ".join(map(str, accepted.grants)),
             device="" if device is None else format_eui(device),
-            devices=len(listed),
-            devices_digest=devices_digest(listed) if listed else "",
+            devices=listed,
+            devices_digest=found.digest if listed else "",
             mpxn="" if case.device is None else case.device.import_mpxn,
             variant=request.service_reference_variant,
             version=asked.value("FirmwareVersion") or "",
@@ -258,6 +261,7 @@ class Dsp:
             file_hash="" if accepted is None else accepted.image_key,
             region=context.region_on_record(device),
         )
+        return entry, found.names
 
     def handle(self, event: Event) -> None:
         """Run one due event of :attr:`TOPICS`."""

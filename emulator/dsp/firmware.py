@@ -5,19 +5,20 @@ A request is checked, split into accepted devices and five warning lists, and be
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
-from emulator.domain.errors import Malformed, Refusal
+from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_DEVICES_PER_REQUEST
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
 from emulator.dsp.agents import AGENT_SERVICES, Authorisation, Exclusive, authorise
 from emulator.dsp.context import Context
 from emulator.dsp.deadlines import watch
+from emulator.dsp.device_lists import NOTHING_LISTED, DeviceList, read_list
 from emulator.dsp.gate import Case, eligible_roles
-from emulator.dsp.jobs import add_job, in_progress, job_of, portions
-from emulator.dsp.registration import other_suppliers, responsible
+from emulator.dsp.holding import Holding
+from emulator.dsp.jobs import add_jobs, in_progress, job_of, portions
+from emulator.dsp.registration import responsible
 from emulator.dsp.releases import RELEASED_TYPES, Feature, is_on, missing_for_service
 from emulator.dsp.state import FirmwareRequest, InventoryEntry
 from emulator.dsp.upgrade_paths import permits
@@ -35,7 +36,7 @@ WARNING_LISTS = (
 )
 """In the order of the schema (duis.md 6.2, certain)."""
 
-UPDATABLE = frozenset({DeviceStatus.COMMISSIONED, DeviceStatus.SUSPENDED})
+UPDATABLE = (DeviceStatus.COMMISSIONED, DeviceStatus.SUSPENDED)
 """Inventory statuses in which a device may get an image; Recovery is not one (ota.md 5.2, F08)."""
 
 Models = frozenset[tuple[DeviceType, str, str]] | None
@@ -57,12 +58,12 @@ class _Wanted:
 class _Sorted:
     """Where each device of a request went."""
 
-    listed: dict[Eui64, None] = field(default_factory=dict)
-    """Every device of the list once, in its order."""
+    listed: int
+    """How many devices the list has."""
+    holding: Holding
+    """Who holds the devices."""
     accepted: list[InventoryEntry] = field(default_factory=list)
     lists: dict[str, list[str]] = field(default_factory=dict)
-    wrong_type: int = 0
-    """Known devices whose type the service does not serve."""
     authorisation: Authorisation = field(default_factory=Authorisation)
     """What the grants say of devices that the sender has only as a Registered Supplier Agent."""
 
@@ -78,14 +79,15 @@ def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
     wanted = _wanted(context, case)
     if isinstance(wanted, Refusal):
         return wanted
-    texts = case.request.body.required("DeviceIDList").split(",")
-    if len(texts) > MAX_DEVICES_PER_REQUEST:
-        return _refusal(
-            context, case, "no_valid_device", f"{len(texts)} devices; at most {MAX_DEVICES_PER_REQUEST} in one request"
-        )
-    outcome = _sort(context, case, texts, wanted)
+    listed = read_list(case.request.body.required("DeviceIDList"))
+    if listed.count > MAX_DEVICES_PER_REQUEST:
+        detail = f"{listed.count} devices; at most {MAX_DEVICES_PER_REQUEST} in one request"
+        return _refusal(context, case, "no_valid_device", detail)
+    if listed.unreadable is not None:
+        parse_eui(listed.unreadable)  # says what is wrong with it
+    outcome = _sort(context, case, listed.euis, wanted)
     if not outcome.accepted:
-        check = "mixed_or_wrong_type" if outcome.wrong_type == len(texts) else "no_valid_device"
+        check = "mixed_or_wrong_type" if _all_of_other_types(context, case, listed.euis) else "no_valid_device"
         reasons = ", ".join(f"{name}: {len(devices)}" for name, devices in outcome.lists.items())
         return _refusal(context, case, check, f"no device of the list may have the image ({reasons})")
     _accept(context, case, outcome, wanted)
@@ -150,27 +152,25 @@ def _listed(context: Context, case: Case, image: OtaImage, version: str) -> list
     return usable
 
 
-def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -> _Sorted:
+def _sort(context: Context, case: Case, listed: Sequence[Eui64], wanted: _Wanted) -> _Sorted:
     """Put each device into the accepted ones or the list that tells why not (ota.md 5.2; first reason wins)."""
-    outcome, own = _Sorted(), [role for role in eligible_roles(context, case.sender, case.row) if role is not UserRole.RSA]
-    for text in texts:
-        eui = parse_eui(text)
-        device = context.state.inventory.get(eui)
-        if device is not None and device.device_type not in case.row.device_types:
-            outcome.wrong_type += 1
-        outcome.listed[eui] = None
-    outcome.authorisation = found = _authorisation(context, case, outcome, own, wanted)
-    exclusive = Exclusive(context) if case.row.srv in AGENT_SERVICES else None
+    own = [role for role in eligible_roles(context, case.sender, case.row) if role is not UserRole.RSA]
+    known = [context.state.inventory.get(eui) for eui in listed]
+    holding = Holding(context, case.sender, own, case.at_ms)
+    holding.look_up(device for device in known if device is not None)
+    outcome = _Sorted(len(listed), holding, authorisation=_authorisation(context, case, listed, known, holding, wanted))
+    granted, exclusive = outcome.authorisation.granted, Exclusive(context) if case.row.srv in AGENT_SERVICES else None
+    guarded = exclusive is not None and exclusive.guards
+    judge = _Judge(context, case, wanted)
     kept: dict[Eui64, str] = {}
-    for eui in outcome.listed:
-        device = context.state.inventory.get(eui)
-        granted = eui in found.granted
-        if device is None or not (granted or _entitled(context, case, device, own)):
+    for eui, device in zip(listed, known, strict=True):
+        may = eui in granted if granted else False
+        if device is None or not (may or holding.entitled(device)):
             reason: str | None = "InvalidDeviceIDList"
-        elif not granted and exclusive is not None and (why := exclusive.kept(case.sender.eui, device, wanted.version)):
+        elif guarded and not may and exclusive is not None and (why := exclusive.kept(case.sender.eui, device, wanted.version)):
             reason, kept[eui] = "InvalidDeviceIDList", why
         else:
-            reason = _reason(context, case, device, wanted)
+            reason = judge.reason(device)
         if reason is not None:
             outcome.put(reason, format_eui(eui))
         elif device is not None:
@@ -180,19 +180,29 @@ def _sort(context: Context, case: Case, texts: Iterable[str], wanted: _Wanted) -
     return outcome
 
 
-def _authorisation(context: Context, case: Case, outcome: _Sorted, own: Sequence[UserRole], wanted: _Wanted) -> Authorisation:
+def _all_of_other_types(context: Context, case: Case, listed: Iterable[Eui64]) -> bool:
+    """Whether every device of a list is known and of a type that the service does not serve."""
+    known = (context.state.inventory.get(eui) for eui in listed)
+    return all(device is not None and device.device_type not in case.row.device_types for device in known)
+
+
+def _authorisation(
+    context: Context,
+    case: Case,
+    listed: Sequence[Eui64],
+    known: Iterable[InventoryEntry | None],
+    holding: Holding,
+    wanted: _Wanted,
+) -> Authorisation:
     """For devices that the sender has only as an agent: what the grants of their suppliers let it do (access.md section 4)."""
     if UserRole.RSA not in eligible_roles(context, case.sender, case.row):
         return Authorisation()
-    known = (context.state.inventory.get(eui) for eui in outcome.listed)
     devices = [
         device
         for device in known
-        if device is not None
-        and device.device_type in case.row.device_types
-        and not any(responsible(context, case.sender, role, device, case.at_ms) for role in own)
+        if device is not None and device.device_type in case.row.device_types and not holding.entitled(device)
     ]
-    found = authorise(context, case.sender, devices, wanted.version, wanted.image_hash, outcome.listed)
+    found = authorise(context, case.sender, devices, wanted.version, wanted.image_hash, listed)
     if found.refused:
         _journal_refused(context, case, f"{len(found.refused)} device(s) not granted", found.refused)
     return found
@@ -209,40 +219,48 @@ def _journal_refused(context: Context, case: Case, summary: str, refused: Mappin
     )
 
 
-def _entitled(context: Context, case: Case, device: InventoryEntry, own: Sequence[UserRole]) -> bool:
-    """Whether the sender has a device in its own right, not as an agent."""
-    return any(responsible(context, case.sender, role, device, case.at_ms) for role in own)
+class _Judge:
+    """What one request asks of each device; what is the same for all of them is worked out once."""
 
+    def __init__(self, context: Context, case: Case, wanted: _Wanted) -> None:
+        self._context = context
+        self._case = case
+        self._version = wanted.version
+        self._models = None if wanted.models is None else tuple(wanted.models)
+        self._types = case.row.device_types
+        settings = context.settings
+        self._unchanged = None if settings.same_version_applicable else wanted.version
+        self._ordered = settings.upgrade_order != "off" and bool(context.state.upgrade_paths)
+        self._guarded = settings.in_progress_guard
 
-def _reason(context: Context, case: Case, device: InventoryEntry, wanted: _Wanted) -> str | None:
-    """The warning list for a device of somebody who may distribute to it, or None when it may have the image."""
-    settings = context.settings
-    if device.device_type not in case.row.device_types or device.hub is None:
-        return "InvalidDeviceIDList"
-    if device.status not in UPDATABLE:
-        return "NotCommissionedDeviceIDList"
-    if wanted.models is not None and (device.device_type, device.manufacturer, device.model) not in wanted.models:
-        return "NotApplicableFirmwareDeviceIDList"
-    if not settings.same_version_applicable and device.firmware_version == wanted.version:
-        return "NotApplicableFirmwareDeviceIDList"
-    if not _in_order(context, case, device, wanted.version):
-        return "NotApplicableFirmwareDeviceIDList"
-    if settings.in_progress_guard and in_progress(context, device):
-        return "OtherRequestInProgressList"
-    if device.device_type in RELEASED_TYPES and not passes_on(context, device):
-        return "InvalidGBCSVersionList"
-    return None
+    def reason(self, device: InventoryEntry) -> str | None:
+        """The warning list for a device of somebody who may distribute to it, or None when it may have the image."""
+        kind = device.device_type
+        if kind not in self._types or device.hub is None:
+            return "InvalidDeviceIDList"
+        if device.status not in UPDATABLE:
+            return "NotCommissionedDeviceIDList"
+        if self._models is not None and (kind, device.manufacturer, device.model) not in self._models:
+            return "NotApplicableFirmwareDeviceIDList"
+        if device.firmware_version == self._unchanged:
+            return "NotApplicableFirmwareDeviceIDList"
+        if self._ordered and not _in_order(self._context, self._case, device, self._version):
+            return "NotApplicableFirmwareDeviceIDList"
+        if self._guarded and in_progress(self._context, device):
+            return "OtherRequestInProgressList"
+        if kind in RELEASED_TYPES and not passes_on(self._context, device):
+            return "InvalidGBCSVersionList"
+        return None
 
 
 def _in_order(context: Context, case: Case, device: InventoryEntry, version: str) -> bool:
     """Whether a device may go from the version that the inventory shows to this one (ota.md F45)."""
     key = (device.device_type, device.manufacturer, device.model, version)
-    order = context.settings.upgrade_order
-    if order == "off" or permits(context.state.upgrade_paths, key, device.firmware_version):
+    if permits(context.state.upgrade_paths, key, device.firmware_version):
         return True
     detail = f"{format_eui(device.eui)} runs {device.firmware_version}, from which {version} is not reached"
     context.journal("warning", detail, request_id=str(case.request.request_id), device=device.eui)
-    return order == "warn"
+    return context.settings.upgrade_order == "warn"
 
 
 def passes_on(context: Context, device: InventoryEntry) -> bool:
@@ -286,11 +304,10 @@ def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> 
         by_agent=bool(used),
         acting_for=tuple(sorted({grant.supplier for grant in used.values()})),
         grants=tuple(sorted(used)),
-        listed=len(outcome.listed),
+        listed=outcome.listed,
     )
     context.state.firmware_requests[request.key] = request
-    for device in devices:
-        add_job(context, request, device, granted[device.eui].number if device.eui in granted else 0)
+    add_jobs(context, request, devices, {eui: grant.number for eui, grant in granted.items()})
     context.journal(
         "job",
         f"{case.row.srv} accepted: firmware {wanted.version} for {len(devices)} device(s)",
@@ -301,14 +318,14 @@ def _accept(context: Context, case: Case, outcome: _Sorted, wanted: _Wanted) -> 
     context.csp.keep_image(request.image_key)
     context.agenda.schedule(context.now_ms, "dsp.hand_over", request.key, 0)
     watch(context, request)
-    _tell_other_suppliers(context, case, devices, wanted.version)
+    _tell_other_suppliers(context, case, outcome, wanted.version)
 
 
-def _tell_other_suppliers(context: Context, case: Case, devices: Sequence[InventoryEntry], version: str) -> None:
+def _tell_other_suppliers(context: Context, case: Case, outcome: _Sorted, version: str) -> None:
     """FirmwareUpgradeRequested to every other responsible supplier of shared devices (ota.md A3 and C2, low-medium)."""
     shared: dict[tuple[Eui64, DeviceType], list[str]] = {}
-    for device in devices:
-        for supplier in other_suppliers(context, device, case.sender.eui, context.now_ms):
+    for device in outcome.accepted:
+        for supplier in outcome.holding.other_suppliers(device):
             shared.setdefault((supplier, device.device_type), []).append(format_eui(device.eui))
     for (supplier, device_type), euis in sorted(shared.items()):
         for some in portions(euis, context.settings.devices_per_alert):
@@ -338,23 +355,17 @@ def check_activation_hash(context: Context, case: Case) -> Refusal | None:
     return None
 
 
-def listed_devices(request: Request) -> list[Eui64]:
+def named_devices(request: Request) -> DeviceList:
     """The devices that a firmware request names; none for any other request."""
     text = request.body.value("DeviceIDList")
-    if text is None:
-        return []
-    found = []
-    for each in text.split(","):
-        with suppress(Malformed):  # a list that cannot be read was refused for it
-            found.append(parse_eui(each))
-    return found
+    return NOTHING_LISTED if text is None else read_list(text)
 
 
 def excluded_devices(context: Context, request: Request) -> list[Eui64]:
     """The devices of an accepted list that do not get the image, each once; right after it was accepted."""
     accepted = request_of(context, str(request.request_id))
     taken = {context.state.jobs[key].device for key in accepted.jobs} if accepted is not None else set()
-    return [eui for eui in dict.fromkeys(listed_devices(request)) if eui not in taken]
+    return [eui for eui in named_devices(request).euis if eui not in taken]
 
 
 def request_of(context: Context, request_id: str) -> FirmwareRequest | None:

@@ -11,8 +11,9 @@ from enum import StrEnum
 from operator import attrgetter
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, eui_bytes, parse_eui
+from emulator.domain.identifiers import Eui64, parse_eui
 from emulator.domain.vocabulary import CspRegion
+from emulator.dsp.device_lists import devices_digest
 
 MAX_GRANTS = 2_000
 """Grants that a world remembers (chosen). Where there is no room, those that have ended are forgotten first."""
@@ -110,11 +111,6 @@ class Subject:
     model: str
     region: CspRegion
     version: str
-
-
-def devices_digest(devices: Iterable[int]) -> str:
-    """One name for a list of devices, whatever its order and however often it names one."""
-    return hashlib.sha256(b"".join(eui_bytes(eui) for eui in sorted(set(devices)))).hexdigest()
 
 
 def covers(grant: Grant, subject: Subject) -> str:

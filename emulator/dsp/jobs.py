@@ -1,6 +1,6 @@
 """Firmware jobs on their way: hand-over to the csp, outcomes, silence, and who hears of them (reference ota/ota.md 11.2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -49,8 +49,11 @@ def is_open(job: Job) -> bool:
 
 def in_progress(context: Context, device: InventoryEntry) -> bool:
     """Whether another distribution for the device has not ended (OtherRequestInProgressList)."""
+    jobs = context.lookup.jobs_of(device.eui)
+    if not jobs:
+        return False
     blocking = job_states.IN_PROGRESS[context.settings.in_progress_until]
-    return any(job.state in blocking for job in context.lookup.jobs_of(device.eui))
+    return any(job.state in blocking for job in jobs)
 
 
 def job_of(context: Context, device: int, *, image_hash: str = "", file_version: str = "") -> Job | None:
@@ -62,15 +65,20 @@ def job_of(context: Context, device: int, *, image_hash: str = "", file_version:
     return None
 
 
-def add_job(context: Context, request: FirmwareRequest, device: InventoryEntry, grant: int = 0) -> None:
-    """A device is to get the image of a request, under this grant where an agent asks."""
-    assert device.hub is not None
-    job = Job(context.key(), request.key, device.eui, device.hub, job_states.QUEUED, since_ms=context.now_ms, grant=grant)
-    context.state.jobs[job.key] = job
-    context.lookup.add_job(job)
-    context.state.open_jobs += 1
-    request.jobs.append(job.key)
-    request.open_jobs += 1
+def add_jobs(context: Context, request: FirmwareRequest, devices: Sequence[InventoryEntry], grants: Mapping[Eui64, int]) -> None:
+    """Devices are to get the image of a request, under these grants where an agent asks."""
+    state, now_ms, first = context.state, context.now_ms, context.state.next_key
+    state.next_key += len(devices)
+    for key, device in enumerate(devices, first):
+        assert device.hub is not None
+        job = Job(key, request.key, device.eui, device.hub, job_states.QUEUED, "", now_ms)
+        if grants:
+            job.grant = grants.get(device.eui, 0)
+        state.jobs[key] = job
+        context.lookup.add_job(job)
+    request.jobs += range(first, state.next_key)
+    state.open_jobs += len(devices)
+    request.open_jobs += len(devices)
 
 
 def hand_over(context: Context, key: int, begin: int) -> None:

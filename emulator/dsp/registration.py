@@ -14,7 +14,7 @@ METERS = (DeviceType.ESME, DeviceType.GSME)
 SUPPLIERS = (UserRole.IS, UserRole.GS)
 """Roles of the responsible suppliers."""
 
-_METER_ROLES: dict[DeviceType, tuple[tuple[str, tuple[UserRole, ...]], ...]] = {
+METER_ROLES: dict[DeviceType, tuple[tuple[str, tuple[UserRole, ...]], ...]] = {
     DeviceType.ESME: (
         ("import_mpxn", (UserRole.IS, UserRole.ED, UserRole.RSA)),
         ("secondary_import_mpan", (UserRole.IS, UserRole.ED, UserRole.RSA)),
@@ -25,7 +25,7 @@ _METER_ROLES: dict[DeviceType, tuple[tuple[str, tuple[UserRole, ...]], ...]] = {
 """MPxNs of a meter and the roles whose registration for that MPxN makes a party responsible."""
 
 _ROLES: dict[DeviceType, tuple[UserRole, ...]] = {
-    **{meter: tuple({role: None for _, roles in claims for role in roles}) for meter, claims in _METER_ROLES.items()},
+    **{meter: tuple({role: None for _, roles in claims for role in roles}) for meter, claims in METER_ROLES.items()},
     DeviceType.CHF: (UserRole.IS, UserRole.GS, UserRole.RSA, UserRole.ED, UserRole.GT, UserRole.ES),
     DeviceType.GPF: (UserRole.GS, UserRole.GT, UserRole.RSA),
     DeviceType.PPMID: (UserRole.IS, UserRole.GS, UserRole.RSA),
@@ -76,7 +76,7 @@ def claims(context: Context, device: InventoryEntry) -> Iterator[Claim]:
     """The MPxNs and roles through which parties belong to a device."""
     possible = _roles(context, device)
     for meter in meters_of(context, device):
-        for field, roles in _METER_ROLES[meter.device_type]:
+        for field, roles in METER_ROLES[meter.device_type]:
             mpxn = getattr(meter, field)
             for role in roles:
                 if mpxn and role in possible:
@@ -114,11 +114,10 @@ def responsible(context: Context, user: User, role: UserRole, device: InventoryE
         return role in SUPPLIERS
     if device.device_type not in METERS and role not in _roles(context, device):
         return False
-    # As through claims(), without making those of other roles: a request may name 50,000 devices.
     store = context.state.registrations
     party = store.party_number(user.party)
     for meter in meters_of(context, device):
-        for field, roles in _METER_ROLES[meter.device_type]:
+        for field, roles in METER_ROLES[meter.device_type]:
             if role in roles and (mpxn := getattr(meter, field)) and store.registered(mpxn, role, party, at_ms):
                 return True
     return False
@@ -146,23 +145,6 @@ def supplier_parties(context: Context, device: InventoryEntry, at_ms: int) -> li
 def responsible_suppliers(context: Context, device: InventoryEntry, at_ms: int) -> list[Eui64]:
     """User IDs of the import and gas suppliers responsible for the device, by EUI."""
     return holders(context, device, SUPPLIERS, at_ms)
-
-
-def other_suppliers(context: Context, device: InventoryEntry, acting: Eui64, at_ms: int) -> list[Eui64]:
-    """User IDs of the responsible suppliers of another company than the acting user's, by EUI."""
-    # As other_parties() of responsible_suppliers(), in as few steps as can be: a request may name 50,000 devices.
-    store, possible = context.state.registrations, _roles(context, device)
-    own, found = store.party_number(context.state.users[acting].party), set()
-    for meter in meters_of(context, device):
-        for field, roles in _METER_ROLES[meter.device_type]:
-            mpxn = getattr(meter, field)
-            for role in roles if mpxn else ():
-                if role not in SUPPLIERS or role not in possible:
-                    continue
-                party = store.party_for(mpxn, role, at_ms)
-                if party is not None and party != own:
-                    found |= {user.eui for user in context.lookup.users_of(store.parties[party]) if role in user.roles}
-    return sorted(found)
 
 
 def other_parties(context: Context, users: Iterable[Eui64], acting: Eui64) -> list[Eui64]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from emulator.domain.vocabulary import DeviceType
 from emulator.dsp.settings import DspSettings
 
-RELEASED_TYPES = frozenset({DeviceType.PPMID, DeviceType.HCALCS})
+RELEASED_TYPES = (DeviceType.PPMID, DeviceType.HCALCS)
 """Device types that get firmware over the air by these releases (ota.md section 1 items 9 and 10)."""
 
 

@@ -7,7 +7,7 @@ from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
-from emulator.dsp.grants import devices_digest
+from emulator.dsp.device_lists import listing
 from emulator.dsp.inventory import cpl_entry, set_status, tell_status
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
@@ -101,18 +101,19 @@ def product_changed(context: Context, product: CplEntry) -> None:
         if device.status is not before:
             changed.setdefault((f"status {before}", f"status {device.status}"), []).append(device.eui)
     for (was, now), euis in changed.items():
+        listed = listing(euis)
         context.audit(
             Entry(
                 kind="inventory",
                 outcome="changed",
                 reason=f"{product.firmware_version} is {product.status} on the Central Products List",
                 devices=len(euis),
-                devices_digest=devices_digest(euis),
+                devices_digest=listed.digest,
                 version=product.firmware_version,
                 before=was,
                 after=now,
             ),
-            euis,
+            listed.names,
         )
 
 

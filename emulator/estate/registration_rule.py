@@ -1,6 +1,7 @@
 """Registration as a rule: who holds a role follows from the seed and the MPxN, so that a generated estate stores no rows."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -57,6 +58,10 @@ class RuleBase:
         shares = ranges[position].shares
         drawn = draw_below(shares[-1], self._seed, key, 0, purpose)
         return ranges[position].parties[bisect_right(shares, drawn)]
+
+    def parties_at(self, mpxns: Sequence[str], role_code: int, at_ms: int) -> list[int]:
+        """:meth:`party_at` of many MPxNs."""
+        return [self.party_at(mpxn, role_code, at_ms) for mpxn in mpxns]
 
     def change_points(self, mpxn: str) -> list[int]:
         """One for each role that a rule gives for the MPxN."""

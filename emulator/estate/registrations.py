@@ -68,6 +68,9 @@ class RegistrationBase(Protocol):
     def party_at(self, mpxn: str, role_code: int, at_ms: int) -> int:
         """Index of the party that holds the role at that instant, :data:`NOBODY`, or :data:`UNKNOWN`."""
 
+    def parties_at(self, mpxns: Sequence[str], role_code: int, at_ms: int) -> Sequence[int]:
+        """:meth:`party_at` of many MPxNs."""
+
     def change_points(self, mpxn: str) -> list[int]:
         """All change points of the MPxN, in order; none for an unknown one."""
 
@@ -90,6 +93,14 @@ class Layered:
         """Index of the party that holds the role at that instant, :data:`NOBODY`, or :data:`UNKNOWN`."""
         party = self.upper.party_at(mpxn, role_code, at_ms)
         return self._lower.party_at(mpxn, role_code, at_ms) if party == UNKNOWN else party
+
+    def parties_at(self, mpxns: Sequence[str], role_code: int, at_ms: int) -> Sequence[int]:
+        """:meth:`party_at` of many MPxNs."""
+        found = self.upper.parties_at(mpxns, role_code, at_ms)
+        if UNKNOWN not in found:
+            return found
+        pairs = zip(mpxns, found, strict=True)
+        return [self._lower.party_at(mpxn, role_code, at_ms) if party == UNKNOWN else party for mpxn, party in pairs]
 
     def change_points(self, mpxn: str) -> list[int]:
         """All change points of the MPxN, in order; none for an unknown one."""
@@ -226,6 +237,17 @@ class Registrations:
             assert self._base is not None
             party = self._base.party_at(mpxn, code, at_ms)
         return None if party in _NO_PARTY else party
+
+    def parties_for(self, mpxns: Sequence[str], role: UserRole, at_ms: int) -> list[int | None]:
+        """:meth:`party_for` of many MPxNs."""
+        assert self._base is not None
+        code, changed = ROLE_CODES.get(role, 0), self.changed
+        found: list[int | None] = [None if party in _NO_PARTY else party for party in self._base.parties_at(mpxns, code, at_ms)]
+        if changed:
+            for place, mpxn in enumerate(mpxns):
+                if mpxn in changed:
+                    found[place] = self.party_for(mpxn, role, at_ms)
+        return found
 
     def registered(self, mpxn: str, role: UserRole, party: int | None, at_ms: int) -> bool:
         """Whether the party with this index holds the role for the MPxN at that instant; False for no party."""

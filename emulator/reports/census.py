@@ -58,7 +58,7 @@ def _count(engine: Engine, entry: InventoryEntry, count: _Count) -> None:
         count.to_be_installed += 1
     else:
         count.installed += 1
-    if entry.device_type not in METERS | RELEASED_TYPES:
+    if entry.device_type not in (*METERS, *RELEASED_TYPES):
         count.no_right += 1
     elif entry.hub is None:
         count.no_hub += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from emulator.domain.errors import Refusal
 from emulator.domain.vocabulary import WebService
+from emulator.dsp.firmware import named_devices
 from emulator.dsp.inputs import DuisInput
 from emulator.service.edge import Reading
 from emulator.service.hosted import HostedWorld
@@ -93,7 +94,10 @@ async def _read(world: HostedWorld, body: bytes) -> tuple[Reading | Refusal, Bod
 
 def _read_large(world: HostedWorld, body: bytes, now_ms: int) -> tuple[Reading | Refusal, Body]:
     reading = world.edge.read(body, now_ms)
-    return reading, body if isinstance(reading, Refusal) else world.log.keep_body(body)
+    if isinstance(reading, Refusal):
+        return reading, body
+    _ = named_devices(reading.request).listing  # a long list is read here, where it holds nobody up
+    return reading, world.log.keep_body(body)
 
 
 def plain(status: int, text: str) -> Reply:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.domain.errors import Malformed
 from emulator.domain.mpxn import mpxn_key, mpxn_of_key
@@ -43,6 +44,17 @@ def test_every_mpxn_is_found_and_no_other() -> None:
             assert subject.party_at(f"{10**12 + 2 * number + 1}", code, FOREVER_MS) == UNKNOWN
     assert subject.change_points("1000000000000") == [change_point(ROLE_CODES[role], 0, 0) for role in ROLES]
     assert subject.change_points("7") == []
+
+
+@given(histories(), st.integers(0, 2**44), st.sampled_from(sorted(ROLE_CODES.values())))
+def test_many_mpxns_are_looked_up_like_one(entries: list[Registration], at_ms: int, code: int) -> None:
+    subject = columns(entries)
+    for extra in ([], ["x", "7", "9999999999999", ""]):
+        mpxns = [entry.mpxn for entry in entries] + extra
+        for instant_ms in (at_ms, *(entry.from_ms for entry in entries)):
+            assert subject.parties_at(mpxns, code, instant_ms) == [subject.party_at(each, code, instant_ms) for each in mpxns]
+    mpans = [mpxn for mpxn in (entry.mpxn for entry in entries) if len(mpxn) == 13]
+    assert subject.parties_at(mpans, code, at_ms) == [subject.party_at(mpan, code, at_ms) for mpan in mpans]
 
 
 def test_the_order_of_rows_leaves_no_trace(seed: int) -> None:

@@ -66,12 +66,14 @@ def test_a_rule_holds_for_its_range_and_role(seed: int) -> None:
         assert (subject.party_for(mpxn, role, 0) is not None) is known
         assert subject.party_for(mpxn, role, -1) is None
         assert (base.party_at(mpxn, ROLE_CODES[role], 10**12) != UNKNOWN) is known
+        assert subject.parties_for([mpxn, "7"], role, 0) == [subject.party_for(each, role, 0) for each in (mpxn, "7")]
     assert [entry.role for entry in subject.history("1000000000000")] == [UserRole.IS, UserRole.RSA]
     assert subject.changes(-1, 10**13, ["2000000000000"]) == subject.changes(0, 10**13) == []
 
 
 def test_a_change_over_a_rule(seed: int) -> None:
     subject, mpxn = store(seed), "1000000000000"
+    asked = [mpxn, "1000000000001"]
     before = subject.party_for(mpxn, UserRole.IS, 99)
     assert before is not None
     after = "two" if COMPANIES[before] != "two" else "one"
@@ -79,6 +81,7 @@ def test_a_change_over_a_rule(seed: int) -> None:
     assert subject.party_for(mpxn, UserRole.IS, 99) == before
     assert subject.party_for(mpxn, UserRole.IS, 100) == COMPANIES.index(after)
     assert subject.party_for(mpxn, UserRole.RSA, 100) == COMPANIES.index("agent")
+    assert subject.parties_for(asked, UserRole.IS, 100) == [subject.party_for(each, UserRole.IS, 100) for each in asked]
     assert [(change.at_ms, change.after) for change in subject.changes(0, 200)] == [(100, after)]
 
 
