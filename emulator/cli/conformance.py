@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from emulator.cli.output import JsonFlag, print_fields, print_json, print_rows, verb
-from emulator.conformance.cases import Case, as_document, from_document, list_cases
+from emulator.conformance.cases import Case, as_document, from_document, list_cases, messages_in
 from emulator.conformance.compare import Verdict, compare_folders, is_wanted
 from emulator.conformance.keys import FolderKeys
 from emulator.conformance.produce import produce_all, reasons_in
+from emulator.conformance.reasons import why_no_request, with_reasons
 from emulator.conformance.reports import figures, html, junit, summary
 from emulator.domain.errors import Malformed
 
@@ -70,12 +71,15 @@ def all_steps(
         folder = out or Path(temporary)
         failed = produce_all(wanted, FolderKeys(keystore), folder, among=listing.cases)
         verdicts = compare_folders(folder, rtds, keystore, failed.reasons, only or ())
+    published = messages_in(rtds)
+    verdicts = with_reasons(verdicts, wanted, FolderKeys(keystore), published)
     _write(verdicts, junit_report, html_report)
     if figures_file is not None:
         rows = (f" {json.dumps(code)}: {json.dumps(row)}" for code, row in figures(verdicts).items())
         figures_file.write_text("{\n" + ",\n".join(rows) + "\n}\n")
     failed.not_produced |= {case: why for case, why in listing.unreadable.items() if is_wanted(case, only or ())}
-    without = [case for case in listing.no_request if is_wanted(case, only or ())]
+    asked = [case for case in listing.no_request if is_wanted(case, only or ())]
+    without = {case: why_no_request(case, next(iter(published[case].values()))) for case in asked}
     _show_all(summary(verdicts, len(wanted), without, failed), json_output)
 
 
@@ -116,13 +120,18 @@ def compare_step(
     only: Only = None,
     junit_report: Junit = None,
     html_report: Html = None,
+    cases: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The cases, to say why messages differ.", show_default=False)
+    ] = None,
     json_output: JsonFlag = False,
 ) -> None:
     """Compare produced messages with the published ones."""
-    failed = reasons_in(produced)
-    verdicts = compare_folders(produced, rtds, keys or _keystore(rtds), failed.reasons, only or ())
+    failed, keystore = reasons_in(produced), keys or _keystore(rtds)
+    verdicts = compare_folders(produced, rtds, keystore, failed.reasons, only or ())
+    if cases is not None:
+        verdicts = with_reasons(verdicts, from_document(_document(cases)), FolderKeys(keystore), messages_in(rtds))
     _write(verdicts, junit_report, html_report)
-    _show_all(summary(verdicts, _cases_of(verdicts), [], failed), json_output)
+    _show_all(summary(verdicts, _cases_of(verdicts), {}, failed), json_output)
 
 
 def _wanted(cases: list[Case], only: list[str] | None) -> list[Case]:
@@ -163,15 +172,15 @@ def _show_all(values: dict[str, object], as_json: bool) -> None:
     if as_json:
         print_json(values)
         return
-    lists = ("without_request", "not_produced", "not_answered", "by_use_case", "different")
+    lists = ("without_request", "why_no_request", "not_produced", "not_answered", "by_use_case", "different")
     print_fields("", {name: value for name, value in values.items() if name not in lists})
-    for name in ("not_produced", "not_answered"):
+    for name in ("not_produced", "not_answered", "why_no_request"):
         found = values[name]
         if isinstance(found, dict) and found:
             print_rows(("case", "why"), found.items(), name.replace("_", " "))
     different = values["different"]
     if isinstance(different, list) and different:
-        columns = ("case", "kind", "verdict", "octet", "where")
+        columns = ("case", "kind", "verdict", "octet", "where", "reason")
         print_rows(columns, [[each[column] for column in columns] for each in different], "different")
 
 

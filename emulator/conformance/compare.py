@@ -45,6 +45,8 @@ class Verdict:
     expected: Node | None = None
     produced: Node | None = None
     """Both decoded, where they differ."""
+    reason: str = ""
+    """Why they differ, where that follows from the test set itself (:mod:`emulator.conformance.reasons`)."""
 
 
 def compare_folders(

@@ -18,23 +18,28 @@ from emulator.dsp.commands import body_parameters
 from emulator.gbcs import times
 from emulator.gbcs.commands import build_command, finish_command
 from emulator.gbcs.functions import octets_of
-from emulator.gbcs.message import decode_message
+from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.protect import sign
 from emulator.gbcs.usecases import Originator, UseCase, by_code, use_case_for
+
+
+def unsigned(case: Case, variant: str, body: Mapping[str, object], role: RemotePartyRole | None) -> tuple[UseCase, GbcsMessage]:
+    """The Command of a body before it is signed, and its row; :class:`Malformed` says why there is none."""
+    parameters: dict[str, object] = {**body, "esme_variant": case.esme_variant, **case.home}
+    if "other_device_certificate" in case.home:
+        parameters["other_device_certificate"] = octets_of(case.home["other_device_certificate"])
+    use_case = _choose(case, variant, parameters, role)
+    return use_case, build_command(
+        use_case, user=parse_eui(case.user), user_counter=case.user_counter, device=parse_eui(case.device),
+        acb_counter=case.acb_counter, parameters=parameters, now_ms=times.read_duis(case.current_utc),
+    )  # fmt: skip
 
 
 def produce(case: Case, keys: FolderKeys) -> dict[str, bytes]:
     """Kind → octets of what the DCC makes of the request; :class:`Malformed` says why it makes nothing."""
     request = read_request(Path(case.request))
-    parameters: dict[str, object] = {**body_parameters(request.body), "esme_variant": case.esme_variant, **case.home}
-    if "other_device_certificate" in case.home:
-        parameters["other_device_certificate"] = octets_of(case.home["other_device_certificate"])
-    use_case = _choose(case, request.service_reference_variant, parameters, keys.role(parse_eui(case.user)))
-    now_ms = times.read_duis(case.current_utc)
-    message = build_command(
-        use_case, user=parse_eui(case.user), user_counter=case.user_counter, device=parse_eui(case.device),
-        acb_counter=case.acb_counter, parameters=parameters, now_ms=now_ms,
-    )  # fmt: skip
+    role = keys.role(parse_eui(case.user))
+    use_case, message = unsigned(case, request.service_reference_variant, body_parameters(request.body), role)
     made = {}
     if use_case.needs_pre_command:
         made["PRECOMMAND"] = replace(message, signature=None).encode()

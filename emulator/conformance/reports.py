@@ -1,6 +1,6 @@
 """Reports of a comparison: counts, JUnit and a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from xml.sax.saxutils import quoteattr
 
@@ -11,7 +11,7 @@ from emulator.gbcs.dissect import Node
 _LIKE = (IDENTICAL, SAME_SHAPE)
 
 
-def summary(verdicts: Sequence[Verdict], cases: int, no_request: Sequence[str], failed: Failed) -> dict[str, object]:
+def summary(verdicts: Sequence[Verdict], cases: int, no_request: Mapping[str, str], failed: Failed) -> dict[str, object]:
     """The counts, per kind of message and per use case, and a list of what differs."""
 
     def of(kind: str) -> list[Verdict]:
@@ -28,10 +28,13 @@ def summary(verdicts: Sequence[Verdict], cases: int, no_request: Sequence[str], 
         "alerts": len(alerts), "alert_same_shape": _count(alerts, *_LIKE), "alert_verified": _verified(alerts),
         "use_cases_identical_precommand": _whole(pre, IDENTICAL), "use_cases_identical_command": _whole(commands, IDENTICAL),
         "use_cases_response_same_shape": _whole(responses, *_LIKE), "use_cases": len({each.use_case for each in verdicts}),
-        "without_request": list(no_request), "not_produced": failed.not_produced, "not_answered": failed.not_answered,
+        "explained": sum(1 for each in verdicts if each.reason),
+        "unexplained": sum(1 for each in verdicts if _counts_as_different(each) and not each.reason),
+        "without_request": list(no_request), "why_no_request": dict(no_request),
+        "not_produced": failed.not_produced, "not_answered": failed.not_answered,
         "by_use_case": by_use_case(verdicts),
         "different": [
-            {"case": each.case, "kind": each.kind, "verdict": each.verdict, "octet": each.octet, "where": each.where}
+            {name: getattr(each, name) for name in ("case", "kind", "verdict", "octet", "where", "reason")}
             for each in verdicts if each.verdict in (SAME_SHAPE, DIFFERENT) and _counts_as_different(each)
         ],
     }  # fmt: skip
@@ -70,16 +73,18 @@ def figures(verdicts: Sequence[Verdict]) -> dict[str, dict[str, object]]:
 
 
 def junit(verdicts: Sequence[Verdict]) -> str:
-    """A JUnit report: one test case per message; what was not produced is skipped."""
+    """A JUnit report: one test case per message; what was not produced is skipped, and what differs for a reason."""
     lines = []
     for each in verdicts:
         name = quoteattr(f"{each.case}_{each.kind}")
         inner = f"<skipped message={quoteattr(each.where or each.verdict)}/>" if each.verdict == MISSING else ""
-        if _counts_as_different(each):
+        if _counts_as_different(each) and each.reason:
+            inner = f"<skipped message={quoteattr(f'{_says(each)}; {each.reason}')}/>"
+        elif _counts_as_different(each):
             inner = f"<failure message={quoteattr(_says(each))}/>"
         lines.append(f'<testcase classname="conformance.{escape(each.use_case)}" name={name}>{inner}</testcase>')
-    failures = sum(1 for each in verdicts if _counts_as_different(each))
-    skipped = _count(verdicts, MISSING)
+    failures = sum(1 for each in verdicts if _counts_as_different(each) and not each.reason)
+    skipped = _count(verdicts, MISSING) + sum(1 for each in verdicts if _counts_as_different(each) and each.reason)
     head = f'<testsuite name="conformance" tests="{len(verdicts)}" failures="{failures}" skipped="{skipped}">'
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *lines, "</testsuite>", ""])
 
@@ -95,11 +100,15 @@ def html(verdicts: Sequence[Verdict]) -> str:
             sides = (("published", each.expected), ("produced", each.produced))
             both = "".join(f"<td><b>{name}</b><pre>{escape(as_text(side))}</pre>" for name, side in sides)
             both = f"<details><summary>decoded</summary><table><tr>{both}</table></details>"
-        cells = (escape(each.case), escape(each.kind), each.verdict, at, verified, escape(each.where) + both)
+        cells = (escape(each.case), escape(each.kind), each.verdict, at, verified, escape(each.where) + _why(each) + both)
         rows.append("<tr><td>" + "<td>".join(cells))
     head = "<tr><th>case<th>message<th>verdict<th>first difference<th>keys<th>where"
     page = "<!doctype html><html lang=en><meta charset=utf-8><title>Conformance</title><h1>Conformance</h1>"
     return f"{page}{_overview(verdicts)}<table border=1>{head}{''.join(rows)}</table></html>\n"
+
+
+def _why(each: Verdict) -> str:
+    return f"<br><i>{escape(each.reason)}</i>" if each.reason else ""
 
 
 def _overview(verdicts: Sequence[Verdict]) -> str:

@@ -184,3 +184,25 @@ def test_a_gbz_command_says_when_it_was_made(unseen: Path) -> None:
     run("cases", "--rtds", unseen / "set", "--templates", unseen / "requests", "--out", listed)
     told = {case["case"]: case["current_utc"] for case in json.loads(listed.read_text())["cases"]}
     assert told["XYZ04_6.7_SUCCESS"] == NOW
+
+
+def test_what_a_request_asks_otherwise_is_found_out(unseen: Path) -> None:
+    asked = unseen / "requests" / "XYZ05_4.6.1_SUCCESS_REQUEST_DUIS.XML"
+    said = asked.read_text()
+    start = said.partition("StartDateTime>")[2].partition("<")[0]
+    asked.write_text(said.replace(start, "2019-03-01T00:00:00Z"))
+    told = run("--rtds", unseen / "set", "--templates", unseen / "requests")
+    (differs,) = told["different"]
+    assert differs["case"] == "XYZ05_4.6.1_SUCCESS"
+    assert "asks for something else: ours is identical with ReadLogPeriod.StartDateTime = " in differs["reason"]
+    assert (told["explained"], told["unexplained"]) == (1, 0)
+
+
+def test_what_does_not_follow_from_the_request_stays_unexplained(unseen: Path) -> None:
+    path = unseen / "set" / "XYZ01_4.1.1_SUCCESS_COMMAND_GBCS.HEX"
+    octets = bytearray.fromhex(path.read_text())
+    octets[octets.index(bytes.fromhex("00002b02")) + 1] ^= 1
+    path.write_text(octets.hex())
+    told = run("--rtds", unseen / "set", "--templates", unseen / "requests", "--only", "XYZ01")
+    assert [each["reason"] for each in told["different"]] == [""]
+    assert (told["explained"], told["unexplained"]) == (0, 1)
