@@ -38,6 +38,8 @@ from emulator.estate.mistakes import _expected as explained  # noqa: E402
 from emulator.estate.model import CplEntry, DeviceDefinition, Estate, Home, Party, Registration, RegistrationRule  # noqa: E402
 from emulator.fanout import phases  # noqa: E402
 from emulator.gbcs.usecases import all_use_cases  # noqa: E402
+from emulator.logistics import tables as logistics  # noqa: E402
+from emulator.logistics.settings import LogisticsSettings  # noqa: E402
 from emulator.premises.profiles import device_kinds, hub_variants  # noqa: E402
 from emulator.premises.settings import HanSettings  # noqa: E402
 from emulator.reports.registry import REPORTS  # noqa: E402
@@ -234,7 +236,7 @@ reference's table of limits, `EMU` is a choice of ours. None of them is a fact a
 `exact`.
 
 """
-    for section, kind in (("dsp", DspSettings), ("csp", CspSettings), ("han", HanSettings)):
+    for section, kind in (("dsp", DspSettings), ("csp", CspSettings), ("han", HanSettings), ("stock", LogisticsSettings)):
         texts = field_texts(kind)
         rows = [
             (
@@ -506,6 +508,61 @@ priority A and {shown["B"]} of priority B name a scenario; the long tests prove 
 """ + table(("Id", "Priority", "What is shown", "Scenario", "Expectation", "Taken away by"), rows)
 
 
+def stock() -> str:
+    """States, moves and kinds of units outside homes."""
+    names = logistics.state_names()
+    moves = [
+        (
+            f"`{each.event}`",
+            ", ".join(names[number] for number in sorted(each.come_from)),
+            names[each.to],
+            each.meaning,
+            each.source,
+            each.confidence,
+        )
+        for each in logistics.moves().values()
+    ]
+    kinds = [
+        (
+            *(f"`{each.name}`", each.device_type, each.generation, each.band, each.technology, each.local),
+            *("yes" if each.factory_reset else "no", each.meaning, each.source, each.confidence),
+        )
+        for each in logistics.variants().values()
+    ]
+    places = [(f"`{each.name}`", each.place, each.meaning, each.source, each.confidence) for each in logistics.states().values()]
+    wrong = [
+        (
+            *(f"`{each.name}`", each.part, " ".join(sorted(each.device_types)), each.reason),
+            *(each.meaning, each.source, each.confidence),
+        )
+        for each in logistics.truths().values()
+    ]
+    return (
+        """# Stock
+
+Where a hub or meter outside homes can be, what can happen to it, and what it can be. [How it goes](../explanation/logistics.md);
+times, lots and fees are [settings](world-settings.md).
+
+## States
+
+"""
+        + table(("State", "Place", "Meaning", "Source", "Confidence"), places)
+        + "\n## Moves\n\n"
+        + table(("What happens", "From", "To", "Meaning", "Source", "Confidence"), moves)
+        + "\n## Variants\n\n"
+        + table(
+            (
+                *("Variant", "Type", "Generation", "Band", "Technology", "Local way", "Can be reset"),
+                *("Meaning", "Source", "Confidence"),
+            ),
+            kinds,
+        )
+        + "\n## What can be the matter\n\n"
+        + "*Part* is that of the generated returns which are not free of faults.\n\n"
+        + table(("Truth", "Part", "Types", "Right reason of 8.14.3", "Meaning", "Source", "Confidence"), wrong)
+    )
+
+
 WRITERS: Mapping[str, Callable[[], str]] = {
     "coverage.md": coverage,
     "response-codes.md": response_codes,
@@ -525,6 +582,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "scenario.md": scenario_page,
     "campaign.md": campaign_page,
     "requirements.md": requirements_page,
+    "stock.md": stock,
 }
 
 

@@ -34,6 +34,9 @@ from emulator.estate import snapshot
 from emulator.estate.model import DeviceDefinition, Estate
 from emulator.estate.registration_base import new_registrations, registration_base
 from emulator.estate.registration_columns import RegistrationColumns
+from emulator.logistics.logistics import Logistics
+from emulator.logistics.settings import LogisticsSettings
+from emulator.logistics.state import LogisticsState
 from emulator.premises.premises import DeviceKeys, Premises
 from emulator.premises.settings import HanSettings
 from emulator.premises.state import PremisesState
@@ -57,6 +60,7 @@ class EngineState:
     premises: PremisesState = field(default_factory=PremisesState)
     faults: FaultState = field(default_factory=FaultState)
     numbers: dict[str, int] = field(default_factory=dict)
+    logistics: LogisticsState = field(default_factory=LogisticsState)
 
 
 class Keys(PartyKeys, DeviceKeys):
@@ -92,7 +96,13 @@ class Engine:
         )
         self.dsp = Dsp(self.context)
         smki.bring_back(state.dsp, keys)
-        self._rooms = ((Dsp.TOPICS, self.dsp.handle), (Csp.TOPICS, self.csp.handle), (Premises.TOPICS, self.premises.handle))
+        self.logistics = Logistics(state.logistics, self.context, settings.stock, estate.seed)
+        self._rooms = (
+            (Dsp.TOPICS, self.dsp.handle),
+            (Csp.TOPICS, self.csp.handle),
+            (Premises.TOPICS, self.premises.handle),
+            (Logistics.TOPICS, self.logistics.handle),
+        )
 
     @property
     def now_ms(self) -> int:
@@ -102,6 +112,7 @@ class Engine:
     def submit(self, item: DuisInput, at_ms: int) -> Answer:
         """Advance to ``at_ms`` (not before ``now_ms``), process one DUIS request and return its synchronous answer."""
         self.advance(at_ms)
+        self.logistics.make_known(item.request)
         return self.dsp.submit(item)
 
     def advance(self, to_ms: int, budget: int | None = None) -> bool:
@@ -146,7 +157,10 @@ class Engine:
             raise Broken("a snapshot with effects that nobody took would lose them")
         self.state.agenda.settle()
         self.premises.rows.keep()
-        return snapshot.dump(self.state)
+        self.logistics.keep()
+        octets = snapshot.dump(self.state)
+        self.state.logistics.columns = {}
+        return octets
 
     def copy_of_state(self) -> EngineState:
         """The whole state anew, for another engine. Effects must have been taken."""
@@ -155,14 +169,20 @@ class Engine:
         state, estate = self.state, self.state.estate
         state.agenda.settle()
         self.premises.rows.keep()
+        self.logistics.keep()
         devices = (device for home in estate.homes for device in home.devices)
-        return snapshot.copy(state, (estate, state.dsp.registrations.base, *devices, *estate.cpl))
+        copied = snapshot.copy(state, (estate, state.dsp.registrations.base, *devices, *estate.cpl))
+        state.logistics.columns = {}
+        return copied
 
     def digest(self) -> str:
         """SHA-256 over the state, to compare runs."""
         self.state.agenda.settle()
         self.premises.rows.keep_digest()
-        return snapshot.digest(self.state)
+        self.logistics.keep_digest()
+        digest = snapshot.digest(self.state)
+        self.state.logistics.columns = {}
+        return digest
 
     def _set_now(self, now_ms: int) -> None:
         self.state.now_ms = self.context.now_ms = now_ms
@@ -270,6 +290,7 @@ class _Settings:
     dsp: DspSettings
     csp: CspSettings
     han: HanSettings
+    stock: LogisticsSettings
     codes: CheckCodes
     thresholds: tuple[Threshold, ...]
     upgrade_paths: tuple[UpgradePath, ...]
@@ -281,6 +302,7 @@ class _Settings:
             "dsp": {},
             "csp": {},
             "han": {},
+            "stock": {},
             "check_codes": {},
             "anomaly": {},
             "upgrade_paths": {},
@@ -296,6 +318,7 @@ class _Settings:
                 read_settings(CspSettings, parts["csp"], "settings.csp"), pools=change_pools(parts["pools"], "settings.pools")
             ),
             han=read_settings(HanSettings, parts["han"], "settings.han"),
+            stock=read_settings(LogisticsSettings, parts["stock"], "settings.stock"),
             codes=CheckCodes(parts["check_codes"]),
             thresholds=read_thresholds(parts["anomaly"], "settings.anomaly"),
             upgrade_paths=read_paths(parts["upgrade_paths"], "settings.upgrade_paths"),

@@ -12,6 +12,7 @@ from emulator.dsp.jobs import is_open, job_of
 from emulator.dsp.releases import FEATURES, Feature, is_on
 from emulator.dsp.state import FirmwareRequest, InventoryEntry, Job, Schedule, Transaction, TransactionState
 from emulator.engine import Engine
+from emulator.logistics.describing import StockView
 from emulator.reports.registry import REPORTS, report_named
 from emulator.reports.report import Gathering
 from emulator.simulation.durations import HOUR_MS, MINUTE_MS
@@ -77,7 +78,7 @@ class Views:
     def device_exists(self, eui: int) -> bool:
         """Whether the inventory or a home holds this EUI."""
         engine = self._engine
-        return eui in engine.state.dsp.inventory or engine.premises.describe(Eui64(eui), engine.now_ms) is not None
+        return engine.logistics.peek(eui) is not None or engine.premises.describe(Eui64(eui), engine.now_ms) is not None
 
     def devices(
         self,
@@ -101,7 +102,7 @@ class Views:
 
     def device(self, eui: int) -> dict[str, Any] | None:
         """One device: what the inventory believes, what the device is, its firmware job; None when there is none."""
-        entry = self._engine.state.dsp.inventory.get(Eui64(eui))
+        entry = self._engine.logistics.peek(eui)
         real = self._engine.premises.describe(Eui64(eui), self._engine.now_ms)
         if entry is None and real is None:
             return None
@@ -320,6 +321,11 @@ class Views:
         names = ("type", "manufacturer", "model", "firmware_version")
         found = self._engine.state.dsp.upgrade_paths
         return [{**dict(zip(names, key, strict=True)), "from_versions": list(found[key])} for key in sorted(found)]
+
+    @property
+    def stock(self) -> StockView:
+        """Hubs and meters outside homes."""
+        return StockView(self._engine.logistics.books, self._engine.now_ms)
 
     def reports(self) -> list[dict[str, Any]]:
         """The reports that there are: name, meaning, columns, filters."""

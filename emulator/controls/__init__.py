@@ -6,7 +6,7 @@ A verb takes JSON values and gives JSON values; :class:`Malformed` refuses it an
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emulator.controls import estate, governance, makers, parties, smki
+from emulator.controls import estate, governance, makers, parties, smki, stock
 from emulator.controls.params import Params, take
 from emulator.domain.errors import Malformed
 from emulator.domain.operators import check_operator
@@ -44,6 +44,20 @@ VERBS: Mapping[str, Verb] = {
     "device.credentials": parties.device_credentials,
     "party.renew": smki.party_renew,
     "certificate.issue": smki.certificate_issue,
+    "stock.book": stock.stock_book,
+    "stock.mark": stock.stock_mark,
+    "stock.policy": stock.stock_policy,
+    "stock.defect": stock.stock_defect,
+    "stock.deliver": stock.stock_deliver,
+    "stock.issue": stock.stock_issue,
+    "stock.install": stock.stock_install,
+    "stock.update": stock.stock_update,
+    "returns.take": stock.returns_take,
+    "returns.batch": stock.returns_batch,
+    "reflash.order": stock.reflash_order,
+    "triage.hub": stock.triage_hub,
+    "triage.run": stock.triage_run,
+    "unit.step": stock.unit_take_step,
     "release.set": lambda engine, params: firmware_controls.switch(engine.context, params),
     "upgrade_path.put": lambda engine, params: firmware_controls.put_upgrade_path(engine.context, params),
 }

@@ -4,7 +4,6 @@ import base64
 from dataclasses import replace
 from typing import Any
 
-from emulator.controls.hubs import definition_of, replace_hub
 from emulator.controls.params import (
     Params,
     device_of,
@@ -25,6 +24,7 @@ from emulator.dsp.versions import product_changed
 from emulator.engine import Engine
 from emulator.estate.model import CplEntry
 from emulator.gbcs.usecases import parse_version
+from emulator.logistics.fitting import check_free, definition_of, replace_hub
 from emulator.simulation.faults import KINDS, read_fault
 
 MAX_GBCS_BYTES = 65_535
@@ -155,7 +155,7 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
     hub, with its GPF, takes the place of the one that is named, which loses its power."""
     only(params, "device", "hub", "supplier")
     eui, hub, supplier = eui_of(params, "device"), eui_of(params, "hub"), eui_of(params, "supplier", None)
-    entry, home = engine.state.dsp.inventory.get(eui), engine.state.dsp.premises.get(hub)
+    entry, home = engine.logistics.entry(eui), engine.state.dsp.premises.get(hub)
     if entry is None:
         raise Malformed(f"{format_eui(eui)} is not in the inventory", where="device", expected="a device notified by 12.2")
     if entry.device_type is DeviceType.GPF:
@@ -166,10 +166,16 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
     if supplier is not None and supplier not in suppliers:
         raise Malformed(f"{format_eui(supplier)} is not a supplier", where="supplier", expected="the EUI of a supplier")
     if entry.device_type is DeviceType.CHF:
-        replace_hub(engine, entry, home, supplier)
+        check_free(engine.context, entry)
+    row = engine.logistics.check_fit(eui)
+    version = engine.logistics.version_for(row)
+    if entry.device_type is DeviceType.CHF:
+        replace_hub(engine.context, entry, home, supplier, version, engine.logistics.variant_for(row))
     else:
-        engine.premises.add_device(definition_of(entry, hub, supplier), engine.now_ms)
+        engine.premises.add_device(definition_of(entry, hub, supplier, version), engine.now_ms)
         entry.supplier = supplier
+    if row is not None:
+        engine.logistics.fitted(row)
     return {"device": format_eui(eui), "hub": format_eui(hub)}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.csp.distribution import Distribution
-from emulator.csp.regions import CspSettings
+from emulator.csp.regions import CspSettings, Technology
 from emulator.csp.state import CspState, WaitingMessage, WanHub
 from emulator.csp.wan import Wan
 from emulator.domain.errors import Broken
@@ -50,6 +50,11 @@ class Csp:
         if not state.hubs:
             for home in estate.homes:
                 self.add_hub(home.hub, home.wan_technology, home.region)
+
+    @property
+    def technologies(self) -> Mapping[str, Technology]:
+        """The ways of reaching hubs, by name."""
+        return self._wan.technologies
 
     def add_hub(self, hub: Eui64, technology: str, region: str) -> None:
         """Make a hub known with the way it is reached; raise :class:`Malformed` for an unknown technology."""

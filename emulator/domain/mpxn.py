@@ -24,6 +24,16 @@ def mpxn_key(text: str) -> int:
     return -1
 
 
+DUMMY_PREFIX = "99999"
+"""Beginning of the dummy MPxNs: 13 digits for electricity, 10 for gas, kept for devices on test hubs (source: ours; that there
+are such numbers is T-08, high)."""
+
+
+def is_dummy(text: str) -> bool:
+    """Whether this is a dummy MPxN, for which nobody is ever registered."""
+    return text.startswith(DUMMY_PREFIX) and len(text) in (MPAN_DIGITS, MAX_MPRN_DIGITS) and mpxn_key(text) >= 0
+
+
 def mpxn_of_key(key: int) -> str:
     """The MPxN of a :func:`mpxn_key`."""
     return str(key)[1:]

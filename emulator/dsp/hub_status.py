@@ -6,6 +6,7 @@ therefore a setting (``hub_status_reports``). One that the network contradicts i
 
 from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import format_eui, parse_eui
+from emulator.domain.mpxn import is_dummy
 from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.dsp.context import Context, Noted
 from emulator.dsp.gate import Case, eligible_roles
@@ -32,6 +33,10 @@ def report(context: Context, case: Case) -> Refusal | Noted | None:
     roles = eligible_roles(context, case.sender, case.row)
     if not any(responsible(context, case.sender, role, hub, case.at_ms) for role in roles):
         return _refuse(context, "not_responsible", f"{case.sender.name} is not registered for the home of {format_eui(hub.eui)}")
+    if hub.held_by and hub.held_by != case.sender.party:
+        return _refuse(context, "not_responsible", f"{format_eui(hub.eui)} is in the stock of {hub.held_by}")
+    if hub.eui in context.state.test_hubs or is_dummy(body.value("MPxN") or ""):
+        return _refuse(context, "not_responsible", "test hubs and dummy MPxNs are not installed or returned")
     if hub.status in GONE:
         return _refuse(context, "hub_status_status", f"the hub is {hub.status}")
     install = case.row.srv in INSTALLS
@@ -44,6 +49,7 @@ def report(context: Context, case: Case) -> Refusal | Noted | None:
     reports = context.state.hub_reports.setdefault(hub.eui, [])
     reports.append(HubReport(case.row.srv, case.sender.eui, case.at_ms, said))
     del reports[:-KEPT]
+    context.agenda.schedule(context.now_ms, "stock.reported", int(hub.eui))
     context.journal("hub", f"{case.row.srv} about {format_eui(hub.eui)} by {case.sender.name}", device=hub.eui, data=said)
     on_wan = context.csp.seen(hub.eui, context.now_ms)
     if context.settings.hub_status_reports == "apply":

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.limits import MAX_INVENTORY_DEVICES_PER_ANSWER
+from emulator.domain.mpxn import is_dummy
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
@@ -60,7 +61,7 @@ def _search(context: Context, body: Element) -> tuple[set[int], list[InventoryEn
         entry = context.state.inventory.get(parse_eui(device_id))
         found = [entry] if entry else []
     elif (mpxn := body.value("MPxN")) is not None:
-        found = lookup.with_mpxn(mpxn)
+        found = [] if is_dummy(mpxn) else lookup.with_mpxn(mpxn)
     else:
         post_code = body.required("PropertyFilter", "PostCode")
         return set(lookup.hubs_at_address(post_code, body.required("PropertyFilter", "AddressIdentifier"))), []

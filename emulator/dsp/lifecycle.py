@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.mpxn import is_dummy
 from emulator.domain.tables import service_reference_variants
 from emulator.domain.vocabulary import DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
@@ -81,6 +82,10 @@ def _check_mpxn(context: Context, case: Case, entry: InventoryEntry, details: El
     if not mpxn:
         return refuse("device_log_mpxn_missing", "a meter is added with its ImportMPxN")
     role = UserRole.IS if entry.device_type is DeviceType.ESME else UserRole.GS
+    if case.target.eui in context.state.test_hubs:
+        if is_dummy(mpxn):
+            return None
+        return refuse("device_log_mpxn_not_registered", f"{mpxn} is no dummy MPxN, and the hub is that of a triage facility")
     if not registered(context, mpxn, role, case.sender.party, case.at_ms):
         return refuse("device_log_mpxn_not_registered", f"{mpxn} is not registered to {case.sender.party} as {role}")
     return None

@@ -82,12 +82,19 @@ class Lookup:
         self._state.premises[premises.hub] = premises
         self._place(premises)
 
-    def _place(self, premises: Premises) -> None:
+    def drop_premises(self, hub: Eui64) -> None:
+        """A hub stands nowhere any more."""
+        premises = self._state.premises.pop(hub, None)
+        if premises is not None:
+            self._place(premises, _take)
+
+    def _place(self, premises: Premises, change: Callable[[Index, Any, int], None] | None = None) -> None:
+        change = change or _put
         if premises.uprn is not None:
-            _put(self._at_uprn, premises.uprn, premises.hub)
+            change(self._at_uprn, premises.uprn, premises.hub)
         if premises.post_code:
-            _put(self._at_address, _address(premises.post_code, premises.address_identifier), premises.hub)
-            _put(self._at_post_code, _address(premises.post_code, "")[0], premises.hub)
+            change(self._at_address, _address(premises.post_code, premises.address_identifier), premises.hub)
+            change(self._at_post_code, _address(premises.post_code, "")[0], premises.hub)
 
     def drop_device(self, entry: InventoryEntry) -> None:
         """Take a device out of the inventory, and out of the devices that are joined with it."""

@@ -59,6 +59,8 @@ class InventoryEntry:
     supplier: Eui64 | None = None
     """Whose certificates the DSP last knew in the device's supplier slots."""
     network_operator: Eui64 | None = None
+    held_by: str = ""
+    """The company that has it outside homes, where somebody keeps books of that; nobody else may report on it."""
     reported_version: str = ""
     """What it last said that it runs, in answer to 11.2 or on an activation; empty while it has said nothing."""
     reported_ms: int | None = None
@@ -285,7 +287,8 @@ class DspState:
     premises: dict[Eui64, Premises] = field(default_factory=dict)
     hub_reports: dict[int, list[HubReport]] = field(default_factory=dict)
     """What suppliers reported of hubs, by the EUI of the hub."""
-    """By hub."""
+    test_hubs: dict[Eui64, str] = field(default_factory=dict)
+    """Hubs of triage facilities, with the company that runs each: on them alone there are dummy MPxNs."""
     registrations: Registrations = field(default_factory=Registrations)
     cpl: dict[ProductKey, CplEntry] = field(default_factory=dict)
     request_ids: dict[tuple[int, int, int, str], None] = field(default_factory=dict)

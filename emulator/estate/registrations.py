@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from emulator.domain.errors import Malformed
-from emulator.domain.mpxn import check_mpxn, is_mpan
+from emulator.domain.mpxn import check_mpxn, is_dummy, is_mpan
 from emulator.domain.vocabulary import UserRole
 from emulator.estate.model import Registration
 
@@ -178,6 +178,8 @@ def lay_out(tenures: Iterable[tuple[int, int]]) -> list[int]:
 def check_registration(mpxn: str, role: UserRole, from_ms: int, to_ms: int | None, *, where: str = "") -> None:
     """Raise :class:`Malformed` when this cannot be a registration, whoever the party is."""
     check_mpxn(mpxn, where=where)
+    if is_dummy(mpxn):
+        raise Malformed(f"{mpxn} is a dummy MPxN of triage facilities", where=where, expected="the MPxN of a supply")
     if role not in (MPAN_ROLES if is_mpan(mpxn) else MPRN_ROLES):
         kind, roles = ("an MPAN", MPAN_ROLES) if is_mpan(mpxn) else ("an MPRN", MPRN_ROLES)
         raise Malformed(f"nobody is registered as {role} for {mpxn}", where=where, expected=f"for {kind} {', '.join(roles)}")

@@ -4,7 +4,7 @@ A new key pair is used from the moment its certificate is there; the Response to
 decision: it proves that the device has the key).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from emulator.domain.errors import Malformed
 from emulator.gbcs.message import GbcsMessage
@@ -58,6 +58,17 @@ def _make(context: Context, device: DeviceState, usage: Usage | None) -> bytes:
     context.note(device, f"makes a new key pair for {usage}")
     request = make_signing_request(device.eui, usage, context.keys.generated_key(device.eui, usage, own.made))
     return encode_shape("certification_request_result", {"certification_request": request})
+
+
+def renew(context: Context, device: DeviceState, number: int, issue: Callable[[bytes], bytes]) -> list[tuple[str, bytes]]:
+    """Make the ``number``-th key pairs of every usage, with the certificates that ``issue`` gives for their signing requests."""
+    found = []
+    for usage in USAGES.values():
+        der = issue(make_signing_request(device.eui, usage, context.keys.generated_key(device.eui, usage, number)))
+        changed_credentials(device).own[str(usage)] = OwnKey(number, waiting=False, number=number, certificate=keep(context, der))
+        found.append((str(usage), der))
+    context.note(device, "has new key pairs and certificates of its own")
+    return found
 
 
 def _read(context: Context, device: DeviceState, usage: Usage | None) -> bytes:

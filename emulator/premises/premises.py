@@ -23,6 +23,7 @@ from emulator.premises import (
     hub,
     joins,
     outcomes,
+    own_keys,
     power,
     type_two,
 )
@@ -223,6 +224,12 @@ class Premises:
         """Put another party's certificates into the slots of ``role`` on a device, as after a change of supplier."""
         self.settle(now_ms)
         return fitting.set_credential(self._context, eui, role, party)
+
+    def renew_own_keys(self, eui: Eui64, number: int, issue: Callable[[bytes], bytes]) -> list[tuple[str, bytes]]:
+        """Let a device make its ``number``-th key pairs and take the certificates that ``issue`` gives for its signing requests:
+        usage and DER of each. None for no device."""
+        there = self.state.devices.get(eui)
+        return [] if there is None else own_keys.renew(self._context, there, number, issue)
 
     def side_channel(self, eui: Eui64, version: int, now_ms: int) -> bool:
         """Change what a device runs without the DCC, as its maker can over the internet (ota.md 15); False when there is none."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emulator.domain.errors import Malformed
-from emulator.reports import access, census, devices, firmware
+from emulator.reports import access, census, devices, firmware, stock
 from emulator.reports.report import Report
 
 REPORTS: Mapping[str, Report] = {
@@ -20,6 +20,7 @@ REPORTS: Mapping[str, Report] = {
         firmware.BUFFER_CONTENTION,
         census.UPDATE_CENSUS,
         census.VISITS_AVOIDED,
+        *stock.REPORTS,
     )
 }
 """Each report by its name (access.md section 8)."""

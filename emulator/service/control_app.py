@@ -19,6 +19,7 @@ from emulator.service.control_firmware import firmware_routes
 from emulator.service.control_records import record_routes
 from emulator.service.control_reports import report_routes
 from emulator.service.control_smki import smki_routes
+from emulator.service.control_stock import stock_routes
 from emulator.service.control_worlds import WorldHost, world_routes
 from emulator.service.diagnosis import diagnose
 from emulator.service.duis_app import go_on
@@ -49,6 +50,7 @@ def control_routes(host: WorldHost, extensions: Sequence[Extension] = ()) -> lis
         *audit_routes(),
         *report_routes(),
         *smki_routes(),
+        *stock_routes(),
         *(route for extension in extensions for route in extension(host)),
     ]
 

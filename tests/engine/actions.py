@@ -334,6 +334,111 @@ NAMES = [
     "csv", "status", "image_hash", "gbcs_version", "device", "hub", "supplier", "on", "kind", "times", "params", "fault", "other",
     "who", "from", "to", "chance", "after", "counted", "daily", "name",
 ]  # fmt: skip
+HUB_PRODUCT = {"manufacturer": "10C0", "model": "00010101"}
+UNITS = [format_eui(Eui64(0x00DB_5000_0000_0000 + number)) for number in (0, 2, 4, 40, 41, 100)] + [format_eui(DEVICES[0])]
+COMPANIES = st.sampled_from(["supplier-one", "supplier-one", "supplier-two", "nobody"])
+
+
+def hub_image() -> str:
+    """Firmware for hubs as the DCC signs it."""
+    return base64.b64encode(
+        build(
+            generated_manufacturer_image("10C0", "00010101", "00010000", 2_000),
+            manufacturer_code=0x10C0,
+            image_type=0,
+            file_version=0x00010000,
+            private_key=SIGNING_KEYS.private_key(ACCESS_CONTROL_BROKER, Usage.DIGITAL_SIGNATURE),
+        )
+    ).decode()
+
+
+def stock_verbs() -> dict[str, st.SearchStrategy[dict[str, Any]]]:
+    """Verbs about hubs and meters outside homes."""
+    units = st.lists(st.sampled_from(UNITS), min_size=1, max_size=3)
+    counts = st.sampled_from([0, 1, 3, 20, 10**9])
+    return {
+        "stock.book": st.fixed_dictionaries(
+            {
+                **{name: st.just(value) for name, value in HUB_PRODUCT.items()},
+                "variant": st.sampled_from(["cellular-single", "cellular-dual", "4g", "esme-optical", "nothing"]),
+                "count": st.sampled_from([0, 1, 25, 60]),
+                "versions": st.sampled_from([{"00010000": 1}, {"00010000": 3, "00010100": 1}, {}, {"x": 1}, {"00010000": 0}]),
+                "owner": st.sampled_from([None, "supplier-one", "supplier-one", "supplier-two", "nobody"]),
+                "mixed": st.booleans(),
+                "first": st.sampled_from([None, None, *UNITS]),
+                "notified": st.booleans(),
+            }
+        ),
+        "stock.mark": st.fixed_dictionaries(
+            {
+                "units": units,
+                "damaged": st.sampled_from([None, True, False]),
+                "registered": st.sampled_from([None, True, False]),
+                "owner": st.sampled_from([None, "supplier-two"]),
+                "truth": st.sampled_from([None, "wan", "meter", "none", "what"]),
+            }
+        ),
+        "stock.policy": st.fixed_dictionaries(
+            {
+                "company": COMPANIES,
+                "rule": st.sampled_from(["newest", "newest-minus", "pinned", "oldest"]),
+                "minus": st.sampled_from([None, 1, 9]),
+                "version": st.sampled_from([None, "00010000"]),
+            }
+        ),
+        "stock.defect": st.fixed_dictionaries(
+            {
+                "version": st.sampled_from(["00010000", "00010100", "no"]),
+                "kind": st.sampled_from(["install", "service", "other"]),
+                "percent": st.sampled_from([50, 100, 0]),
+                "onset_days": st.sampled_from([0, 5]),
+            }
+        ),
+        "stock.deliver": st.fixed_dictionaries(
+            {"to": COMPANIES, "level": st.sampled_from(["unit", "carton", "pallet", "ship"]), "count": counts}
+        ),
+        "stock.issue": st.fixed_dictionaries({"company": COMPANIES, "count": counts, "back": st.booleans()})
+        | st.fixed_dictionaries({"company": COMPANIES, "units": units, "back": st.booleans()}),
+        "stock.install": st.fixed_dictionaries({"company": COMPANIES, "count": counts, "update": st.booleans()}),
+        "stock.update": st.fixed_dictionaries({"version": st.sampled_from(["00010100", "00010200"])}),
+        "returns.take": st.fixed_dictionaries(
+            {"company": COMPANIES, "units": units, "with": st.sampled_from([None, None, UNITS[0]])}
+        ),
+        "returns.batch": st.fixed_dictionaries(
+            {"company": COMPANIES, "count": st.sampled_from([0, 1, 30]), "version": st.just("00010000")}
+        ),
+        "reflash.order": st.fixed_dictionaries(
+            {
+                "company": COMPANIES,
+                "level": st.sampled_from(["unit", "carton", "pallet"]),
+                "items": st.lists(st.sampled_from(["C1", "P1", "P2", "P99", "x", *UNITS[:2]]), min_size=1, max_size=2),
+                "image": st.sampled_from([hub_image(), "AAAA", IMAGES["ESME"]]),
+                "address": st.sampled_from([None, None, "supplier-two"]),
+            }
+        ),
+        "triage.hub": st.fixed_dictionaries(
+            {"unit": st.sampled_from(UNITS), "company": COMPANIES, "region": st.sampled_from(["Central", "North", "Moon"])}
+        ),
+        "triage.run": st.fixed_dictionaries(
+            {
+                "company": COMPANIES,
+                "units": units,
+                "actor": st.sampled_from(["supplier", "manufacturer", "dcc"]),
+                "way": st.sampled_from(["dcc", "local", "self"]),
+                "swap": st.booleans(),
+                "access": st.sampled_from(["standard", "engineering"]),
+            }
+        ),
+        "unit.step": st.fixed_dictionaries(
+            {
+                "company": COMPANIES,
+                "units": units,
+                "step": st.sampled_from(["open", "wipe", "reset", "reseal", "restock", "scrap", "eat"]),
+            }
+        ),
+    }
+
+
 GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "user.endpoint": st.fixed_dictionaries(
         {"user": st.sampled_from(USERS).map(format_eui), "url": st.just("http://127.0.0.1:9/")}
@@ -462,6 +567,7 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     | st.fixed_dictionaries(
         {"feature": st.just("ch"), "on": st.booleans(), "firmware_version": st.sampled_from(["00010000", "ZZ", None])}
     ),
+    **stock_verbs(),
     "upgrade_path.put": st.fixed_dictionaries(
         {
             "type": st.sampled_from(["ESME", "PPMID"]),

@@ -115,6 +115,16 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         yield from _flips_of_campaign(step)
     if do == "expect-report":
         yield from _flips_of_report(step)
+    for name in step.get("gives", {}):
+        yield f"gives {name}", lambda it, name=name: it["gives"].update({name: _other(it["gives"][name])})
+    if "refused" in step:
+        yield "refused", lambda it: it.update(refused="something else")
+    if do == "expect-stock":
+        yield "count", lambda it: it.update(count=it["count"] + 1)
+    if do in ("expect-unit", "expect-order"):
+        for key in ("values", "results"):
+            for name in step.get(key, {}):
+                yield f"{key} {name}", lambda it, key=key, name=name: it[key].update({name: _other(it[key][name])})
     if do == "expect-edit-found":
         yield "found", lambda it: it.update(found=False)
     if do == "expect-audit":

@@ -9,8 +9,9 @@ from emulator.scenarios.library import library
 from emulator.scenarios.runner import in_process_server, run_scenario
 from tests.scenarios.flips import Flipped, flipped
 
-OPERATING, LOCAL, PREPAYMENT = (Path(__file__).parent / "files" / f"{name}.toml" for name in ("operating", "local", "prepayment"))
-QUICK = [*(library()[name] for name in ("S-04", "S-14", "S-35", "A1-roles")), OPERATING, LOCAL]
+NAMES = ("operating", "local", "prepayment", "stock")
+OPERATING, LOCAL, PREPAYMENT, STOCK = (Path(__file__).parent / "files" / f"{name}.toml" for name in NAMES)
+QUICK = [*(library()[name] for name in ("S-04", "S-14", "S-35", "A1-roles")), OPERATING, LOCAL, STOCK]
 
 
 async def check_noticed(flips: Iterable[Flipped]) -> None:
@@ -34,6 +35,6 @@ async def test_every_kind_of_expectation_can_fail() -> None:
 
 @pytest.mark.verify
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("path", [*library().values(), OPERATING, LOCAL, PREPAYMENT], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*library().values(), OPERATING, LOCAL, PREPAYMENT, STOCK], ids=lambda path: path.stem)
 async def test_every_expectation_can_fail(path: Path) -> None:
     await check_noticed(flipped(path))

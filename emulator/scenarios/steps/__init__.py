@@ -14,6 +14,7 @@ from emulator.scenarios.steps import (
     random_requests,
     reports,
     requests,
+    stock,
     trail,
 )
 from emulator.scenarios.steps.step import Step
@@ -29,6 +30,7 @@ GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Expectations": expectations.STEPS,
     "Expectations on record": trail.STEPS,
     "Expectations of reports": reports.STEPS,
+    "Expectations of stock": stock.EXPECTATIONS,
 }
 """The kinds under the headings of the reference page."""
 

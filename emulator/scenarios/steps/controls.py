@@ -9,7 +9,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
 from emulator.scenarios.names import Names, suggest
-from emulator.scenarios.steps import access, customers, faults, local, makers, network, releases, smki
+from emulator.scenarios.steps import access, customers, faults, local, makers, network, releases, smki, stock
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.values import Moment, Reference, References
 
@@ -253,5 +253,6 @@ STEPS: Mapping[str, type[Step]] = {
     **customers.STEPS,
     **releases.STEPS,
     **smki.STEPS,
+    **stock.STEPS,
 }
 """One for each verb."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field
 
 from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import ACCESS_CONTROL_BROKER
 from emulator.domain.vocabulary import DeviceType
 from emulator.estate.declaration import generated_manufacturer_image
 from emulator.estate.model import DeviceDefinition
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 NOBODY = "nobody"
 """In place of a signer: no trailer."""
+
+DCC = "dcc"
+"""In place of a user: the DCC, as for firmware of hubs."""
 
 
 class Tampering(StrEnum):
@@ -57,7 +61,7 @@ class BuildImage(Step):
     version: Version
     """Firmware version."""
     signed_by: Reference = ""
-    """The user whose key signs it, or `nobody`. Images for PPMIDs are not signed."""
+    """The user whose key signs it, `dcc` for firmware of hubs, or `nobody`. Images for PPMIDs are not signed."""
     content: str = ""
     """Any text: makes another Manufacturer Image for the same version, so that its hash is not the one of the firmware list."""
     size: Size | None = None
@@ -74,7 +78,7 @@ class BuildImage(Step):
         device = names.definition(self.device, "device")
         if not self.name:
             raise Malformed("name is missing", where="name", expected="a name by which requests refer to the image")
-        if self.signed_by not in ("", NOBODY):
+        if self.signed_by not in ("", NOBODY, DCC):
             names.user(self.signed_by, "signed_by")
         if not self.signed_by and device.device_type is not DeviceType.PPMID:
             detail = f"who signs an image for a {device.device_type} is missing"
@@ -124,7 +128,8 @@ class BuildImage(Step):
             max_hardware_version=high,
         )
         if self.signed_by not in ("", NOBODY):
-            record = stage.keys.live(stage.names.user(self.signed_by, "signed_by"), Usage.DIGITAL_SIGNATURE)
+            signer = ACCESS_CONTROL_BROKER if self.signed_by == DCC else stage.names.user(self.signed_by, "signed_by")
+            record = stage.keys.live(signer, Usage.DIGITAL_SIGNATURE)
             if record is None or record.private_key is None:
                 raise Malformed(f"{self.signed_by} has no digital-signature key", where="signed_by", expected="another user")
             image = image.sign(record.private_key, force_replace=int(self.force_replace))
