@@ -204,7 +204,7 @@ def _fitted(entry: Mapping[str, Any], homes: Mapping[Eui64, Mapping[str, Any]]) 
 async def new_world(server: Address, name: str, estate_toml: str, seed: int, start_ms: int) -> AsyncIterator[str]:
     """A world of its own on a server, its clock standing at ``start_ms``; deleted at the end."""
     world = f"{name.lower()}-{secrets.token_hex(4)}"
-    async with ControlClient(server.control, world, token=server.token) as control:
+    async with ControlClient(server.control, world, token=server.token, tls=server.tls) as control:
         origin = {"name": world, "estate": estate_toml, "seed": seed, "start_ms": start_ms - LEAD_MS}
         try:
             await control.call("POST", "/control/v1/worlds", body=origin)
@@ -226,7 +226,7 @@ async def at_world(
     """A supplier at a world of a server; its pushes come here until the end. ``user`` is a name or an EUI; ``follow`` as in
     :class:`Site`."""
     async with AsyncExitStack() as stack:
-        control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token))
+        control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token, tls=server.tls))
         found = {row["name"]: row for row in await control.users()}
         row = found.get(user) or next((each for each in found.values() if each["user"] == user.upper()), None)
         if row is None:
@@ -244,6 +244,7 @@ async def at_world(
             timeout_s=REQUEST_TIMEOUT_S,
             reader=reader,
             counters=CounterSource(lambda: site.now_ms),
+            tls=server.tls,
         )
         site = Site(control, await stack.enter_async_context(client), receiver, keys, eui, follow=follow)
         before = await control.endpoint(eui)

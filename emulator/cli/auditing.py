@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, instant_ms
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, instant_ms, tls
 from emulator.client.control import ControlClient
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
@@ -72,7 +72,7 @@ class Source:
 
     def client(self) -> ControlClient:
         """The control service of the server."""
-        return ControlClient(Addresses.find(self.server, self.world).control, self.world, token=self.token)
+        return ControlClient(Addresses.find(self.server, self.world).control, self.world, token=self.token, tls=tls())
 
     async def verdict(self) -> dict[str, Any]:
         """What a walk along the trail finds."""

@@ -21,7 +21,7 @@ from emulator.campaigns.reading import Plan, read_plan
 from emulator.campaigns.result import result_of
 from emulator.campaigns.running import run_at_world, run_in_new_world, run_over_population
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import Addresses, ServerOption, TokenOption, WorldOption, ask, duration_ms
+from emulator.cli.remote import Addresses, ServerOption, TokenOption, WorldOption, ask, duration_ms, tls
 from emulator.cli.steering import add_verbs
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import parse_eui
@@ -125,7 +125,7 @@ def _run(
     address = None
     if server:
         found = Addresses.find(server, duis=duis)
-        address = Address(found.control, found.duis, token, listen)
+        address = Address(found.control, found.duis, token, listen, tls())
     if document.estate is not None:
         return asyncio.run(run_in_new_world(plan, address, observer)), "over DUIS"
     if address is None:

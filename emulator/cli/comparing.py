@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, ask, tls
 from emulator.client.control import ControlClient
 from emulator.client.keys import load_key_store
 from emulator.client.recordings import FORM, Difference, Recorded, differences, read_recording
@@ -78,7 +78,7 @@ def replay(
 async def _send(requests: Sequence[Recorded], url: str, keys: KeyStore | None) -> list[Recorded]:
     """The same requests with the answers that come now."""
     counters, came = CounterSource(), []
-    async with DuisClient(url, Eui64(0), keys or KeyStore(), timeout_s=60) as client:
+    async with DuisClient(url, Eui64(0), keys or KeyStore(), timeout_s=60, tls=tls()) as client:
         for each in requests:
             document = each.request if keys is None else sign_template(each.request, counters, keys)[2]
             _, _, answer = await client.post(WebService(each.service), document)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import check_url, wrong_calls
+from emulator.cli.remote import check_url, tls, wrong_calls
 from emulator.client.inspection import Inspection, flat, inspect
 from emulator.client.keys import fetch_key_store, load_key_store
 from emulator.client.smki import SmkiClient
@@ -105,8 +105,8 @@ def _read(message: str) -> bytes:
 async def _fetch(url: str, store: KeyStore | None, devices: list[Eui64], content: bytes) -> KeyStore:
     """What the service has of these devices and of a GBCS message's parties; without a key store the users' test keys too."""
     with wrong_calls():
-        known = await fetch_key_store(url) if store is None else store
-        async with SmkiClient(url, known) as client:
+        known = await fetch_key_store(url, tls()) if store is None else store
+        async with SmkiClient(url, known, tls=tls()) as client:
             for eui in dict.fromkeys((*devices, *_parties(content))):
                 await client.fetch(eui)
     return known

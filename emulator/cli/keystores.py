@@ -1,5 +1,6 @@
 """``dcc-emulator pki``: generate, list, export and check key stores."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
@@ -156,15 +157,17 @@ def _write(records: Iterable[CertificateRecord], form: Form, output: Path, json_
         for name, content in files.items():
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_private(path, content)
+            write_private(path, content)
     else:
-        _write_private(output, to_keystore_json(kept) if form is Form.KEYSTORE_JSON else to_crypto_zip(kept))
+        write_private(output, to_keystore_json(kept) if form is Form.KEYSTORE_JSON else to_crypto_zip(kept))
     if json_output:
         print_json({"output": str(output), "form": form, "certificates": len(kept)})
     else:
         console().print(f"{len(kept)} certificates written to {output}")
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read; one that others may read already is replaced."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)

@@ -3,6 +3,7 @@
 import platform
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 import emulator
 from emulator.cli import (
     auditing,
+    authorities,
     campaigns,
     comparing,
     conformance,
@@ -33,6 +35,7 @@ from emulator.cli import (
 )
 from emulator.cli.demo.command import demo
 from emulator.cli.output import JsonFlag, console, print_fields, print_json, verb
+from emulator.cli.remote import use_tls
 
 application = typer.Typer(
     name="dcc-emulator",
@@ -44,6 +47,7 @@ application = typer.Typer(
 )
 application.add_typer(images.application, name="image")
 application.add_typer(keystores.application, name="pki")
+keystores.application.add_typer(authorities.application, name="dccki")
 application.add_typer(estates.application, name="estate")
 application.add_typer(scenarios.application, name="scenario")
 application.add_typer(campaigns.application, name="campaign")
@@ -79,12 +83,25 @@ def _say_version(wanted: bool) -> None:
 
 
 @application.callback()
+@verb
 def root(
     version_wanted: Annotated[
         bool, typer.Option("--version", help="Say the version and end.", callback=_say_version, is_eager=True)
     ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", envvar="DCC_CA", help="Authorities of servers, in PEM.", exists=True, dir_okay=False),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--cert", envvar="DCC_CERTIFICATE", help="Client certificate in PEM.", exists=True, dir_okay=False),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", envvar="DCC_KEY", help="Its private key in PEM.", exists=True, dir_okay=False)
+    ] = None,
 ) -> None:
     """Reference emulator of the GB smart-metering DCC and its CSP networks."""
+    use_tls(ca, certificate, key)
 
 
 @application.command("version")

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -15,6 +17,7 @@ import typer
 
 from emulator.client.control import ControlClient
 from emulator.client.errors import Rejected
+from emulator.client.tls import client_tls
 from emulator.domain.errors import Malformed
 from emulator.duis.datetimes import parse_datetime_ms
 
@@ -39,6 +42,19 @@ WorldOption = Annotated[str, typer.Option("--world", envvar="DCC_WORLD", help="N
 TokenOption = Annotated[
     str, typer.Option("--token", envvar="DCC_CONTROL__TOKEN", help="Token of the control service.", show_default=False)
 ]
+
+
+_chosen: ContextVar[ssl.SSLContext | None] = ContextVar("tls", default=None)
+
+
+def use_tls(ca: Path | None, certificate: Path | None, key: Path | None) -> None:
+    """Whom everything that this command connects to is checked against, and what it is shown."""
+    _chosen.set(client_tls(ca, certificate, key))
+
+
+def tls() -> ssl.SSLContext | None:
+    """What :func:`use_tls` chose."""
+    return _chosen.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +120,7 @@ def ask(server: str, world: str, token: str, question: Callable[[ControlClient],
 
     async def run() -> T:
         control, operator = Addresses.find(server, world).control, os.environ.get(OPERATOR_VARIABLE, "")
-        async with ControlClient(control, world, token=token, operator=operator) as client:
+        async with ControlClient(control, world, token=token, operator=operator, tls=tls()) as client:
             with wrong_calls():
                 return await question(client)
 

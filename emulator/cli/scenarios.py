@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
-from emulator.cli.remote import Addresses
+from emulator.cli.remote import Addresses, tls
 from emulator.domain.errors import Malformed
 from emulator.scenarios.address import Address
 from emulator.scenarios.evidence import bundle, read_bundle
@@ -146,7 +146,7 @@ def _paths(scenarios: list[str] | None, *, everything: bool) -> list[Path]:
 async def _server(server: str, duis: str, token: str, listen: str) -> AsyncIterator[Address]:
     if server:
         found = Addresses.find(server, duis=duis)
-        yield Address(found.control, found.duis, token, listen)
+        yield Address(found.control, found.duis, token, listen, tls())
     else:
         async with in_process_server() as address:
             yield address

@@ -11,7 +11,7 @@ import typer
 
 from emulator.cli.following import DISTRIBUTIONS, devices_in_question, follow, problem_of
 from emulator.cli.output import ExitCode, JsonFlag, print_fields, print_json, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, wrong_calls
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, tls, wrong_calls
 from emulator.cli.shortform import Given, build_request
 from emulator.client.control import ControlClient
 from emulator.client.documents import MessageReader
@@ -170,11 +170,11 @@ class _Listening:
 async def _send(content: bytes | None, request: Request | None, given: Given, addresses: Addresses, options: _Options) -> Outcome:
     """Critical requests go all the way; a file is otherwise sent as it is, so that wrong ones can be tried."""
     with wrong_calls():
-        store = load_key_store(options.keys) if options.keys else await fetch_key_store(addresses.smki)
+        store = load_key_store(options.keys) if options.keys else await fetch_key_store(addresses.smki, tls())
     reader = MessageReader(store)
     outcome = Outcome()
     async with (
-        DuisClient(addresses.duis, given.user, store, reader=reader, operator=options.operator) as client,
+        DuisClient(addresses.duis, given.user, store, reader=reader, operator=options.operator, tls=tls()) as client,
         _listening(given, addresses, options, reader) as listening,
     ):
         if request is not None and request.command_variant == 4 and not options.transform_only:
@@ -218,7 +218,10 @@ async def _listening(
     if not options.wait_s:
         yield None
         return
-    async with ControlClient(addresses.control, options.world, token=options.token) as control, Receiver(reader) as receiver:
+    async with (
+        ControlClient(addresses.control, options.world, token=options.token, tls=tls()) as control,
+        Receiver(reader) as receiver,
+    ):
         with wrong_calls():
             before = await control.endpoint(given.user)
             await control.set_endpoint(given.user, receiver.url, 0)
@@ -259,7 +262,7 @@ async def _await_result(
 async def _explain(push: Received, request_id: RequestId, store: KeyStore, addresses: Addresses) -> dict[str, Any]:
     """The result with its GBCS message decoded and checked by the device's certificates."""
     if request_id.target != ACCESS_CONTROL_BROKER:
-        async with SmkiClient(addresses.smki, store) as smki:
+        async with SmkiClient(addresses.smki, store, tls=tls()) as smki:
             await smki.fetch(request_id.target)
     found = inspect(push.document, store, SchemaSet())
     report = {name: value for name, value in found.report.items() if name not in ("kind", "octets", "gbcs")}

@@ -9,6 +9,7 @@ from emulator.client.keys import fetch_key_store, load_key_store
 from emulator.client.receiver import Received, Receiver
 from emulator.client.session import DuisClient, Exchange, SignedCommand
 from emulator.client.smki import SmkiClient
+from emulator.client.tls import client_tls, endpoint_tls
 
 __all__ = [
     "BadAnswer",
@@ -29,7 +30,9 @@ __all__ = [
     "Unexpected",
     "Unreachable",
     "Verdict",
+    "client_tls",
     "decode_payload",
+    "endpoint_tls",
     "fetch_key_store",
     "load_key_store",
     "payload_of",

@@ -4,6 +4,7 @@ The event loop runs in a thread of its own, so pushes are taken while the script
 """
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -23,12 +24,24 @@ class BlockingClient:
     """A user with its endpoint. Use as a context manager."""
 
     def __init__(
-        self, url: str, user: Eui64, keys: KeyStore, *, timeout_s: float = TIMEOUT_S, host: str = "127.0.0.1", port: int = 0
+        self,
+        url: str,
+        user: Eui64,
+        keys: KeyStore,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        endpoint_tls: ssl.SSLContext | None = None,
     ) -> None:
-        """``url`` is the root of the DUIS service; the endpoint listens on ``host`` and ``port`` (0: any free one)."""
+        """``url`` is the root of the DUIS service; the endpoint listens on ``host`` and ``port`` (0: any free one).
+
+        ``tls`` is for requests and ``endpoint_tls`` for pushes, as :mod:`emulator.client.tls` makes them.
+        """
         reader = MessageReader(keys)
-        self._client = DuisClient(url, user, keys, timeout_s=timeout_s, reader=reader)
-        self.receiver = Receiver(reader, host, port)
+        self._client = DuisClient(url, user, keys, timeout_s=timeout_s, reader=reader, tls=tls)
+        self.receiver = Receiver(reader, host, port, tls=endpoint_tls)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="duis-client", daemon=True)
 

@@ -1,6 +1,7 @@
 """How the control API is called: one connection, its errors in the API's words."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -20,15 +21,25 @@ Json = dict[str, Any]
 class ControlCalls:
     """Calls about one world of one server."""
 
-    def __init__(self, url: str, world: str = "default", *, token: str = "", operator: str = "", timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        world: str = "default",
+        *,
+        token: str = "",
+        operator: str = "",
+        timeout_s: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """``url`` is the root of the control service. Calls that wait take longer than ``timeout_s`` as they say. ``operator`` is
-        the human who calls, for the audit trail."""
+        the human who calls, for the audit trail; ``tls`` is as :func:`emulator.client.tls.client_tls` makes it."""
         self.url = url.rstrip("/")
         self.world = world
         self._timeout_s = timeout_s
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         if operator:
             self._headers[OPERATOR_HEADER] = check_operator(operator)
+        self._tls = tls
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -43,6 +54,11 @@ class ControlCalls:
             await self._http.close()
             self._http = None
 
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = aiohttp.ClientSession(headers=self._headers, connector=aiohttp.TCPConnector(ssl=self._tls or True))
+        return self._http
+
     async def call(
         self,
         method: str,
@@ -54,13 +70,11 @@ class ControlCalls:
         operator: str = "",
     ) -> bytes:
         """Any operation: the octets of its answer. ``operator`` is the human who calls, where the operation records one."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(headers=self._headers)
         timeout_s = self._timeout_s + waits_ms / 1000
         headers = {OPERATOR_HEADER: check_operator(operator)} if operator else None
         params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         try:
-            async with self._http.request(
+            async with self._session().request(
                 method,
                 self.url + path,
                 params=params,
@@ -86,12 +100,12 @@ class ControlCalls:
 
     async def _stream(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Json]:
         """The data of server-sent events, one value each."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(headers=self._headers)
         params = {name: _text(value) for name, value in query.items() if value is not None}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
         try:
-            async with self._http.get(self.url + path, params=params, timeout=timeout, read_bufsize=MAX_EVENT_BYTES) as answer:
+            async with self._session().get(
+                self.url + path, params=params, timeout=timeout, read_bufsize=MAX_EVENT_BYTES
+            ) as answer:
                 if answer.status >= 400:
                     raise Rejected(answer.status, _explanation(await answer.read()))
                 async for line in answer.content:

@@ -1,5 +1,6 @@
 """A user's key store: what it signs with, and whom it trusts."""
 
+import ssl
 from pathlib import Path
 
 from emulator.client.smki import SmkiClient
@@ -16,9 +17,9 @@ def load_key_store(path: Path) -> KeyStore:
     return key_store_of(read_key_store(path))
 
 
-async def fetch_key_store(smki_url: str) -> KeyStore:
+async def fetch_key_store(smki_url: str, tls: ssl.SSLContext | None = None) -> KeyStore:
     """The organisations' test keys as an emulator's SMKI service hands them out."""
-    async with SmkiClient(smki_url, KeyStore()) as client:
+    async with SmkiClient(smki_url, KeyStore(), tls=tls) as client:
         return key_store_of(read_crypto_zip(await client.organisations_zip()))
 
 

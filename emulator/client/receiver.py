@@ -5,6 +5,7 @@ Answers (source: wire_contract.md section 2, measured): 204 valid, 400 not valid
 
 import asyncio
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -65,6 +66,8 @@ class Receiver:
     path: str = PATH
     max_bytes: int = MAX_PUSH_BYTES
     answerer: Answerer | None = None
+    tls: ssl.SSLContext | None = None
+    """As :func:`emulator.client.tls.endpoint_tls` makes it; without one the endpoint speaks plain HTTP."""
     observer: Callable[[Received], None] | None = None
     received: list[Received] = field(default_factory=list, init=False)
     refused: list[Refused] = field(default_factory=list, init=False)
@@ -78,10 +81,10 @@ class Receiver:
         application.router.add_post(self.path, self._push)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port)
+        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self.url = f"http://{self.host}:{self.port}{self.path}"
+        self.url = f"{'http' if self.tls is None else 'https'}://{self.host}:{self.port}{self.path}"
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

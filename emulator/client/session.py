@@ -1,5 +1,6 @@
 """Sending requests to the three DUIS web services and checking the answers."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -72,9 +73,11 @@ class DuisClient:
         counters: CounterSource | None = None,
         observer: Callable[[Exchange], None] | None = None,
         operator: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """``url`` is the root of the DUIS service, with ``/worlds/NAME`` for another world than the default; ``operator`` is the
-        human who acts under the User ID, for the emulator's audit trail; :attr:`operator` may be set anew before any request."""
+        human who acts under the User ID, for the emulator's audit trail; :attr:`operator` may be set anew before any request;
+        ``tls`` is as :func:`emulator.client.tls.client_tls` makes it."""
         self.url = url.rstrip("/")
         self.user = user
         self.keys = keys
@@ -82,6 +85,7 @@ class DuisClient:
         self.counters = counters or CounterSource()
         self.observer = observer
         self.operator = check_operator(operator)
+        self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._http: aiohttp.ClientSession | None = None
 
@@ -131,7 +135,7 @@ class DuisClient:
     async def post(self, service: WebService, document: bytes) -> tuple[int, str, bytes]:
         """Post bytes as they are: status, media type and body of the answer. Only :class:`Unreachable` is raised."""
         if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=self._timeout)
+            self._http = aiohttp.ClientSession(timeout=self._timeout, connector=aiohttp.TCPConnector(ssl=self._tls or True))
         url = f"{self.url}/api/v1/service{service}"
         headers = {"Content-Type": "application/xml", **({OPERATOR_HEADER: self.operator} if self.operator else {})}
         try:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ssl
 from types import TracebackType
 
 import aiohttp
@@ -27,8 +28,9 @@ BULK_PATH = "/assets/crypto/org-crypto.zip"
 class SmkiClient:
     """A client of one SMKI repository. What it fetches goes into ``keys``."""
 
-    def __init__(self, url: str, keys: KeyStore, *, timeout_s: float = TIMEOUT_S) -> None:
-        """``url`` is the root of the service."""
+    def __init__(self, url: str, keys: KeyStore, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None) -> None:
+        """``url`` is the root of the service; ``tls`` as :func:`emulator.client.tls.client_tls` makes it."""
+        self._tls = tls
         self.url = url.rstrip("/")
         self.keys = keys
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -105,7 +107,7 @@ class SmkiClient:
 
     async def _http_call(self, method: str, path: str, document: bytes | None) -> tuple[int, str, bytes]:
         if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=self._timeout)
+            self._http = aiohttp.ClientSession(timeout=self._timeout, connector=aiohttp.TCPConnector(ssl=self._tls or True))
         headers = {} if document is None else {"Content-Type": "application/xml"}
         try:
             async with self._http.request(method, self.url + path, data=document, headers=headers) as answer:

@@ -1,5 +1,6 @@
 """Where scenarios and campaigns find a server."""
 
+import ssl
 from dataclasses import dataclass
 
 from emulator.simulation.durations import HOUR_MS
@@ -19,3 +20,5 @@ class Address:
     token: str = ""
     listen: str = "127.0.0.1"
     """Address on which users take messages; the server must be able to reach it and allow it."""
+    tls: ssl.SSLContext | None = None
+    """Whom the server is checked against and what it is shown, where it speaks TLS."""

@@ -84,7 +84,7 @@ def _result(scenario: Scenario, planned: Planned) -> StepResult:
 async def _set_stage(scenario: Scenario, server: Address, stack: AsyncExitStack) -> Stage:
     """Make a world, stop its clock at the scenario's start, give every user a client and an endpoint."""
     world = f"{scenario.about.id.lower()}-{secrets.token_hex(4)}"
-    control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token))
+    control = await stack.enter_async_context(ControlClient(server.control, world, token=server.token, tls=server.tls))
     origin = {"name": world, "estate": scenario.estate_toml, "seed": scenario.about.seed, "start_ms": scenario.start_ms - LEAD_MS}
     try:
         await control.call("POST", "/control/v1/worlds", body=origin)
@@ -109,6 +109,7 @@ async def _set_stage(scenario: Scenario, server: Address, stack: AsyncExitStack)
                 reader=reader,
                 counters=CounterSource(lambda: stage.now_ms),
                 observer=stage.exchanges.append,
+                tls=server.tls,
             )
             stage.actors[party.eui] = Actor(party.eui, await stack.enter_async_context(client), receiver)
             await control.set_endpoint(party.eui, receiver.url, floor_ms=0)

@@ -79,6 +79,19 @@ class Control(Listener):
     """Largest body of a control call."""
 
 
+class Tls(_Section):
+    """TLS of the listeners: 1.2 or newer, off without a certificate; ``dcc-emulator pki dccki`` makes some."""
+
+    certificate: Path | None = None
+    """The server's certificate in PEM, followed by those between it and its authority."""
+    key: Path | None = None
+    """Its private key in PEM; unset means in the same file."""
+    client_ca: Path | None = None
+    """Authorities in PEM; with them a client has to show a certificate of theirs (mutual TLS)."""
+    listeners: tuple[Literal["duis", "smki", "control"], ...] = ("duis", "smki", "control")
+    """Which listeners speak TLS; the others speak plain HTTP."""
+
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Addresses of a listener that nobody reaches from elsewhere."""
 
@@ -187,6 +200,12 @@ class Outbox(_Section):
     """Host names, addresses or networks that endpoints may name beside loopback; ``*`` allows any."""
     verify_tls: bool = True
     """Whether certificates of ``https`` endpoints must be trusted."""
+    ca: Path | None = None
+    """Authorities of ``https`` endpoints in PEM; unset means those that the system trusts."""
+    certificate: Path | None = None
+    """Certificate in PEM that is shown to ``https`` endpoints that ask for one."""
+    key: Path | None = None
+    """Its private key; unset means in the same file."""
 
 
 class Logging(_Section):
@@ -203,6 +222,7 @@ class Settings(_Section):
     duis: Duis = Duis()
     smki: Smki = Smki()
     control: Control = Control()
+    tls: Tls = Tls()
     storage: Storage = Storage()
     signatures: Signatures = Signatures()
     keys: Keys = Keys()
@@ -278,9 +298,26 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, object]:
     return values
 
 
-_LISTS = frozenset({"worlds.names", "outbox.allowed_hosts", "control.allowed_hosts"})
-_PATHS = frozenset({"storage.folder", "keys.import_from", "schemas.folder", "worlds.estate", "worlds.faults", "ready_file"})
-_FOREIGN = frozenset({"DCC_INTEROP", "DCC_REFERENCE", "DCC_REQUIRE", "DCC_SERVER", "DCC_WORLD"})
+_LISTS = frozenset({"worlds.names", "outbox.allowed_hosts", "control.allowed_hosts", "tls.listeners"})
+_PATHS = frozenset(
+    {
+        "storage.folder",
+        "keys.import_from",
+        "schemas.folder",
+        "worlds.estate",
+        "worlds.faults",
+        "ready_file",
+        "tls.certificate",
+        "tls.key",
+        "tls.client_ca",
+        "outbox.ca",
+        "outbox.certificate",
+        "outbox.key",
+    }
+)
+_FOREIGN = frozenset(
+    {"DCC_CA", "DCC_CERTIFICATE", "DCC_KEY", "DCC_INTEROP", "DCC_REFERENCE", "DCC_REQUIRE", "DCC_SERVER", "DCC_WORLD"}
+)
 """Environment names with our prefix that belong to the tests and the command line."""
 
 

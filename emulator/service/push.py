@@ -11,6 +11,7 @@ import aiohttp
 
 from emulator.service.config import Outbox as OutboxSettings
 from emulator.service.endpoints import EndpointPolicy, PolicyResolver
+from emulator.service.tls import push_context
 from emulator.service.transport_faults import UNSPOILT_PUSH, PushFaults
 
 LATER_STATUSES = frozenset({408, 425, 429})
@@ -60,7 +61,7 @@ class Pusher:
         self._timeout_ms = settings.timeout_ms
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=IDLE_CONNECTION_S, resolver=PolicyResolver(policy), ssl=settings.verify_tls
+                limit=0, keepalive_timeout=IDLE_CONNECTION_S, resolver=PolicyResolver(policy), ssl=push_context(settings)
             ),
             timeout=aiohttp.ClientTimeout(total=settings.timeout_ms / 1000),
             headers={"User-Agent": "dcc-csp-emulator", "Accept-Encoding": "identity", "Content-Type": "application/xml"},

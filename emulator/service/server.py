@@ -28,6 +28,7 @@ from emulator.service.persistence.folder import DataFolder, check_world_name
 from emulator.service.recovery import Origin
 from emulator.service.routes import ControlRefused
 from emulator.service.smki_app import smki_app
+from emulator.service.tls import listener_context, push_context
 
 _log = structlog.get_logger("server")
 
@@ -41,6 +42,8 @@ class Server:
     def __init__(self, loaded: LoadedSettings, extensions: Sequence[Extension] = ()) -> None:
         """``extensions`` are further operations of the control API. Raises :class:`Malformed` for settings that cannot be."""
         check_exposure(loaded.settings.control)
+        self._tls = listener_context(loaded.settings.tls)
+        push_context(loaded.settings.outbox)  # to find now what cannot be used
         self.loaded = loaded
         self._extensions = extensions
         self.metrics = Metrics()
@@ -64,7 +67,10 @@ class Server:
         """Where an interface is reached: ``duis``, ``smki`` or ``control``."""
         listener: Listener = getattr(self.settings, interface)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.host, listener.host)  # noqa: S104 (compared, not bound)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.ports[interface]}"
+        return f"{self._scheme(interface)}://{f'[{host}]' if ':' in host else host}:{self.ports[interface]}"
+
+    def _scheme(self, interface: str) -> str:
+        return "http" if self._tls is None or interface not in self.settings.tls.listeners else "https"
 
     async def start(self) -> None:
         """Take the data folder, listen, bring up the worlds; raise :class:`EmulatorError` or :class:`OSError` when that fails.
@@ -98,7 +104,8 @@ class Server:
         )
         await runner.setup()
         self._runners.append(runner)
-        await web.TCPSite(runner, listener.host, listener.port, reuse_address=True).start()
+        tls = self._tls if self._scheme(name) == "https" else None
+        await web.TCPSite(runner, listener.host, listener.port, reuse_address=True, ssl_context=tls).start()
         self.ports[name] = int(runner.addresses[0][1])
 
     async def _start_world(self, name: str, origin: Origin | None, source: Source | None = None) -> HostedWorld:
