@@ -30,10 +30,10 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.scenarios.address import Address
 from emulator.scenarios.names import suggest
 from emulator.service.control_models import Model, WallMs
-from emulator.service.control_worlds import WORLD, WorldHost
+from emulator.service.control_worlds import WorldHost
 from emulator.service.hosted import HostedWorld
 from emulator.service.pump import Participant, Pump
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 _log = structlog.get_logger("campaigns")
 

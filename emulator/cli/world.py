@@ -19,7 +19,10 @@ from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.duis.datetimes import format_datetime
 
-clock = typer.Typer(no_args_is_help=True, help="Simulated time: show, pause, resume, jump, follow wall time, advance.")
+clock = typer.Typer(
+    no_args_is_help=True,
+    help="Simulated time: show it, stop it, move it, run until something is so.",
+)
 outbox = typer.Typer(no_args_is_help=True, help="Messages to users and what became of them.")
 users = typer.Typer(no_args_is_help=True, help="DUIS users and their endpoints.")
 
@@ -126,6 +129,75 @@ def clock_advance(
     _show_clock(found, json_output)
     if not found["reached"]:
         raise typer.Exit(ExitCode.VERDICT)
+
+
+@clock.command("step")
+@verb
+def clock_step(
+    count: Annotated[int, typer.Argument(min=1, help="How many events.")] = 1,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Go on to the next event, or by several. Ends with 1 when fewer are planned."""
+    found = ask(server, world, token, lambda client: client.step(count))
+    _show_clock(found, json_output)
+    if found["events"] < count:
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+@clock.command("run-until")
+@verb
+def clock_run_until(
+    kind: Annotated[str, typer.Argument(help="idle, messages, answered, job, jobs, transaction, device or inventory.")],
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(help="Its fields as NAME=VALUE, such as device=EUI states=VERIFIED; for device and inventory also values.",
+                       show_default=False),
+    ] = None,
+    within: Annotated[str, typer.Option("--within", help="Simulated time to spend at most, such as 5d.")] = "30d",
+    timeout: Annotated[str, typer.Option("--timeout", help="Wall time to spend at most, such as 30s.")] = "10m",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:  # fmt: skip
+    """Go from event to event until a condition holds, in any mode of the clock; say how it stands, and end with 1, when it does
+    not come to that.
+
+    `run-until job device=00-DB-12-34-56-78-90-A0 states=VERIFIED`, `run-until messages count=3 device=…`,
+    `run-until device device=… running_version=00010100`, `run-until inventory device=… status=Commissioned`.
+    """
+    limits = {"within_ms": duration_ms(within), "timeout_ms": duration_ms(timeout)}
+    condition = _condition(kind, fields or [])
+    found = ask(server, world, token, lambda client: client.run_until(kind, **limits, **condition))
+    if json_output:
+        print_json(found)
+    else:
+        _show_clock(found, json_output)
+        print_fields("", {"ended by": found["ended_by"], "seen": json.dumps(found["seen"])})
+    if not found["met"]:
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+_LISTS = frozenset({"states"})
+"""Fields of conditions that take several values, with commas between them."""
+_VALUED = frozenset({"device", "inventory"})
+"""Kinds of condition whose further fields are values by path."""
+
+
+def _condition(kind: str, fields: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"values": {}} if kind in _VALUED else {}
+    for text in fields:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise Malformed(f"{text!r} is no field", where="FIELDS", expected="NAME=VALUE")
+        if kind in _VALUED and name != "device":
+            found["values"][name] = {"true": True, "false": False, "none": None}.get(value, value)
+        else:
+            found[name] = value.split(",") if name in _LISTS else value
+    return found
 
 
 @verb

@@ -129,8 +129,18 @@ class ControlClient(ControlCalls):
         body = {"timeout_ms": timeout_ms}
         return bool((await self._json("POST", self._path("clock/run-until-idle"), body=body, waits_ms=timeout_ms))["idle"])
 
+    async def run_until(self, kind: str, *, timeout_ms: int = 600_000, within_ms: int | None = None, **condition: Any) -> Json:
+        """Go from event to event until a condition of :meth:`wait` holds: ``met``, ``ended_by``, and what was ``seen`` of it."""
+        body = {"condition": {"kind": kind, **condition}, **_given(timeout_ms=timeout_ms, within_ms=within_ms)}
+        return await self._json("POST", self._path("clock/run-until"), body=body, waits_ms=timeout_ms)
+
+    async def step(self, count: int = 1, *, timeout_ms: int = 600_000) -> Json:
+        """Go on by so many events; ``events`` says how many there were."""
+        body = {"count": count, "timeout_ms": timeout_ms}
+        return await self._json("POST", self._path("clock/step"), body=body, waits_ms=timeout_ms)
+
     async def wait(self, kind: str, *, timeout_ms: int = 30_000, within_ms: int | None = None, **condition: Any) -> bool:
-        """Wait for a condition (``idle``, ``instant``, ``messages``, ``answered``, ``job``, ``transaction``) with its fields."""
+        """Wait for a condition by its kind, such as ``idle``, ``messages``, ``job`` or ``device``, with its fields."""
         body = {"condition": {"kind": kind, **condition}, **_given(timeout_ms=timeout_ms, within_ms=within_ms)}
         return bool((await self._json("POST", self._path("wait"), body=body, waits_ms=timeout_ms))["met"])
 

@@ -2,9 +2,8 @@
 
 from emulator.domain.identifiers import format_eui
 from emulator.service.control_models import ExplainQuery, NewApproval, NewGrant, NewThreshold
-from emulator.service.control_worlds import WORLD
 from emulator.service.explanation import explain
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 
 def access_routes() -> list[Route]:

@@ -6,10 +6,9 @@ from emulator.domain.identifiers import format_eui
 from emulator.dsp.audit import Query
 from emulator.service.audit_trail import export_lines, verify_trail
 from emulator.service.control_models import AuditParameters
-from emulator.service.control_worlds import WORLD
 from emulator.service.persistence.contract import AuditQuery
 from emulator.service.persistence.device_lists import unpack
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 
 def audit_routes() -> list[Route]:

@@ -35,9 +35,8 @@ from emulator.service.control_models import (
     TransactionsQuery,
     UserStatus,
 )
-from emulator.service.control_worlds import WORLD
 from emulator.service.hosted import HostedWorld
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 from emulator.views import Page
 
 

@@ -11,11 +11,10 @@ from aiohttp import web
 
 from emulator.service.control_models import EventParameters, ExceptionParameters, JournalParameters
 from emulator.service.control_records import described, journal_query
-from emulator.service.control_worlds import WORLD
 from emulator.service.har import har_document
 from emulator.service.hosted import WorldState
 from emulator.service.persistence.contract import DeliveryState, JournalQuery, OutboxQuery
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 EVENTS_PAGE = 200
 """Entries read at a time."""

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from emulator.service.control_models import Instant, Model
-from emulator.service.control_worlds import WORLD
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 from emulator.simulation.faults import FACTS, KEYS, KINDS
 
 Texts = str | list[str]

@@ -1,8 +1,7 @@
 """Control operations on what is released of firmware over the air, and on the order of versions."""
 
 from emulator.service.control_models import ReleaseSwitch, UpgradePathRow
-from emulator.service.control_worlds import WORLD
-from emulator.service.routes import Answer, Call, Route
+from emulator.service.routes import WORLD, Answer, Call, Route
 
 
 def firmware_routes() -> list[Route]:

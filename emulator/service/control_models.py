@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import parse_eui
@@ -79,91 +79,6 @@ class Fork(Model):
     name: str = Field(description="a-z 0-9 _ -, also the name of its folder")
     snapshot: str = Field("", description="begin from this kept snapshot instead of from now")
     endpoints: bool = Field(False, description="whether messages go to the users' endpoints; otherwise they wait for one")
-
-
-class Rate(Model):
-    """Real time × rate."""
-
-    rate: str | int | float = Field(description="simulated over wall time: 60, 0.5 or 3/2")
-
-
-class Advance(Model):
-    """How far simulated time is to move."""
-
-    by_ms: int | None = Field(None, ge=0, le=MAX_INSTANT_MS)
-    to_ms: Instant | None = None
-    timeout_ms: WallMs = 600_000
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> "Advance":
-        if (self.by_ms is None) == (self.to_ms is None):
-            raise ValueError("exactly one of by_ms and to_ms is needed")
-        return self
-
-
-class RunUntilIdle(Model):
-    """Jump from event to event until nobody waits on simulated time."""
-
-    within_ms: int = Field(30 * DAY_MS, gt=0, le=MAX_INSTANT_MS, description="simulated time to spend at most")
-    timeout_ms: WallMs = 600_000
-
-
-class IdleCondition(Model):
-    """Nobody waits on simulated time and no push is under way."""
-
-    kind: Literal["idle"]
-
-
-class InstantCondition(Model):
-    """Simulated time has come to an instant."""
-
-    kind: Literal["instant"]
-    at_ms: Instant
-
-
-class MessagesCondition(Model):
-    """So many messages are in a state."""
-
-    kind: Literal["messages"]
-    count: int = Field(1, ge=1)
-    state: DeliveryState = DeliveryState.DELIVERED
-    recipient: Eui | None = None
-    device: Eui | None = None
-    request_id: str | None = None
-
-
-class AnsweredCondition(Model):
-    """The result of a request has been delivered."""
-
-    kind: Literal["answered"]
-    request_id: str
-
-
-class JobCondition(Model):
-    """The firmware job of a device is in one of these states; without states, it has ended."""
-
-    kind: Literal["job"]
-    device: Eui
-    states: tuple[str, ...] = ()
-
-
-class TransactionCondition(Model):
-    """A request to a device is in one of these states."""
-
-    kind: Literal["transaction"]
-    request_id: str
-    states: tuple[str, ...] = Field(min_length=1)
-
-
-Condition = IdleCondition | InstantCondition | MessagesCondition | AnsweredCondition | JobCondition | TransactionCondition
-
-
-class Wait(Model):
-    """What to wait for, and how long."""
-
-    condition: Condition = Field(discriminator="kind")
-    timeout_ms: WallMs = 30_000
-    within_ms: int = Field(30 * DAY_MS, gt=0, le=MAX_INSTANT_MS, description="simulated time that autojump may spend on it")
 
 
 class NewEndpoint(Model):

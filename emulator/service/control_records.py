@@ -7,11 +7,10 @@ from aiohttp import web
 
 from emulator.domain.identifiers import format_eui
 from emulator.service.control_models import JournalParameters, OutboxParameters, ResendQuery, TranscriptParameters
-from emulator.service.control_worlds import WORLD
 from emulator.service.hosted import HostedWorld
 from emulator.service.journal import JournalKeys, decoded, transcript
 from emulator.service.persistence.contract import DeliveryState, JournalQuery, OutboxEntry, OutboxQuery
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 
 def record_routes() -> list[Route]:

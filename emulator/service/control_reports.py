@@ -7,10 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from emulator.reports.registry import REPORTS
 from emulator.reports.report import Gathering
 from emulator.service.control_models import Page
-from emulator.service.control_worlds import WORLD
 from emulator.service.persistence.contract import AuditQuery, Trail
 from emulator.service.persistence.device_lists import unpack
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 RECORDS_AT_ONCE = 1_000
 """Records of the audit trail read at a time."""

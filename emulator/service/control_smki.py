@@ -4,8 +4,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.service.control_models import CertificateRequest
-from emulator.service.control_worlds import WORLD
-from emulator.service.routes import Answer, Call, Route
+from emulator.service.routes import WORLD, Answer, Call, Route
 
 
 def smki_routes() -> list[Route]:

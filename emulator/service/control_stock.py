@@ -6,8 +6,7 @@ from pydantic import Field
 
 from emulator.domain.identifiers import format_eui
 from emulator.service.control_models import Eui, Model, Page
-from emulator.service.control_worlds import WORLD
-from emulator.service.routes import Answer, Call, ControlRefused, Route
+from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
 Version = Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{8}$", description="firmware version, eight hexadecimal digits")]
 Count = Annotated[int, Field(ge=1)]

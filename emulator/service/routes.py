@@ -76,6 +76,9 @@ class Call:
 
 
 Answer = web.StreamResponse | Mapping[str, Any] | Sequence[Any] | None
+WORLD = "/control/v1/worlds/{world}"
+"""Where the operations on one world are."""
+
 Handler = Callable[[Call], Awaitable[Answer]]
 
 

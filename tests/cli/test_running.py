@@ -185,6 +185,17 @@ def test_clock_is_moved(run: Run, server: Path) -> None:
     assert (past.code, "2001-01-01T00:00:00.000Z is over; expected later than 2026-" in past.err) == (2, True), past.err
 
 
+def test_time_goes_on_until_something_is_so(run: Run, server: Path) -> None:
+    run("clock", "pause", "--server", server)
+    found = run("clock", "run-until", "device", f"device={ESME}", "on_han=true", "--server", server, "--json").json
+    assert (found["met"], found["seen"]) == (True, {"on_han": True})
+    never = run("clock", "run-until", "job", f"device={ESME}", "states=VERIFIED,ACTIVATED", "--within", "1h", "--server", server)
+    assert (never.code, "ended by" in never.out) == (1, True), never.out
+    assert run("clock", "run-until", "device", ESME, "--server", server).code == 2
+    assert run("clock", "step", "--server", server).code in (0, 1)
+    run("clock", "autojump", "--server", server)
+
+
 def test_devices_are_listed_and_shown(run: Run, server: Path) -> None:
     rows = run("devices", "--type", "ESME", "--server", server, "--json").json
     assert {row["inventory"]["type"] for row in rows} == {"ESME"}

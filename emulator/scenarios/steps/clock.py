@@ -10,7 +10,7 @@ from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.messages import Kind
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.steps.wanted import Wanted
+from emulator.scenarios.steps.wanted import Expected, Wanted, check_values, plain, value_at, value_of
 from emulator.scenarios.values import Duration, Moment, References
 from emulator.simulation.durations import DAY_MS, format_duration
 
@@ -79,6 +79,10 @@ class Wait(Step):
     """Devices whose newest firmware job must be in one of `job`."""
     job: list[str] = []
     """States; any in which a job has ended when not given."""
+    inventory: dict[str, Expected] = {}
+    """What the DCC must believe of `device`, as in `expect-device`; in place of its job."""
+    state: dict[str, Expected] = {}
+    """What `device` must be, as in `expect-device`; in place of its job."""
     messages: list[Wanted] = []
     """Messages, in the form of `expect-messages`: at least so many of each that no expectation has accounted for."""
     within: Duration = 30 * DAY_MS
@@ -93,7 +97,11 @@ class Wait(Step):
             raise Malformed("nobody says whose job", where="device", expected="devices")
         for text in self.answered:
             names.known("request", text, names.requests, "answered")
+        if (self.inventory or self.state) and (self.job or not self.device):
+            raise Malformed("it is not clear of what", where="state", expected="devices, and no job")
         names.devices_of(self.device, "device")
+        check_values(names, self.inventory.values(), "inventory")
+        check_values(names, self.state.values(), "state")
         check_job_states(self.job, "job")
         for number, row in enumerate(self.messages, 1):
             row.check(names, f"messages.{number}")
@@ -107,7 +115,13 @@ class Wait(Step):
             return f"wait for the answer to {', '.join(self.answered)}"
         if self.messages:
             return f"wait for {', '.join(map(str, self.messages))}"
+        if self.inventory or self.state:
+            return f"wait for {', '.join(self.device)} to be {self._words()}"
         return f"wait for the job of {', '.join(self.device)}" + (f" to be {' or '.join(self.job)}" if self.job else "")
+
+    def _words(self) -> str:
+        """The values that are waited for."""
+        return ", ".join(f"{path} {value}" for path, value in (self.inventory | self.state).items())
 
     async def run(self, stage: "Stage") -> None:
         """Wait."""
@@ -119,13 +133,28 @@ class Wait(Step):
             return not missing
 
         if not await stage.run_until(holds, stage.now_ms + self.within):
-            expected = "all" if self.answered or self.messages else " or ".join(self.job or ["the end of its job"])
+            expected = self._words() or (
+                "all" if self.answered or self.messages else " or ".join(self.job or ["the end of its job"])
+            )
             stage.fail(f"within {format_duration(self.within)}", dict.fromkeys(missing, expected), dict(missing))
 
     async def _missing(self, stage: "Stage") -> dict[str, str]:
         if self.answered:
             return self._unanswered(stage)
-        return await self._unsent(stage) if self.messages else await self._unfinished(stage)
+        if self.messages:
+            return await self._unsent(stage)
+        return await (self._unlike(stage) if self.inventory or self.state else self._unfinished(stage))
+
+    async def _unlike(self, stage: "Stage") -> dict[str, str]:
+        """Devices that are not as they must be, and how they are."""
+        found: dict[str, str] = {}
+        for eui in stage.names.devices_of(self.device, "device"):
+            described = await stage.look(f"devices/{format_eui(eui)}")
+            for part, wanted in (("inventory", self.inventory), ("state", self.state)):
+                seen = {path: plain(value_at(described[part], path, part)) for path in wanted}
+                if seen != {path: value_of(stage, value) for path, value in wanted.items()}:
+                    found[f"{part} of {stage.names.shown(eui)}"] = ", ".join(f"{path} {value}" for path, value in seen.items())
+        return found
 
     async def _unsent(self, stage: "Stage") -> dict[str, str]:
         found: dict[str, str] = {}

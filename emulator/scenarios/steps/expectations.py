@@ -14,10 +14,10 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.messages import Seen
-from emulator.scenarios.names import Names, suggest
+from emulator.scenarios.names import Names
 from emulator.scenarios.steps.clock import check_job_states
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.steps.wanted import NONE, Count, Expected, Found, Wanted, check_values, plain, value_of
+from emulator.scenarios.steps.wanted import NONE, Count, Expected, Found, Wanted, check_values, plain, value_at, value_of
 from emulator.scenarios.values import Duration, Reference, References
 from emulator.simulation.durations import format_duration
 
@@ -125,26 +125,13 @@ class ExpectDevice(Step):
             found = await stage.look(f"devices/{format_eui(eui)}")
             for part, expected in (("inventory", self.inventory), ("state", self.state)):
                 if expected:
-                    seen = {path: plain(_at(found[part], path, part)) for path in expected}
+                    seen = {path: plain(value_at(found[part], path, part)) for path in expected}
                     wanted = {path: value_of(stage, value) for path, value in expected.items()}
                     stage.verify(f"{part} of {stage.names.shown(eui)}", wanted, seen, about=eui)
             if self.job:
                 job = found["job"]
                 state = NONE if job is None else job["state"]
                 stage.verify(f"job of {stage.names.shown(eui)}", self.job, state, about=eui)
-
-
-def _at(value: Any, path: str, part: str) -> Any:
-    """What stands at a path of names; None below something that is not there."""
-    here = value
-    for name in path.split("."):
-        if here is None:
-            return None
-        if not isinstance(here, dict) or name not in here:
-            remedy = suggest(name, here) if isinstance(here, dict) else "a shorter path"
-            raise Malformed(f"there is no {path!r}", where=part, expected=remedy)
-        here = here[name]
-    return here
 
 
 class ExpectJobs(Step):

@@ -56,6 +56,19 @@ def plain(value: object) -> object:
     return value.hex() if isinstance(value, bytes) else value
 
 
+def value_at(value: Any, path: str, part: str) -> Any:
+    """What stands at a path of names; None below something that is not there."""
+    here = value
+    for name in path.split("."):
+        if here is None:
+            return None
+        if not isinstance(here, dict) or name not in here:
+            remedy = suggest(name, here) if isinstance(here, dict) else "a shorter path"
+            raise Malformed(f"there is no {path!r}", where=part, expected=remedy)
+        here = here[name]
+    return here
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What has come of a row for one user and one device."""
