@@ -201,7 +201,7 @@ class HostedWorld:
         self.edge = self._edge_of(self.world)
         self.service_state = recovered.state
         self.service_state.clock = recovered.state.clock.moved_to(self.world.engine.now_ms, monotonic_ms())
-        self._snapshot_seq = recovered.numbers.input
+        self._snapshot_seq = recovered.snapshot_seq  # not the last input: else many short lives would make a long replay
         self.outbox = Outbox(
             self.settings.outbox,
             self.shared.policy,

@@ -27,6 +27,7 @@ from emulator.service.persistence.contract import (
     OutboxEntry,
     OutcomeRow,
     Step,
+    StorageUnusable,
     request_key,
 )
 from emulator.service.push import Pusher, PushResult, Verdict
@@ -384,7 +385,7 @@ class Outbox:
     async def _post(self, item: Item) -> PushResult:
         try:
             body = item.body if item.body is not None else await self._log.delivery_body(item.number)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StorageUnusable) as error:
             return PushResult(Verdict.LATER, None, f"the message cannot be read: {error}")
         if body is None:
             return PushResult(Verdict.LOST, None, "the message is no longer kept")

@@ -76,6 +76,8 @@ class Recovered:
     surplus: list[Effect] = field(default_factory=list)
     """Effects that the log does not hold yet: the process ended between making and storing them."""
     replayed: int = 0
+    snapshot_seq: int = 0
+    """The input that the snapshot follows from which the world was taken up."""
 
 
 def origin_of(settings: Settings, wall_ms: int) -> Origin:
@@ -219,12 +221,12 @@ class _Replay:
         self._numbers = await log.last_numbers()
         self._stored = await log.delivery_digests(seq)
         self._stored_audit = await log.audit_digests(seq)
-        count = 0
+        snapshot_seq, count = seq, 0
         async for row in log.inputs_after(seq):
             seq += 1
             if row.seq != seq:
                 raise self._differs(f"input {seq} is missing from the log")
-            await self._apply(row, await log.load_body(row.body))
+            await self._apply(row, await self._body(log, row))
             count += 1
             if count % 100 == 0:
                 await asyncio.sleep(0)
@@ -235,7 +237,13 @@ class _Replay:
             raise self._differs(f"audit record {min(self._stored_audit)} is in the log and was not made again")
         if seq != self._numbers.input:
             raise self._differs(f"the log ends at input {seq} and should reach {self._numbers.input}")
-        return Recovered(self._world, self._state, self._numbers, self._surplus, count)
+        return Recovered(self._world, self._state, self._numbers, self._surplus, count, snapshot_seq)
+
+    async def _body(self, log: Log, row: InputRow) -> bytes:
+        try:
+            return await log.load_body(row.body)
+        except (OSError, ValueError) as error:
+            raise self._differs(f"the body of input {row.seq} cannot be read: {error}") from None
 
     async def _apply(self, row: InputRow, body: bytes) -> None:
         engine = self._world.engine

@@ -1,152 +1,63 @@
-"""SIGKILL in the middle of traffic: whatever was acknowledged is there afterwards, whatever was queued is pushed.
+"""SIGKILL in the middle of traffic, again and again: the world ends as one that nobody killed.
 
-The server is a process of its own with a data folder; users send and receive in this one. The test believes only what it saw on
-its side of the sockets: RequestIDs whose answer it got, and the messages that came.
+The emulator is a process of its own with a data folder; users send and receive in this one. Three accounts are compared: what
+the users saw on their side of the sockets, what the log holds in the end, and a reference run, which is the same inputs in a
+world that lives through all of them.
 """
 
 import asyncio
-import json
 import os
-import re
+import random
 import signal
-import sys
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
-from emulator.client.requests import read_firmware_version, read_inventory
-from emulator.client.signing import CounterSource, sign_request, stamp
-from emulator.domain.identifiers import Eui64, RequestId, format_eui
-from emulator.duis.messages import Request
+from emulator.domain.identifiers import format_eui
 from emulator.pki.keystore import KeyStore
-from tests.service.conftest import ESME, SUPPLIER, Endpoint, eventually
+from loadtests.homes import estate
+from tests.durability.processes import Nursery, Service, nursery
+from tests.durability.reference_run import Kept, kept_in, run_again
+from tests.durability.story import HOMES, Witness
+from tests.service.conftest import SUPPLIER, Endpoint, eventually
 
 USER = format_eui(SUPPLIER)
-METERS = (ESME, Eui64(0x00DB1234567890A1), Eui64(0x00DB1234567890A2))
-XML = {"Content-Type": "application/xml"}
-_CODE = re.compile(rb"<sr:ResponseCode>(\w+)</sr:ResponseCode>")
-_REQUEST_ID = re.compile(rb"<sr:RequestID>([^<]+)</sr:RequestID>")
+KILLS_IN_START, KILLS_IN_STOP = 0.15, 0.10
+"""How many of the kills come before it is ready, and while it stops gracefully."""
 
 
-@dataclass
-class Service:
-    """The process under test."""
-
-    folder: Path
-    process: asyncio.subprocess.Process | None = None
-    said: dict[str, Any] = field(default_factory=dict)
-
-    async def start(self) -> None:
-        """Start on the data folder and wait until it is ready; fail with what it says when it is not."""
-        settings = {
-            "duis.port": "0",
-            "smki.port": "0",
-            "control.port": "0",
-            "log.level": "warning",
-            "storage.folder": str(self.folder),
-            "storage.mark_interval_ms": "50",
-            "storage.snapshot_every_inputs": "100",
-            "clock.mode": "autojump",
-            "clock.start": "estate",
-            "outbox.push_floor_ms": "0",
-            "outbox.retry_initial_ms": "20",
-            "outbox.retry_cap_ms": "200",
-        }
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "emulator.service"),
-            *(part for name, value in settings.items() for part in ("--set", f"{name}={value}")),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={name: value for name, value in os.environ.items() if not name.startswith("DCC_")},
-        )
-        assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
-        if not line:
-            assert self.process.stderr is not None
-            pytest.fail(f"the server did not start again: {(await self.process.stderr.read()).decode()}")
-        self.said = json.loads(line)
-
-    async def end(self, number: signal.Signals) -> None:
-        """Send a signal and wait for the end."""
-        assert self.process is not None
-        with suppress(ProcessLookupError):
-            self.process.send_signal(number)
-        await self.process.communicate()
-
-    @property
-    def world(self) -> str:
-        """Root of the control calls."""
-        return f"{self.said['control']}/control/v1/worlds/default"
-
-
-@dataclass
-class Witness:
-    """What the user saw."""
-
-    keys: KeyStore
-    counters: CounterSource = field(default_factory=CounterSource)
-    acknowledged: dict[RequestId, str] = field(default_factory=dict)
-    """Code by RequestID of every answer that came."""
-    documents: dict[RequestId, tuple[str, bytes]] = field(default_factory=dict)
-    unanswered: int = 0
-
-    async def send(self, service: Service, http: aiohttp.ClientSession, request: Request) -> None:
-        """Send a request; remember its answer if one comes."""
-        request = stamp(request, self.counters)
-        path = "D" if request.command_variant == 8 else "S"
-        document = sign_request(request, self.keys)
-        try:
-            async with http.post(f"{service.said['duis']}/api/v1/service{path}", data=document, headers=XML) as answer:
-                body = await answer.read()
-                assert answer.status == 200, body
-        except aiohttp.ClientError:
-            self.unanswered += 1
-            return
-        code = _CODE.search(body)
-        assert code is not None
-        self.acknowledged[request.request_id] = code[1].decode()
-        self.documents[request.request_id] = (path, document)
-
-
-async def traffic(service: Service, witness: Witness, until: asyncio.Event) -> None:
-    """Several users' worth of requests until the process is gone."""
-
-    async def one(number: int) -> None:
-        async with aiohttp.ClientSession() as http:
-            for turn in range(10_000):
-                if until.is_set():
-                    return
-                meter = METERS[(number + turn) % len(METERS)]
-                request = read_inventory(SUPPLIER, meter) if turn % 3 == 0 else read_firmware_version(SUPPLIER, meter)
-                await witness.send(service, http, request)
-
-    await asyncio.gather(*(one(number) for number in range(6)))
-
-
-async def kill_in_traffic(service: Service, witness: Witness, endpoint: Endpoint, after_s: float) -> None:
-    """One round: start, send, kill, so long after the first answers."""
+async def one_life(service: Service, witness: Witness, endpoint: Endpoint) -> None:
+    """Start, let users at it, kill."""
+    chance = witness.chance
+    if chance.random() < KILLS_IN_START:
+        await service.fork()
+        await asyncio.sleep(chance.uniform(0, 0.25))
+        assert await service.end(signal.SIGKILL) == -signal.SIGKILL, service.words
+        return
     await service.start()
-    target = f"{service.world}/users/{USER}/endpoint"
-    async with aiohttp.ClientSession() as http, http.put(target, json={"url": endpoint.url}) as answer:
-        assert answer.status == 200
-    gone, known = asyncio.Event(), len(witness.acknowledged)
-    running = asyncio.create_task(traffic(service, witness, gone))
-    await eventually(lambda: len(witness.acknowledged) > known + 5, timeout_s=60)
-    await asyncio.sleep(after_s)
-    await service.end(signal.SIGKILL)
+    gone, known = asyncio.Event(), len(witness.sent)
+    running = asyncio.create_task(witness.live(service, gone))
+    await eventually(lambda: any(each.answer for each in witness.sent[known:]), timeout_s=60)
+    await asyncio.sleep(chance.uniform(0, 0.25))
+    if chance.random() < KILLS_IN_STOP:
+        stopping = asyncio.create_task(service.end(signal.SIGTERM))
+        number = service.number
+        await asyncio.sleep(chance.uniform(0, 0.05))
+        with suppress(ProcessLookupError):  # it was quicker
+            os.kill(number, signal.SIGKILL)
+        await stopping
+    else:
+        assert await service.end(signal.SIGKILL) == -signal.SIGKILL, service.words
     gone.set()
     await running
 
 
-async def check_everything(service: Service, witness: Witness, endpoint: Endpoint) -> None:
-    """Every answered request is known, every result that was promised has come."""
+async def settle(service: Service) -> tuple[str, int]:
+    """Start once more and let everything come to its end: digest and instant of the world. It stops gracefully."""
     await service.start()
-    promised = {str(request).lower() for request, code in witness.acknowledged.items() if code == "I99"}
     async with aiohttp.ClientSession() as http:
         for _ in range(600):
             async with http.post(f"{service.world}/wait", json={"condition": {"kind": "idle"}, "timeout_ms": 10_000}) as answer:
@@ -156,47 +67,85 @@ async def check_everything(service: Service, witness: Witness, endpoint: Endpoin
             if idle and not queued:
                 break
             await asyncio.sleep(0.05)
-        came = Counter(found[1].decode().lower() for body in endpoint.taken if (found := _REQUEST_ID.search(body)))
-        missing = promised - set(came)
-        assert not missing, f"{len(missing)} of {len(promised)} promised results never came"
-        for request_id, code in witness.acknowledged.items():
-            async with http.get(
-                f"{service.world}/journal", params={"request_id": str(request_id), "kind": "duis.request"}
-            ) as answer:
-                codes = [entry["data"]["code"] for entry in (await answer.json())["entries"]]
-            assert codes == [code], f"{request_id} was answered {code} and the log has {codes}"
-            async with http.get(f"{service.world}/audit", params={"request_id": str(request_id), "kind": "decision"}) as answer:
-                outcomes = [record["entry"]["outcome"] for record in (await answer.json())["records"]]
-            assert outcomes == [code], f"{request_id} was answered {code} and the audit trail has {outcomes}"
         async with http.get(f"{service.world}/audit/verify") as answer:
             verdict = await answer.json()
         assert verdict["whole"], verdict
-        for path, document in list(witness.documents.values())[::25]:
-            async with http.post(f"{service.said['duis']}/api/v1/service{path}", data=document, headers=XML) as answer:
-                assert b">E44<" in await answer.read(), "a RequestID that was answered is used"
+        async with http.get(f"{service.world}/digest") as answer:
+            digest = (await answer.json())["digest"]
+        async with http.get(service.world) as answer:
+            now_ms = (await answer.json())["now_ms"]
+    assert await service.end(signal.SIGTERM) == 0, service.words
+    return digest, now_ms
 
 
-async def rounds(tmp_path: Path, keys: KeyStore, count: int) -> None:
-    service, witness = Service(tmp_path / "data"), Witness(keys)
+def check_inputs(witness: Witness, kept: Kept) -> None:
+    """Every acknowledged request is there once, with the answer that its user got; no other is there twice."""
+    stored = Counter(body for kind, _, _, body, _ in kept.inputs if kind == "duis")
+    assert set(stored.values()) == {1}
+    assert stored.keys() <= {each.document for each in witness.sent}, "nobody sent that"
+    answers = {body: answer for kind, _, _, body, answer in kept.inputs if kind == "duis"}
+    for each in witness.acknowledged:
+        assert answers.get(each.document) == each.answer, "lost, or answered otherwise"
+    switched = sum(kind == "control" and "device.power" in verdict for kind, _, verdict, _, _ in kept.inputs)
+    assert sum(known for _, known in witness.commands) <= switched <= len(witness.commands)
+
+
+def check_messages(endpoint: Endpoint, kept: Kept) -> None:
+    """Every message was delivered, as it was made, and in order for each device."""
+    assert {state for *_, state in kept.messages} == {"delivered"}
+    assert set(endpoint.taken) == {body for _, _, _, body, _ in kept.messages}
+    first = {body: position for position, body in reversed(list(enumerate(endpoint.taken)))}
+    lanes: dict[tuple[str, str | None], list[int]] = {}
+    for _, recipient, device, body, _ in kept.messages:
+        lanes.setdefault((recipient, device), []).append(first[body])
+    for lane, positions in lanes.items():
+        assert positions == sorted(positions), f"out of order: {lane}"
+
+
+async def kill_and_compare(folder: Path, keys: KeyStore, seed: int, kills: int, forks: Nursery) -> None:
+    text = estate(HOMES)
+    service = Service(folder, forks)
+    service.settings["worlds.estate"] = service.keep("estate.toml", text)
+    witness = Witness(keys, random.Random(seed))
     endpoint = await Endpoint([204]).open()
     endpoint.chooser = lambda body: 503 if len(endpoint.bodies) % 7 == 0 else 204
     try:
-        for number in range(count):
-            await kill_in_traffic(service, witness, endpoint, 0.15 + 0.07 * (number % 5))
-        await check_everything(service, witness, endpoint)
+        await service.start()
+        target = f"{service.world}/users/{USER}/endpoint"
+        async with aiohttp.ClientSession() as http, http.put(target, json={"url": endpoint.url}) as answer:
+            assert answer.status == 200
+        await service.end(signal.SIGKILL)
+        for _ in range(kills):
+            await one_life(service, witness, endpoint)
+        digest, now_ms = await settle(service)
     finally:
-        if service.process is not None and service.process.returncode is None:
-            await service.end(signal.SIGKILL)
+        await service.gone()
         await endpoint.close()
-    assert len(witness.acknowledged) > 5 * count, "there was traffic"
-    assert witness.unanswered, "the kills came in the middle of it"
+    kept = kept_in(service.log)
+    check_inputs(witness, kept)
+    check_messages(endpoint, kept)
+    reference = run_again(kept, witness.sent, text, now_ms)
+    assert reference.answers == [answer for kind, _, _, _, answer in kept.inputs if kind == "duis"]
+    assert reference.pushes == [body for _, _, _, body, _ in kept.messages]
+    assert reference.digest == digest
+    codes = Counter(each.code for each in witness.sent)
+    print(f"{kills} kills, {len(kept.inputs)} inputs, {len(kept.messages)} messages, answers {dict(codes)}")
+    assert codes["I99"] > kills, "there was traffic"
+    assert codes["I0"] > kills / 2, "and Transforms, and the inventory"
+    assert codes[""], "the kills came in the middle of it"
+    assert '"level": "error"' not in service.words
 
 
-async def test_nothing_acknowledged_is_lost_by_a_kill(tmp_path: Path, world_keys: KeyStore) -> None:
-    await rounds(tmp_path, world_keys, 2)
+async def test_a_world_that_is_killed_ends_as_one_that_is_not(tmp_path: Path, world_keys: KeyStore) -> None:
+    async with nursery() as forks, asyncio.TaskGroup() as side_by_side:
+        for seed in (1, 2):
+            side_by_side.create_task(kill_and_compare(tmp_path / str(seed), world_keys, seed, 10, forks))
 
 
 @pytest.mark.verify
 @pytest.mark.timeout(600)
-async def test_nothing_acknowledged_is_lost_by_twenty_kills(tmp_path: Path, world_keys: KeyStore) -> None:
-    await rounds(tmp_path, world_keys, 20)
+@pytest.mark.parametrize("seed", range(11, 15))
+async def test_nor_does_it_after_many_kills(tmp_path: Path, world_keys: KeyStore, seed: int) -> None:
+    async with nursery() as forks, asyncio.TaskGroup() as side_by_side:
+        for number in (1, 2):
+            side_by_side.create_task(kill_and_compare(tmp_path / str(number), world_keys, 100 * seed + number, 40, forks))

@@ -140,7 +140,7 @@ async def test_a_large_request_is_replayed_from_its_file(
         assert await call(http, server, "GET", "/digest") == before
         await without_snapshot(server)
     blobs[0].write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ReplayDiffers, match=r"the body of input 1 cannot be read: blob \w+ is damaged"):
         async with running_server(kept):
             pass
 

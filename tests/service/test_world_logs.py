@@ -12,6 +12,7 @@ import pytest
 from emulator.domain.errors import Malformed
 from emulator.service.config import Storage
 from emulator.service.persistence import rows
+from emulator.service.persistence.blobs import BlobFolder
 from emulator.service.persistence.contract import (
     DeliveryRow,
     DeliveryState,
@@ -278,13 +279,16 @@ async def test_the_journal_is_bounded_without_any_snapshot(tmp_path: Path) -> No
 async def test_unnamed_blobs_go_when_they_are_old(disk: SqliteLog) -> None:
     import os
 
-    for content in (b"a" * 3_000, b"b" * 3_000):
-        disk.keep_body(content)
-    old, young = sorted((path for path in (disk.folder / "blobs").rglob("*") if path.is_file()), key=str)
-    os.utime(old, (1, 1))
+    of_an_earlier_process = BlobFolder(disk.folder / "blobs")
+    old = of_an_earlier_process.path(of_an_earlier_process.put(b"a" * 3_000))
+    body = disk.keep_body(b"b" * 3_000)
+    assert isinstance(body, StoredBody)
+    young = of_an_earlier_process.path(body.sha256)
+    for path in (old, young):
+        os.utime(path, (1, 1))  # whatever the clock of the machine says
     await disk.save_snapshot(b"s", snapshot_row(0, 1, "1", {}, b"s"))
     assert not old.exists()
-    assert young.exists()
+    assert young.exists(), "the row that names it may be on its way"
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import os
+import threading
+import time
 from pathlib import Path
 
 
@@ -25,6 +27,13 @@ def write_durably(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def drop_drafts(*folders: Path) -> None:
+    """Delete what :func:`write_durably` had not finished when an earlier process ended; nobody may be writing."""
+    for folder in folders:
+        for draft in (*folder.glob(".*.*"), *folder.glob("??/.*.*")):
+            draft.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
@@ -39,14 +48,18 @@ class BlobFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._changing = threading.Lock()
+        self._put_s: dict[bytes, float] = {}
+        """When this process last put each, by a clock that nobody sets."""
 
     def put(self, content: bytes) -> bytes:
         """Keep ``content`` and return its SHA-256."""
         digest = hashlib.sha256(content).digest()
         path = self.path(digest)
-        if path.exists() and path.stat().st_size == len(content):
-            path.touch()  # young again, so that it is not dropped before the new row names it
-            return digest
+        with self._changing:
+            self._put_s[digest] = time.monotonic()
+            if path.exists() and path.stat().st_size == len(content):
+                return digest
         if not path.parent.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             sync_folder(self.folder)
@@ -60,21 +73,25 @@ class BlobFolder:
             raise ValueError(f"blob {digest.hex()} is damaged")
         return content
 
-    def drop_unnamed(self, named: set[bytes], younger_than_s: float) -> int:
-        """Delete blobs that nothing names, sparing those written after the instant given in seconds of the file system."""
-        dropped = 0
+    def drop_unnamed(self, named: set[bytes], grace_s: float) -> int:
+        """Delete blobs that nothing names, sparing those that this process has put within ``grace_s``; how many went.
+
+        A blob is there before the row that names it. One of an earlier process that has no row will never have one.
+        """
+        now_s, dropped = time.monotonic(), 0
+        with self._changing:
+            self._put_s = {digest: put_s for digest, put_s in self._put_s.items() if now_s - put_s < grace_s}
         for path in self.folder.glob("??/*"):
-            if path.name.startswith("."):
-                stale = True
-            elif len(path.name) == 64:
-                stale = bytes.fromhex(path.name) not in named
-            else:
-                stale = False
-            with contextlib.suppress(FileNotFoundError):
-                if stale and path.stat().st_mtime < younger_than_s:
-                    path.unlink()
-                    dropped += 1
+            if len(path.name) == 64 and bytes.fromhex(path.name) not in named:
+                dropped += self._drop(path)
         return dropped
+
+    def _drop(self, path: Path) -> int:
+        with self._changing, contextlib.suppress(FileNotFoundError):
+            if bytes.fromhex(path.name) not in self._put_s:
+                path.unlink()
+                return 1
+        return 0
 
     def path(self, digest: bytes) -> Path:
         """Where the content with this SHA-256 lies, if it does."""

@@ -52,9 +52,23 @@ async def open_database(path: Path) -> Database:
     return database
 
 
+class Reader(Database):
+    """A connection that reads. Whatever it does raises :class:`StorageUnusable` where the file is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, read_only=True)
+        self._path = path
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        except sqlite3.DatabaseError as error:
+            raise StorageUnusable(f"{self._path} cannot be read: {error}") from None
+
+
 async def open_reader(path: Path) -> Database:
     """Open for reading beside the writer."""
-    database = Database(path, read_only=True)
+    database = Reader(path)
     await database
     return database
 

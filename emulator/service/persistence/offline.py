@@ -10,7 +10,7 @@ from pathlib import Path
 from emulator.domain.errors import Malformed
 from emulator.estate import snapshot
 from emulator.service.persistence.blobs import BlobFolder
-from emulator.service.persistence.contract import SnapshotRow
+from emulator.service.persistence.contract import SnapshotRow, StorageUnusable
 from emulator.service.persistence.database import Database, open_reader
 from emulator.service.persistence.folder import check_world_name
 from emulator.service.persistence.rows import read_snapshots
@@ -31,12 +31,12 @@ async def data_folder_trail(data: Path, world: str) -> AsyncIterator[tuple[Sqlit
         raise Malformed(f"there is no world {world!r} in it", where=str(data), expected="the data folder of a server")
     try:
         database = await open_reader(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, StorageUnusable) as error:
         raise Malformed(f"cannot be read: {error}", where=str(path)) from None
     try:
         marks = await _marks(database, folder)
         yield SqliteTrail(database, BlobFolder(folder / "blobs")), marks
-    except sqlite3.DatabaseError as error:
+    except StorageUnusable as error:
         raise Malformed(f"cannot be read: {error}", where=str(path)) from None
     finally:
         await database.close()

@@ -87,13 +87,13 @@ def named_files(connection: sqlite3.Connection) -> tuple[set[str], set[bytes]]:
     return snapshots, {digest for (digest,) in blobs} | {bytes.fromhex(digest) for (digest,) in lists}
 
 
-def drop_files(folder: Path, kept: set[str], blobs: BlobFolder, named: set[bytes], now_s: float) -> None:
+def drop_files(folder: Path, kept: set[str], blobs: BlobFolder, named: set[bytes]) -> None:
     """Delete snapshot files and blobs that no row names."""
     for path in folder.iterdir():
         if path.name not in kept and path.name.endswith(".snapshot"):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
-    blobs.drop_unnamed(named, now_s - BLOB_GRACE_S)
+    blobs.drop_unnamed(named, BLOB_GRACE_S)
 
 
 def last_numbers(connection: sqlite3.Connection) -> LastNumbers:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import structlog
 
 from emulator.service.config import Storage
 from emulator.service.persistence import retention, rows
-from emulator.service.persistence.blobs import BlobFolder, write_durably
+from emulator.service.persistence.blobs import BlobFolder, drop_drafts, write_durably
 from emulator.service.persistence.contract import (
     Body,
     InputRow,
@@ -66,9 +65,11 @@ class SqliteLog:
     @classmethod
     async def open(cls, folder: Path, world: str, settings: Storage) -> "SqliteLog":
         """Open or make the log; raise :class:`StorageUnusable` when that cannot be."""
+        files = [folder / name for name in ("blobs", "snapshots")]
         try:
-            for name in ("blobs", "snapshots"):
-                (folder / name).mkdir(parents=True, exist_ok=True)
+            for each in files:
+                each.mkdir(parents=True, exist_ok=True)
+            drop_drafts(*files)
         except OSError as error:
             raise StorageUnusable(f"{folder} cannot be written: {error.strerror}") from None
         path = folder / "log.sqlite3"
@@ -206,7 +207,7 @@ class SqliteLog:
 
     async def _drop_files(self) -> None:
         kept, named = await self._writer.call(retention.named_files)
-        await asyncio.to_thread(retention.drop_files, self.folder / "snapshots", kept, self._blobs, named, time.time())
+        await asyncio.to_thread(retention.drop_files, self.folder / "snapshots", kept, self._blobs, named)
 
     async def instant_ms(self) -> int:
         """How far simulated time had come."""
