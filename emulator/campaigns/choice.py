@@ -14,6 +14,7 @@ from emulator.domain.vocabulary import DeviceType
 from emulator.estate.declaration import generated_manufacturer_image
 from emulator.ota.image import OtaImage, parse_image
 from emulator.pki.certificates import Usage
+from emulator.scenarios.estates import path_below
 from emulator.scenarios.names import suggest
 
 
@@ -65,7 +66,8 @@ async def image_of(plan: Plan, site: Site, version: Version) -> OtaImage:
     document, file = plan.document, plan.path.name
     image, of_plan = document.image, version == document.image.version
     if image.file and of_plan:
-        return _from_file(plan.path.parent / image.file, version, f"{file}: image.file")
+        where = f"{file}: image.file"
+        return _from_file(path_below(plan.path.parent, image.file, where), version, where)
     size = image.size if of_plan else document.rollback.size
     where = f"{file}: image.version" if of_plan else f"{file}: rollback.version"
     product = {"device_type": image.type, "manufacturer": image.manufacturer, "model": image.model}

@@ -70,8 +70,8 @@ def registration_path(folder: Path | None, name: str, *, source: str = "estate")
         raise Malformed("an estate that is not a file cannot name one", where=where, expected="[[registrations]]")
     pure = PurePosixPath(name)
     root = folder.resolve()
-    path = (root / name).resolve()
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or not path.is_relative_to(root):
+    path = (root / name.replace("\0", "")).resolve()
+    if "\0" in name or pure.is_absolute() or ".." in pure.parts or "\\" in name or not path.is_relative_to(root):
         raise Malformed(f"{name[:200]!r} is not below the estate's folder", where=where, expected="a relative path without ..")
     return path
 

@@ -125,7 +125,7 @@ def _base(section: EstateSection, folder: Path) -> Table:
 def path_below(folder: Path, name: str, where: str) -> Path:
     """Where a file lies that a scenario names; raise :class:`Malformed` for one that is not in the scenario's folder or below."""
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
         detail = f"{name[:200]!r} is not below the scenario's folder"
         raise Malformed(detail, where=where, expected="a relative path that does not lead out of it")
     return path

@@ -34,7 +34,7 @@ class DataFolder:
     def hold(cls, path: Path) -> "DataFolder":
         """Take the folder, made if need be; raise :class:`StorageUnusable` when that cannot be or another process has it."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StorageUnusable(f"data folder {path} cannot be used: {error.strerror}") from None
