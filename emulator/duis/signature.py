@@ -119,7 +119,7 @@ def verify_document(
     certificate = _find_certificate(found, certificates, where)
     if isinstance(certificate, Refusal):
         return certificate
-    refusal = _check_certificate(certificate, policy, now_ms, where) or _check_value(found, certificate, where)
+    refusal = check_certificate(certificate, policy, now_ms, where) or _check_value(found, certificate, where)
     return refusal or Signer(certificate.eui, certificate.role, certificate.serial, certificate.issuer)
 
 
@@ -135,6 +135,30 @@ def check_originator(signer: Signer, request: Request) -> Refusal | None:
         expected=f"originator {format_eui(signer.eui)}",
         evidence={"signer": format_eui(signer.eui), "originator": format_eui(originator), "serial": str(signer.serial)},
     )
+
+
+def check_certificate(certificate: SigningCertificate, policy: SignaturePolicy, now_ms: int, where: str) -> Refusal | None:
+    """Refuse a certificate that may not sign at ``now_ms``; ``where`` is the path of the Signature."""
+    where = f"{where}/KeyInfo/X509Data/X509IssuerSerial"
+    evidence: dict[str, object] = {
+        "issuer": certificate.issuer,
+        "serial": str(certificate.serial),
+        "eui": format_eui(certificate.eui),
+        "role": certificate.role,
+    }
+    if certificate.revoked:
+        return _refuse("the certificate is revoked", where, "a certificate in use", evidence)
+    if policy.check_role and certificate.role not in policy.roles:
+        roles = " or ".join(map(str, sorted(policy.roles)))
+        detail = f"the certificate has role {certificate.role}, which does not sign here"
+        return _refuse(detail, where, f"role {roles}", evidence)
+    if policy.check_dates and not certificate.not_before_ms <= now_ms <= certificate.not_after_ms:
+        valid = f"{format_datetime(certificate.not_before_ms)} to {format_datetime(certificate.not_after_ms)}"
+        evidence["valid"] = valid
+        return _refuse(f"the certificate is not valid at {format_datetime(now_ms)}", where, f"a time from {valid}", evidence)
+    if policy.check_chain and not certificate.chain_trusted:
+        return _refuse("the certificate was not issued under a trusted authority", where, "a trusted chain", evidence)
+    return None
 
 
 def strip_signature(root: etree._Element) -> bool:
@@ -285,29 +309,6 @@ def _find_certificate(found: Match, certificates: CertificateLookup, where: str)
     detail = f"no certificate with serial {serial} of issuer {normal!r} is known"
     expected = "issuer and decimal serial of a known XML-signing certificate"
     return _refuse(detail, f"{where}/KeyInfo/X509Data/X509IssuerSerial", expected, evidence)
-
-
-def _check_certificate(certificate: SigningCertificate, policy: SignaturePolicy, now_ms: int, where: str) -> Refusal | None:
-    where = f"{where}/KeyInfo/X509Data/X509IssuerSerial"
-    evidence: dict[str, object] = {
-        "issuer": certificate.issuer,
-        "serial": str(certificate.serial),
-        "eui": format_eui(certificate.eui),
-        "role": certificate.role,
-    }
-    if certificate.revoked:
-        return _refuse("the certificate is revoked", where, "a certificate in use", evidence)
-    if policy.check_role and certificate.role not in policy.roles:
-        roles = " or ".join(map(str, sorted(policy.roles)))
-        detail = f"the certificate has role {certificate.role}, which does not sign here"
-        return _refuse(detail, where, f"role {roles}", evidence)
-    if policy.check_dates and not certificate.not_before_ms <= now_ms <= certificate.not_after_ms:
-        valid = f"{format_datetime(certificate.not_before_ms)} to {format_datetime(certificate.not_after_ms)}"
-        evidence["valid"] = valid
-        return _refuse(f"the certificate is not valid at {format_datetime(now_ms)}", where, f"a time from {valid}", evidence)
-    if policy.check_chain and not certificate.chain_trusted:
-        return _refuse("the certificate was not issued under a trusted authority", where, "a trusted chain", evidence)
-    return None
 
 
 def _check_value(found: Match, certificate: SigningCertificate, where: str) -> Refusal | None:

@@ -29,14 +29,19 @@ class Reply:
     """When to come again, where that is said."""
 
 
-async def answer(world: HostedWorld, service: WebService, body: bytes, operator: str = "") -> Reply:
-    """Answer one request; ``operator`` is the human whom the sender named. The answer is given when the request is durable."""
+async def answer(
+    world: HostedWorld, service: WebService, body: bytes, operator: str = "", read: Reading | Refusal | None = None
+) -> Reply:
+    """Answer one request; ``operator`` is the human whom the sender named, ``read`` what the edge said where it has been asked.
+
+    The answer is given when the request is durable.
+    """
     started_s = time.perf_counter()
     problem = world.unavailable()
     if problem is not None:
         return plain(503, problem)
     try:
-        reading, kept = await _read(world, body)
+        reading, kept = await _read(world, body) if read is None else (read, body)
     except OSError as error:
         return plain(503, f"the request cannot be kept: {error.strerror}")
     if isinstance(reading, Refusal):

@@ -54,6 +54,8 @@ class Duis(Listener):
     """Requests of one user that a world works on at a time; more get 429. 0 is no limit."""
     held_bytes: int = Field(256 * 1024 * 1024, ge=0)
     """Octets of large bodies (above ``offload_bytes``, or of unknown length) under way at a time; more get 503."""
+    processes: int = Field(1, ge=1, le=64)
+    """Processes behind the port. The first has the worlds and their logs; any others read, check and answer HTTP for it."""
     unsigned_acknowledgements: bool = False
     """Send refusals unsigned, as DCC Boxed was seen to do (wire_contract.md section 0 item 9)."""
 

@@ -6,6 +6,8 @@ below DUIS gets an HTTP status and a line of plain text.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from aiohttp import HttpVersion11, web
@@ -13,7 +15,7 @@ from aiohttp import HttpVersion11, web
 from emulator.domain.errors import Malformed
 from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.domain.vocabulary import WebService
-from emulator.service.answering import answer, plain
+from emulator.service.answering import Reply, answer, plain
 from emulator.service.config import Duis
 from emulator.service.hosted import HostedWorld
 from emulator.service.limits import HeldBodies
@@ -37,21 +39,52 @@ class BodyRefused(Exception):
         self.reply = web.Response(status=status, text=f"{text}\n")
 
 
-def duis_app(worlds: Worlds, settings: Duis) -> web.Application:
+class Answerer(Protocol):
+    """Who decides; a world is named as in the path, None where that names none."""
+
+    async def knows(self, name: str | None) -> bool:
+        """Whether there is this world."""
+
+    async def answer(self, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
+        """Answer a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """Answers for worlds of this process."""
+
+    worlds: Worlds
+
+    async def knows(self, name: str | None) -> bool:
+        """Whether it is hosted here."""
+        return world_named(self.worlds, name) is not None
+
+    async def answer(self, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
+        """Answer a request."""
+        world = world_named(self.worlds, name)
+        return unknown(name) if world is None else await answer(world, service, body, operator)
+
+
+def unknown(name: str | None) -> Reply:
+    """There is no such world."""
+    return plain(404, f"there is no world {name!r}")
+
+
+def duis_app(answerer: Answerer, settings: Duis) -> web.Application:
     """The application. Start it with ``auto_decompress=False``, so that a compressed body cannot unfold here."""
     app = web.Application(client_max_size=settings.body_limit_bytes + 1)  # aiohttp takes less than that, not as much
     held = HeldBodies(settings.held_bytes)
     for prefix in ("", "/worlds/{world}"):
         for service in WebService:
             resource = app.router.add_resource(f"{prefix}/api/v1/service{service.value}")
-            resource.add_route("POST", _handler(worlds, settings, service, held), expect_handler=go_on)
+            resource.add_route("POST", _handler(answerer, settings, service, held), expect_handler=go_on)
             resource.add_route("*", _wrong_method, expect_handler=go_on)
     app.router.add_route("*", "/{path:.*}", _wrong_path, expect_handler=go_on)
     return app
 
 
 def _handler(
-    worlds: Worlds, settings: Duis, service: WebService, held: HeldBodies
+    answerer: Answerer, settings: Duis, service: WebService, held: HeldBodies
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         size_bytes = request.content_length if request.content_length is not None else settings.body_limit_bytes
@@ -65,18 +98,19 @@ def _handler(
         return refused
 
     async def take(request: web.Request) -> web.StreamResponse:
-        world = find_world(worlds, request)
-        if world is None:
-            return web.Response(status=404, text=f"there is no world {request.match_info.get('world')!r}\n")
+        name = request.match_info.get("world")
         try:
             operator = read_operator(request)
             body = await read_body(request, ("application/xml",), settings.body_limit_bytes, settings.body_timeout_ms)
         except BodyRefused as refused:
-            return refused.reply
+            if await answerer.knows(name):
+                return refused.reply
+            missing = unknown(name)
+            return web.Response(status=missing.status, body=missing.body, content_type=missing.content_type)
         try:
-            reply = await answer(world, service, body, operator)
+            reply = await answerer.answer(name, service, body, operator)
         except Exception:
-            _log.exception("a request could not be answered", world=world.name, service=service.value)
+            _log.exception("a request could not be answered", path=request.path)
             reply = plain(500, "the emulator failed on this request; its log on stderr says where")
         if reply.spoilt != UNSPOILT:
             return await spoil(request, reply)
@@ -88,7 +122,11 @@ def _handler(
 
 def find_world(worlds: Worlds, request: web.Request) -> HostedWorld | None:
     """The world that a path names: by its prefix, else the default one, else the only one."""
-    name = request.match_info.get("world")
+    return world_named(worlds, request.match_info.get("world"))
+
+
+def world_named(worlds: Worlds, name: str | None) -> HostedWorld | None:
+    """The world of this name; without one the default world, else the only one."""
     if name is not None:
         return worlds.get(name)
     found = worlds.get(DEFAULT_WORLD)

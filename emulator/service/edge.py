@@ -4,7 +4,10 @@ No state and no I/O: reading the same body against the same certificates gives t
 """
 
 import hashlib
+import itertools
 from dataclasses import dataclass
+
+from lxml import etree
 
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import format_eui
@@ -13,9 +16,11 @@ from emulator.duis.encode import encode_message
 from emulator.duis.messages import Message, Request, ServiceResponse, Signer
 from emulator.duis.parse import parse_document
 from emulator.duis.schema import SchemaSet
-from emulator.duis.signature import SignaturePolicy, sign_document, verify_document
+from emulator.duis.signature import CertificateLookup, SignaturePolicy, sign_document, verify_document
 from emulator.pki.certificates import CertificateRecord
 from emulator.pki.keystore import KeyStore
+
+_LIVES = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,36 @@ def fault_digest(fault: str) -> bytes:
     return hashlib.sha256(f"fault {fault}".encode()).digest()
 
 
+def check_document(body: bytes, schemas: SchemaSet) -> etree._Element | Refusal:
+    """The root of a document that is valid, or why it is none (``http.400``); no certificate has a say in that."""
+    try:
+        root = parse_document(body)
+    except Malformed as error:
+        return Refusal("http.400", error.detail, where=error.where, expected=error.expected)
+    return schemas.validate(root) or root
+
+
+def read_request(
+    root: etree._Element, certificates: CertificateLookup, policy: SignaturePolicy, now_ms: int
+) -> tuple[Request, Signer] | Refusal:
+    """The request in a valid document and who signed it, or why it is not to be trusted."""
+    signer = verify_document(root, certificates, policy, now_ms)
+    if isinstance(signer, Refusal):
+        return signer
+    try:
+        request = decode_request(root)
+    except Malformed as error:
+        return Refusal("http.400", error.detail, where=error.where, expected=error.expected)
+    if signer.eui != request.request_id.originator:
+        return Refusal(
+            "http.403",
+            f"the request was signed by {format_eui(signer.eui)} in the name of {format_eui(request.request_id.originator)}",
+            where="RequestID",
+            expected=f"the certificate of {format_eui(request.request_id.originator)}",
+        )
+    return request, signer
+
+
 class Edge:
     """Reads requests and writes messages with the certificates of one world."""
 
@@ -49,10 +84,16 @@ class Edge:
         self, keys: KeyStore, schemas: SchemaSet, policy: SignaturePolicy, *, unsigned_acknowledgements: bool = False
     ) -> None:
         self.policy = policy
+        self._life = next(_LIVES)
         self._keys = keys
         self._schemas = schemas
         self._unsigned_acknowledgements = unsigned_acknowledgements
         self._signing: tuple[int, CertificateRecord] | None = None
+
+    @property
+    def edition(self) -> int:
+        """Of the certificate registry: a number that no other content of it has had, in this world or another of the process."""
+        return self._life << 32 | self._keys.number
 
     def read(self, body: bytes, now_ms: int) -> Reading | Refusal:
         """Parse, validate, verify and decode a request; what is wrong with it comes back as a refusal with an HTTP status.
@@ -60,25 +101,11 @@ class Edge:
         ``now_ms`` is simulated time, against which dates of certificates are held.
         """
         number = self._keys.number
-        try:
-            root = parse_document(body)
-            refusal = self._schemas.validate(root)
-            if refusal is not None:
-                return refusal
-            signer = verify_document(root, self._keys, self.policy, now_ms)
-            if isinstance(signer, Refusal):
-                return signer
-            request = decode_request(root)
-        except Malformed as error:
-            return Refusal("http.400", error.detail, where=error.where, expected=error.expected)
-        if signer.eui != request.request_id.originator:
-            return Refusal(
-                "http.403",
-                f"the request was signed by {format_eui(signer.eui)} in the name of {format_eui(request.request_id.originator)}",
-                where="RequestID",
-                expected=f"the certificate of {format_eui(request.request_id.originator)}",
-            )
-        return Reading(request, signer, number)
+        root = check_document(body, self._schemas)
+        if isinstance(root, Refusal):
+            return root
+        found = read_request(root, self._keys, self.policy, now_ms)
+        return found if isinstance(found, Refusal) else Reading(*found, number)
 
     def read_again(self, body: bytes) -> Request:
         """Decode a logged request, whose verdict is logged beside it; raise :class:`Malformed` for what is not one."""

@@ -18,7 +18,8 @@ from emulator.domain.errors import Malformed
 from emulator.duis.schema import SchemaSet
 from emulator.service.config import LOOPBACK, Control, Listener, LoadedSettings, Settings
 from emulator.service.control_app import Extension, control_app
-from emulator.service.duis_app import duis_app
+from emulator.service.duis_app import Hosted, duis_app
+from emulator.service.edge_processes import EdgeProcesses
 from emulator.service.endpoints import EndpointPolicy
 from emulator.service.hosted import HostedWorld, Shared, Source, WorldState
 from emulator.service.metrics import Metrics
@@ -57,6 +58,7 @@ class Server:
         self._folder: DataFolder | None = None
         self._shared: Shared | None = None
         self._warming: asyncio.Task[None] | None = None
+        self._edges: EdgeProcesses | None = None
 
     @property
     def settings(self) -> Settings:
@@ -84,11 +86,17 @@ class Server:
             schemas = schema_set(settings.schemas.folder)
             self._shared = Shared(settings, schemas, self._policy, self._readers, self._folder)
             await self._listen("control", settings.control, control_app(self, settings.control, self.metrics, self._extensions))
-            await self._listen("duis", settings.duis, duis_app(self.worlds, settings.duis))
+            if settings.duis.processes > 1:
+                self._edges = EdgeProcesses(self.worlds, settings)
+                self.ports["duis"] = self._edges.listen()
+            else:
+                await self._listen("duis", settings.duis, duis_app(Hosted(self.worlds), settings.duis))
             await self._listen("smki", settings.smki, smki_app(self.worlds))
             kept = self._folder.worlds() if self._folder is not None else []
             for name in dict.fromkeys((*settings.worlds.names, *kept)):
                 await self._start_world(name, None)
+            if self._edges is not None:
+                await self._edges.ready()
             self._warming = asyncio.create_task(asyncio.to_thread(schemas.warm))
         except BaseException:
             await self.stop()
@@ -157,6 +165,9 @@ class Server:
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        if self._edges is not None:
+            await self._edges.stop()
+            self._edges = None
         for world in list(self._worlds.values()):
             if world.state in (WorldState.DRAINING, WorldState.READY):  # ready: a reset ended while the listeners closed
                 await world.stop()

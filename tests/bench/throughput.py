@@ -117,8 +117,8 @@ def one_process() -> Iterator[Run]:
 
 @measurement("edge.two_cores.requests_per_s", "1/s", runs=3)
 def two_cores() -> Iterator[Run]:
-    """The same with all that two cores give, the generator among it."""
-    with paused() as found:
+    """The same by two processes behind one port, which with the generator have two cores."""
+    with paused(duis__processes="2") as found:
         yield rate(found)
 
 

@@ -1,0 +1,159 @@
+"""``python -m emulator.service.edge_process LISTENER LINK``: a process that takes requests for the one that has the worlds.
+
+It does what needs nobody else: HTTP, XML, schema, signature, decoding. What it establishes it hands over with the body; the other
+process decides, logs and answers. It knows the certificates that it was told of, under the number of the registry's content, and
+hands over unread what was signed with another. It never starts on its own and ends with the process that started it.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from emulator.domain.errors import Refusal
+from emulator.domain.identifiers import Eui64
+from emulator.domain.vocabulary import WebService
+from emulator.duis.schema import SchemaSet
+from emulator.duis.signature import SignaturePolicy, SigningCertificate
+from emulator.service.answering import Reply
+from emulator.service.config import Settings
+from emulator.service.duis_app import duis_app
+from emulator.service.edge import check_document, read_request
+from emulator.service.edge_link import Link, Parts, refusal_parts, reply_of, request_parts
+from emulator.service.logs import configure_logs
+
+SIGNATURE_ALONE = SignaturePolicy(check_role=False, check_dates=False, check_chain=False)
+"""What is asked here; the process with the worlds asks the rest of every certificate, every time."""
+_FOREVER_MS = 2**62
+NOT_FOUND = 404
+
+
+class KnownCertificates:
+    """The certificates of one world that this process was told of, of one edition of its registry."""
+
+    def __init__(self, edition: int) -> None:
+        self.edition = edition
+        self._found: dict[tuple[str, int], SigningCertificate] = {}
+
+    def learn(self, issuer: str, serial: int, eui: int, public_key: bytes) -> None:
+        """One more."""
+        key = load_der_public_key(public_key)
+        assert isinstance(key, EllipticCurvePublicKey)
+        self._found[issuer, serial] = SigningCertificate(Eui64(eui), 0, serial, issuer, key, 0, _FOREVER_MS, False, True)
+
+    def find_signing(self, issuer: str, serial: int) -> SigningCertificate | None:
+        """The certificate, or None, which says nothing about it."""
+        return self._found.get((issuer, serial))
+
+
+class EdgeProcess:
+    """Everything in this process."""
+
+    def __init__(self) -> None:
+        self.link = Link(self._take, self._over)
+        self._stopping = asyncio.Event()
+        self._greeted: asyncio.Future[Settings] = asyncio.get_running_loop().create_future()
+        self._schemas: SchemaSet | None = None
+        self._offload_bytes = 0
+        self._known: dict[str | None, KnownCertificates] = {}
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._number = 0
+
+    async def run(self, listener: socket.socket, link: socket.socket) -> None:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self.link, sock=link)
+        settings = await self._greeted
+        configure_logs(settings.log)
+        self._schemas = SchemaSet(settings.schemas.folder)
+        self._offload_bytes = settings.duis.offload_bytes
+        runner = web.AppRunner(
+            duis_app(self, settings.duis),
+            access_log=None,
+            keepalive_timeout=settings.duis.idle_timeout_ms / 1000,
+            shutdown_timeout=settings.stop_timeout_ms / 1000,
+            auto_decompress=False,
+        )
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        self.link.send(("ready",))
+        warming = asyncio.create_task(asyncio.to_thread(self._schemas.warm))
+        await self._stopping.wait()
+        await runner.cleanup()
+        await asyncio.gather(warming, return_exceptions=True)
+
+    def _take(self, messages: list[Any]) -> None:
+        for message in messages:
+            if message[0] == "settings":
+                self._greeted.set_result(Settings.model_validate(message[1]))
+            elif message[0] == "stop":
+                self._stopping.set()
+            else:
+                self._take_reply(*message)
+
+    def _take_reply(self, number: int, world: str | None, reply: Parts, taught: Parts | None) -> None:
+        if taught is not None:
+            edition, *certificate = taught
+            known = self._known.get(world)
+            if known is None or known.edition != edition:
+                known = self._known[world] = KnownCertificates(edition)
+            known.learn(*certificate)
+        waiting = self._waiting.pop(number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply_of(reply))
+
+    def _over(self) -> None:
+        """Nobody is left to answer for; connections end with the process, so that clients see it at once."""
+        os._exit(1)
+
+    async def knows(self, name: str | None) -> bool:
+        """Whether the process with the worlds has this one."""
+        return (await self._asked(name)).status != NOT_FOUND
+
+    async def answer(self, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
+        """The answer of the process with the worlds."""
+        return await self._asked(name, service.value, body, operator, self._read(name, body))
+
+    async def _asked(self, world: str | None, *message: Any) -> Reply:
+        self._number = number = self._number + 1
+        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = waiting
+        self.link.send((number, world, *message))
+        return await waiting
+
+    def _read(self, world: str | None, body: bytes) -> Parts | None:
+        """What can be said of a body here: why it is no valid document, or which request it is; None is nothing."""
+        if len(body) > self._offload_bytes:
+            return None
+        assert self._schemas is not None
+        root = check_document(body, self._schemas)
+        if isinstance(root, Refusal):
+            return refusal_parts(root)
+        known = self._known.get(world)
+        found = None if known is None else read_request(root, known, SIGNATURE_ALONE, 0)
+        if known is None or found is None or isinstance(found, Refusal):
+            return None
+        request, signer = found
+        return known.edition, signer.issuer, signer.serial, request_parts(request)
+
+
+def main() -> None:
+    """Serve on the inherited sockets whose numbers are given."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the process with the worlds says when to stop
+    listener, link = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+
+    async def serve() -> None:
+        await EdgeProcess().run(listener, link)
+
+    asyncio.run(serve())
+    os._exit(0)  # the end of the link is no accident any more
+
+
+if __name__ == "__main__":
+    main()
