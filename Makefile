@@ -7,6 +7,8 @@
 #   make lint     style, types, layers
 #   make bench    one JSON object per measurement; ONLY=edge runs the names with that prefix
 #   make load     two minutes of load on an emulator of its own, with users, receivers and thresholds (loadtests/README.md)
+#   make fuzz     coverage-guided fuzzing of what reads octets of others; ONLY=duis SECONDS=900 (tests/fuzz)
+#   make sbom     the software bill of materials, from the lock file, as CycloneDX JSON in build/sbom.json
 #   make docs     writes the generated reference pages anew
 #   make lock     resolves the dependencies anew; the only target that changes the lock files
 
@@ -17,9 +19,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
 LOAD := $(VENV)/.load
+FUZZ := $(VENV)/.fuzz
 
 .DEFAULT_GOAL := test
-.PHONY: demo run test verify lint format bench load load-ready docs lock
+.PHONY: demo run test verify lint format bench load load-ready fuzz sbom docs lock
 
 $(RUNTIME): requirements.lock requirements-build.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,6 +43,10 @@ demo: $(RUNTIME)
 
 run: $(RUNTIME)
 	@$(BIN)/dcc-emulator serve
+
+$(FUZZ): $(DEVELOPMENT) tests/fuzz/requirements.lock
+	@$(PIP) install --require-hashes -r tests/fuzz/requirements.lock
+	@touch $@
 
 test: $(DEVELOPMENT)
 	$(BIN)/pytest -n 2 -m "not verify"
@@ -70,6 +77,15 @@ load: $(LOAD)
 load-ready: $(LOAD)
 	@$(BIN)/locust --version
 
+SECONDS ?= 60
+
+fuzz: $(FUZZ)
+	$(BIN)/python -m tests.fuzz "$(ONLY)" $(SECONDS)
+
+sbom: $(RUNTIME)
+	@mkdir -p build
+	@$(BIN)/python docs/sbom.py > build/sbom.json
+
 docs: $(DEVELOPMENT)
 	$(BIN)/python docs/generate.py
 
@@ -83,3 +99,4 @@ lock: $(RUNTIME)
 	$(LOCK) --group build --constraint requirements.lock --output-file requirements-build.lock
 	$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(LOCK) pyproject.toml --extra load --constraint requirements.lock --output-file loadtests/requirements.lock
+	$(LOCK) --group fuzz --constraint requirements.lock --output-file tests/fuzz/requirements.lock

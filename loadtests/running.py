@@ -60,7 +60,7 @@ def call(method: str, url: str, body: object = None, timeout_s: float = 30.0) ->
     """A call of the control API."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 (ours)
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 (ours)
         text = answer.read()
     return json.loads(text) if text else None
 
@@ -136,7 +136,7 @@ def _locust(plan: Plan, out: Path, urls: dict[str, str], workers: int, log: Path
                 stack.enter_context(process(*common, *join, *plan.classes, log=log))
         command = [*common, *head, *load, *report, *options, *plan.classes]
         with log.open("a") as errors:
-            done = subprocess.run(command, stdout=errors, stderr=errors, env=environment(), cwd=ROOT, check=False)  # noqa: S603
+            done = subprocess.run(command, stdout=errors, stderr=errors, env=environment(), cwd=ROOT, check=False)  # noqa: S603 (ours)
         if done.returncode:
             raise RuntimeError(f"Locust ended with {done.returncode}; {log} says why")
         time.sleep(1.0 if workers else 0.0)  # workers end by themselves when their master has, and close their files

@@ -104,7 +104,7 @@ class SerialNumbers:
     def __init__(self, seed: int) -> None:
         key = hashlib.sha256(f"emulator test SMKI serial/{seed}".encode()).digest()[:16]
         # One block under ECB is a permutation of 128-bit numbers; nothing is kept secret with it.
-        self._cipher = Cipher(AES(key), ECB())  # noqa: S305
+        self._cipher = Cipher(AES(key), ECB())  # noqa: S305 (permutes single numbers; hides nothing)
 
     def number(self, eui: int, kind: ProfileName, generation: int) -> int:
         """The serial number of the certificate of this kind and generation (0 … 65,535) for this EUI."""

@@ -148,6 +148,10 @@ def _unpacked(path: Path, where: str) -> dict[str, bytes]:
         if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_BUNDLE_BYTES:
             expected = f"at most {MAX_ENTRIES} files of {MAX_BUNDLE_BYTES} octets unpacked"
             raise Malformed("it is too large", where=where, expected=expected)
+        for entry in entries:
+            if entry.flag_bits & 0x1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                expected = "plain or deflated entries"
+                raise Malformed(f"{entry.filename[:MAX_NAME]!r} is packed in a rare way", where=where, expected=expected)
         return {entry.filename: archive.read(entry) for entry in entries}
 
 

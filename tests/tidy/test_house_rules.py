@@ -139,3 +139,13 @@ def test_what_is_imported_is_declared() -> None:
                 imported.add(node.module.partition(".")[0])
     own = {"emulator", "pytest"}  # helpers for the tests of users are imported by pytest itself
     assert imported - set(sys.stdlib_module_names) - own <= declared
+
+
+def test_security_rules_are_silenced_with_a_reason() -> None:
+    bare = []
+    for path in project_files():
+        if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts[:1]:
+            for number, line in enumerate(source(path).splitlines(), 1):
+                if re.search(r"# noqa: S\d+\b(?! \(\w)", line):
+                    bare.append(f"{named(path)}:{number}")
+    assert not bare
