@@ -27,6 +27,8 @@ VERBS: Mapping[str, Verb] = {
     "device.fit": estate.device_fit,
     "device.deliver": estate.device_deliver,
     "device.credit": estate.device_credit,
+    "device.event": estate.device_event,
+    "device.boost": estate.device_boost,
     "device.side_channel": makers.device_side_channel,
     "device.announce_version": makers.device_announce_version,
     "hub.update": estate.hub_update,

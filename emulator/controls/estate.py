@@ -116,6 +116,22 @@ def device_credit(engine: Engine, params: Params) -> dict[str, Any]:
     return {"device": format_eui(eui), "utrn": digits or None, "taken": taken}
 
 
+def device_event(engine: Engine, params: Params) -> dict[str, Any]:
+    """Let something happen at a device that has an alert code: tampering, a flat battery, a lost message."""
+    only(params, "device", "code")
+    eui, code = device_of(engine, params), hexadecimal(params, "code", 4)
+    engine.premises.happens(eui, int(code, 16), engine.now_ms)
+    return {"device": format_eui(eui), "code": code.upper()}
+
+
+def device_boost(engine: Engine, params: Params) -> dict[str, Any]:
+    """The customer presses the boost button of an electricity meter for some minutes."""
+    only(params, "device", "minutes")
+    eui, minutes = device_of(engine, params), take(params, "minutes", int)
+    engine.premises.boost(eui, minutes, engine.now_ms)
+    return {"device": format_eui(eui), "minutes": minutes}
+
+
 def hub_update(engine: Engine, params: Params) -> dict[str, Any]:
     """Send a hub firmware of its own, as its CSP does; the HAN is down while it restarts (ota.md 9)."""
     only(params, "hub", "version", "gbcs_version", "duration_ms")

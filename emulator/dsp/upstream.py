@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
-from emulator.dsp import credentials, dated, lifecycle, restoring
+from emulator.dsp import credentials, dated, dual_band, lifecycle, restoring
 from emulator.dsp.context import Context
 from emulator.dsp.inventory import REPORTED, recorded
 from emulator.dsp.jobs import advance_job, job_of
@@ -326,5 +326,6 @@ _FOR_DCC: Mapping[int, Callable[[Context, InventoryEntry, Result], None]] = {
     FIRMWARE_TRANSFER: _firmware_transfer,
     PPMID_ACTIVATION: _ppmid_activation,
     DEVICE_LOG_CHANGED: lifecycle.device_log_changed,
+    **dict.fromkeys(dual_band.EVENTS, dual_band.report),
 }
 """What an alert addressed to the DCC becomes, by message code; others are kept in the journal."""

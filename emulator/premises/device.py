@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
-from emulator.domain.vocabulary import RemotePartyRole
+from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.gbcs.commands import CommandView, read_command
 from emulator.gbcs.dlms import decode_access_response
 from emulator.gbcs.gbz import DEFAULT_RESPONSE, decode_components
@@ -46,6 +46,9 @@ from emulator.premises.state import DeviceState
 NO_AUTHORITY, NOT_AUTHENTIC, OTHER_FAILURE = 0x8F30, 0x8F3D, 0x8F53
 """Security events by alert code (gbcs.md appendix)."""
 
+UNKNOWN_COMMAND = 0x8F85
+"""A Command that the device does not know (ECS100)."""
+
 TOP_UPS = (0x0007, 0x0097)
 """CS01a and CS01b: their counters are those of the tokens, apart from all others (gbcs.md 5), and a meter remembers those that it
 took (:mod:`emulator.premises.credit`)."""
@@ -68,6 +71,8 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
     use_case = by_code(message.message_code, device.device_type)
     if message.cra is not Cra.COMMAND or message.recipient != device.eui or use_case is None:
         context.note(device, f"drops a message that is no command for it: {message.message_code:04X}", gbcs=octets.hex())
+        if message.cra is Cra.COMMAND and message.recipient == device.eui and device.device_type is DeviceType.ESME:
+            _report_unknown(context, device, message, now_ms)
         return
     failure = authenticate(context, device, message, use_case)
     if failure is None and context.faults.find("device.rejects_command", device.eui, now_ms, f"{use_case.code:04X}") is not None:
@@ -83,6 +88,16 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
         device.command_counters[message.originator] = message.counter
     faulty.drift(context, device, now_ms)
     _execute(context, device, message, use_case, now_ms)
+
+
+def _report_unknown(context: Context, device: DeviceState, message: GbcsMessage, now_ms: int) -> None:
+    """Tell a party that the meter knows and whose Command comes through the ACB that the meter has no such Command (ECS100)."""
+    known = set(roles_held(device, message.originator)) - {RemotePartyRole.ACCESS_CONTROL_BROKER}
+    private_key = own_key(context, device, Usage.KEY_AGREEMENT)
+    broker = agreement_key(context, device, device.credentials[RemotePartyRole.ACCESS_CONTROL_BROKER])
+    if known and private_key is not None and broker is not None and message.mac and verify_mac(message, private_key, broker):
+        said = {"command": f"{message.message_code:04X}{message.counter:016X}"}
+        send_alert(context, device, UNKNOWN_COMMAND, now_ms, said, recipient=message.originator)
 
 
 def authenticate(context: Context, device: DeviceState, message: GbcsMessage, use_case: UseCase) -> tuple[int, str] | None:

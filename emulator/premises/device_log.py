@@ -18,6 +18,9 @@ CURRENT, HISTORIC = "104 0-0:30.3.0.255", "104 0-0:30.3.1.255"
 LOG_CHANGED = 0x8F12
 """Alert code of CS14 (gbcs.md 8, proven)."""
 
+NO_ROOM = 0x8F2D
+"""A dual-band hub has no room for one more device (DBCH11)."""
+
 _SUCCESS, _NOT_THERE, _FULL = 0, 1, 250
 
 
@@ -27,6 +30,9 @@ def add(context: Context, device: DeviceState, data: Data, now_ms: int) -> Acces
     other = int.from_bytes(members(data, 4)[0].octets, "big")
     if entry_of(home, other) is None:
         if len(home.device_log) >= context.settings.device_log_entries:
+            if context.rows.hub_dual_band(home.eui):
+                context.log_event(device, NO_ROOM, now_ms)
+                send_alert(context, device, NO_ROOM, now_ms, {"device": other})
             return AccessResult(Operation.ACTION, _FULL)
         home.device_log.append(LogEntry(other, 0))
     return AccessResult(Operation.ACTION, _SUCCESS)

@@ -8,6 +8,7 @@ from emulator.gbcs.message import GbcsMessage
 from emulator.gbcs.shapes import encode_shape
 from emulator.pki.certificates import read_certificate
 from emulator.premises.context import Context
+from emulator.premises.sending import send_alert
 from emulator.premises.state import DeviceState
 
 READ_JOINED = 0x0013
@@ -36,6 +37,9 @@ TYPE_CODES: Mapping[DeviceType, int] = {
 
 TYPES: Mapping[int, DeviceType] = {code: kind for kind, code in TYPE_CODES.items()}
 
+LOG_CHANGED = 0x8071
+"""The device log of the gas proxy changed (GCS62)."""
+
 METHOD_C = 3
 PAIRS: Mapping[int, frozenset[tuple[DeviceType, DeviceType]]] = {
     0: frozenset(((DeviceType.ESME, DeviceType.HCALCS), (DeviceType.ESME, DeviceType.PPMID), (DeviceType.ESME, DeviceType.IHD))),
@@ -60,6 +64,7 @@ def join(context: Context, device: DeviceState, message: GbcsMessage, payload: P
     if method == METHOD_C and not _certificate_of(other, payload.get("certificate")):
         return _code(BAD_CERTIFICATE)
     device.joined_to[other] = other_type
+    _enter_at_proxy(context, device, other, now_ms)
     context.note(device, f"is joined with {other_type} {other:016X}")
     return _code(SUCCESS)
 
@@ -69,6 +74,9 @@ def unjoin(context: Context, device: DeviceState, message: GbcsMessage, payload:
     other = payload["other_device"]
     assert isinstance(other, int)
     gone = device.joined_to.pop(other, None)
+    proxy = context.state.devices.get(other)
+    if proxy is not None and proxy.device_type is DeviceType.GPF and proxy.joined_to.pop(device.eui, None) is not None:
+        report(context, proxy, now_ms)
     return _code(NOT_JOINED if gone is None else SUCCESS)
 
 
@@ -82,11 +90,29 @@ def read_joined(device: DeviceState, *, broken: bool) -> bytes:
 
 def restore_log(context: Context, device: DeviceState, message: GbcsMessage, payload: Payload, now_ms: int) -> bytes:
     """GCS59: replace the log of a GPF; every entry is answered by a code of its own."""
-    listed = payload["devices"]
+    listed, before = payload["devices"], device.joined_to
     assert isinstance(listed, list)
     device.joined_to = {entry["device"]: TYPES.get(entry["device_type"], DeviceType.IHD) for entry in listed}
+    if device.joined_to != before:
+        report(context, device, now_ms)
     answers = [{**entry, "code": SUCCESS} for entry in listed]
     return encode_shape("restore_log_result", {"devices": answers})
+
+
+def _enter_at_proxy(context: Context, device: DeviceState, other: int, now_ms: int) -> None:
+    """A gas meter that joins the gas proxy (method B) is entered into the proxy's log, which the proxy reports."""
+    proxy = context.state.devices.get(other)
+    if proxy is None or proxy.device_type is not DeviceType.GPF or proxy.joined_to.get(device.eui) is device.device_type:
+        return
+    proxy.joined_to[device.eui] = device.device_type
+    report(context, proxy, now_ms)
+
+
+def report(context: Context, proxy: DeviceState, now_ms: int) -> None:
+    """GCS62 to the DCC: the whole log of the gas proxy (duis.md 7.6: the DCC keeps it for 8.12.2)."""
+    devices = [{"device": eui, "device_type": type_code(kind)} for eui, kind in proxy.joined_to.items()]
+    context.log_event(proxy, LOG_CHANGED, now_ms)
+    send_alert(context, proxy, LOG_CHANGED, now_ms, {"devices": devices})
 
 
 def type_code(kind: DeviceType) -> int:

@@ -97,8 +97,14 @@ def level(context: Context, device: DeviceState, direction: int, controller: int
 def boosts(context: Context, device: DeviceState, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
     """When the customer had the boost button on, in device time: starts and ends of what began between two device times.
 
-    On one day in four, for half an hour to two hours, by keyed chance (ours).
+    On one day in four, for half an hour to two hours, by keyed chance (ours), and when somebody was made to press it.
     """
+    found = list(_by_habit(context, device, from_ms, to_ms))
+    pressed = device.loads.boosts if device.loads else []
+    yield from sorted([*found, *(each for each in pressed if from_ms <= each[0] <= to_ms)])
+
+
+def _by_habit(context: Context, device: DeviceState, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
     for day in range(from_ms // DAY_MS, to_ms // DAY_MS + 1):
         drawn = draw_below(4 * 1_440 * 4, context.seed, device.eui, day, "boost")
         minute, quarter = divmod(drawn, 16)

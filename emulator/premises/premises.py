@@ -20,6 +20,7 @@ from emulator.premises import (
     faulty,
     fitting,
     han,
+    happenings,
     hub,
     joins,
     outcomes,
@@ -121,13 +122,35 @@ class Premises:
         billing.remember(there, now_ms)
         return self._settled(taken, now_ms)
 
+    def happens(self, eui: Eui64, code: int, now_ms: int) -> None:
+        """Let something happen at a device that it reports by an alert code; :class:`Malformed` when it has no such event, has no
+        power, or there is no such device."""
+        there = self._working(eui)
+        self.settle(now_ms)
+        happenings.happen(self._context, there, code, now_ms)
+        billing.remember(there, now_ms)
+        self.settle(now_ms)
+
+    def boost(self, meter: Eui64, minutes: int, now_ms: int) -> None:
+        """The customer presses the boost button of an electricity meter; :class:`Malformed` for any other device."""
+        there = self._meter(meter)
+        if there.device_type is not DeviceType.ESME:
+            raise Malformed(f"{format_eui(meter)} has no boost button", where="device", expected="an ESME")
+        happenings.press_boost(self._context, there, minutes, now_ms)
+
+    def _working(self, eui: Eui64) -> DeviceState:
+        there = self.state.devices.get(eui)
+        if there is None:
+            raise Malformed(f"{format_eui(eui)} does not stand in a home", where="device", expected="a device")
+        if not self.rows.powered(eui) or self.rows.dead(eui):
+            raise Malformed(f"{format_eui(eui)} has no power", where="device", expected="one that works")
+        return there
+
     def _meter(self, eui: Eui64) -> DeviceState:
         there = self.state.devices.get(eui)
         if there is None or there.device_type not in (DeviceType.ESME, DeviceType.GSME):
             raise Malformed(f"{format_eui(eui)} is no meter that stands in a home", where="device", expected="an ESME or GSME")
-        if not self.rows.powered(eui) or self.rows.dead(eui):
-            raise Malformed(f"{format_eui(eui)} has no power", where="device", expected="one that works")
-        return there
+        return self._working(eui)
 
     def send_image(self, hub_eui: Eui64, target: Eui64, image_key: str, now_ms: int, sender: int = 0) -> tuple[int, str]:
         """Put a held image on its way to a hub for a device: the order that outcomes name, or -1 and why it is not taken.

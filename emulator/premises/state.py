@@ -187,6 +187,8 @@ class LoadMemory:
     """Limits of their levels, by the same."""
     log: list[tuple[int, int, int, int]] = field(default_factory=list)
     """Newest last: device time, what was told, outcome, and the time of the request where another device had to act."""
+    boosts: list[tuple[int, int]] = field(default_factory=list)
+    """When the customer was made to press the boost button, in device time: starts and ends."""
 
 
 @dataclass(slots=True)

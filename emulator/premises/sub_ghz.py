@@ -33,10 +33,11 @@ SCAN_MS = 600_000
 """How long a scan takes; ours."""
 
 ON_REQUEST = b"\x00"
-"""Why a channel was changed (test message DBCH07; its meaning inferred)."""
+"""Why a scan was made: a remote party asked for it (test messages DBCH07, DBCH08 with duis.md A.4; inferred)."""
 
-CHANGED, KEPT = b"\x00", b"\x01"
-"""What came of a scan (test message DBCH08 has 00; what it means, and 01, are our reading)."""
+ACCEPTED = b"\x00"
+"""What becomes of a request to scan: it is followed (test message DBCH08 with duis.md A.4; inferred). Why one is not followed has
+numbers of its own, of which no source says when they are used; every request is followed."""
 
 DAY_MS = 86_400_000
 _LOUDNESS = 64
@@ -93,17 +94,18 @@ def _allowed(device: DeviceState) -> list[str]:
 
 
 def scan(context: Context, device: DeviceState, now_ms: int) -> None:
-    """Begin to listen to the channels (6.29)."""
+    """Say that the request is followed, and begin to listen to the channels (6.29)."""
     require_radio(context, device)
+    context.log_event(device, SCAN_ASSESSED, now_ms)
+    send_alert(context, device, SCAN_ASSESSED, now_ms, {"status": ACCEPTED.hex(), "trigger": ON_REQUEST.hex()})
     context.log_event(device, SCAN_BEGUN, now_ms)
     timers.start(context, device, SCAN_ENDS, now_ms + SCAN_MS)
 
 
 def scan_ends(context: Context, device: DeviceState, timer: Timer, now_ms: int) -> None:
-    """Change to the quietest channel, unless there were too many changes in the last week, and report what came of it."""
+    """Change to the quietest channel, unless there were too many changes in the last week."""
     before, day = channel_of(context, device), now_ms // DAY_MS
     quietest = min(_allowed(device), key=lambda channel: (_loudness(context, device, channel, day), channel != before, channel))
-    outcome = KEPT
     if quietest != before:
         week_ago = now_ms + device.clock_offset_ms - 7 * DAY_MS
         log = event_logs.logs_of(device).channels
@@ -111,11 +113,7 @@ def scan_ends(context: Context, device: DeviceState, timer: Timer, now_ms: int) 
         if changes >= settings_of(device).items[CHANGES_PER_WEEK].number:
             context.log_event(device, NOT_CHANGED, now_ms)
         else:
-            outcome = CHANGED
             _change(context, device, quietest, now_ms)
-    context.log_event(device, SCAN_ASSESSED, now_ms)
-    values = {"assessment": CHANGED, "outcome": outcome}
-    send_alert(context, device, SCAN_ASSESSED, now_ms, {name: value.hex() for name, value in values.items()})
 
 
 def _loudness(context: Context, device: DeviceState, channel: str, day: int) -> int:

@@ -24,6 +24,7 @@ from emulator.service.control_models import (
     KeyStoreQuery,
     LocalCommand,
     MakersUpdate,
+    Model,
     NewCredentials,
     NewEndpoint,
     NewRegistration,
@@ -40,6 +41,18 @@ from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 from emulator.views import Page
 
 
+class HappeningAtDevice(Model):
+    """What happens at a device, by its alert code in 4 hexadecimal digits."""
+
+    code: str
+
+
+class Boost(Model):
+    """How long the boost button of a meter is pressed."""
+
+    minutes: int
+
+
 def estate_routes() -> list[Route]:
     """The table."""
     device, user = f"{WORLD}/devices/{{device}}", f"{WORLD}/users/{{user}}"
@@ -50,6 +63,11 @@ def estate_routes() -> list[Route]:
         Route("GET", device, _device, "One device: inventory, real state, job", "estate"),
         Route("PUT", f"{device}/power", _power, "Switch a device on or off", "estate", body=Power),
         Route("POST", f"{device}/deliver", _deliver, "Hand a device a Command on the spot", "estate", body=LocalCommand),
+        Route(
+            *("POST", f"{device}/events", _event, "Let something happen at a device that has an alert code", "estate"),
+            body=HappeningAtDevice,
+        ),
+        Route("POST", f"{device}/boost", _boost, "Press the boost button of a meter", "estate", body=Boost),
         Route("POST", f"{device}/credit", _credit, "Add credit at a meter, or take emergency credit", "estate", body=Credit),
         Route(
             "PUT", f"{device}/version", _side_channel, "Change what a device runs without the DCC", "estate", body=MakersUpdate
@@ -153,6 +171,14 @@ async def _power(call: Call) -> Answer:
 
 async def _deliver(call: Call) -> Answer:
     return await call.carry_out("device.deliver", device=format_eui(_device_of(call)), gbcs=call.given(LocalCommand).gbcs)
+
+
+async def _event(call: Call) -> Answer:
+    return await call.carry_out("device.event", device=format_eui(_device_of(call)), code=call.given(HappeningAtDevice).code)
+
+
+async def _boost(call: Call) -> Answer:
+    return await call.carry_out("device.boost", device=format_eui(_device_of(call)), minutes=call.given(Boost).minutes)
 
 
 async def _credit(call: Call) -> Answer:

@@ -487,6 +487,10 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "pence": st.sampled_from([0, 500, -1]),
         }
     ),
+    "device.event": st.fixed_dictionaries(
+        {"device": eui_texts(), "code": st.sampled_from(["8F74", "8f2c", "81A0", "8F66", "0"])}
+    ),
+    "device.boost": st.fixed_dictionaries({"device": eui_texts(), "minutes": st.sampled_from([30, 0, -5, 10_000])}),
     "device.side_channel": st.fixed_dictionaries(
         {"device": eui_texts(), "version": st.sampled_from(["00010100", "1"])},
         optional={"way": st.sampled_from(["internet", "local"]), "against_policy": st.booleans()},

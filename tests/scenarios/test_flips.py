@@ -9,8 +9,9 @@ from emulator.scenarios.library import library
 from emulator.scenarios.runner import in_process_server, run_scenario
 from tests.scenarios.flips import Flipped, flipped
 
-NAMES = ("operating", "local", "prepayment", "stock")
-OPERATING, LOCAL, PREPAYMENT, STOCK = (Path(__file__).parent / "files" / f"{name}.toml" for name in NAMES)
+NAMES = ("operating", "local", "prepayment", "stock", "happenings")
+OPERATING, LOCAL, PREPAYMENT, STOCK, HAPPENINGS = (Path(__file__).parent / "files" / f"{name}.toml" for name in NAMES)
+OWN = (OPERATING, LOCAL, PREPAYMENT, STOCK, HAPPENINGS)
 QUICK = [*(library()[name] for name in ("S-04", "S-14", "S-35", "A1-roles")), OPERATING, LOCAL, STOCK]
 
 
@@ -35,6 +36,6 @@ async def test_every_kind_of_expectation_can_fail() -> None:
 
 @pytest.mark.verify
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("path", [*library().values(), OPERATING, LOCAL, PREPAYMENT, STOCK], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*library().values(), *OWN], ids=lambda path: path.stem)
 async def test_every_expectation_can_fail(path: Path) -> None:
     await check_noticed(flipped(path))

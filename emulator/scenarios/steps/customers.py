@@ -1,4 +1,4 @@
-"""What customers do at their meters and displays, under the names of the control interface."""
+"""What customers and others do at meters and displays, under the names of the control interface."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from emulator.domain.identifiers import format_eui
 from emulator.scenarios.names import Names
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.values import Reference
+from emulator.scenarios.values import Reference, References
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
@@ -36,5 +36,41 @@ class AddCredit(Step):
         stage.verify(f"whether {stage.names.shown(device)} takes it", self.taken, found["taken"])
 
 
-STEPS: Mapping[str, type[Step]] = {"device.credit": AddCredit}
+class Happens(Step):
+    """Let something happen at devices that has an alert code, such as 8F74 for a cover taken off."""
+
+    device: References
+    """Which."""
+    code: str
+    """Four hexadecimal digits."""
+
+    def check(self, names: Names) -> None:
+        """The devices."""
+        names.devices_of(self.device, "device")
+
+    async def run(self, stage: "Stage") -> None:
+        """Let it happen."""
+        for eui in stage.names.devices_of(self.device, "device"):
+            await stage.command("POST", f"devices/{format_eui(eui)}/events", {"code": self.code})
+
+
+class Boost(Step):
+    """Press the boost button of a meter."""
+
+    device: Reference
+    """Which meter."""
+    minutes: int
+    """For how long."""
+
+    def check(self, names: Names) -> None:
+        """The meter."""
+        names.device(self.device, "device")
+
+    async def run(self, stage: "Stage") -> None:
+        """Press it."""
+        device = stage.names.device(self.device, "device")
+        await stage.command("POST", f"devices/{format_eui(device)}/boost", {"minutes": self.minutes})
+
+
+STEPS: Mapping[str, type[Step]] = {"device.credit": AddCredit, "device.event": Happens, "device.boost": Boost}
 """One for each verb."""
