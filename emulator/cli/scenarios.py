@@ -1,6 +1,7 @@
 """``dcc-emulator scenario``: list, check and run scenarios."""
 
 import asyncio
+import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from emulator.scenarios.model import Planned, Scenario
 from emulator.scenarios.names import suggest
 from emulator.scenarios.proofs import Proof, Standing, counts, prove, requirements
 from emulator.scenarios.reading import read_scenario
+from emulator.scenarios.regression import Comparison, compare
 from emulator.scenarios.report import Outcome, Report, StepResult
 from emulator.scenarios.runner import in_process_server, run_scenario
 from emulator.scenarios.schema import scenario_schema
@@ -246,6 +248,57 @@ def explain(
 def _planned(planned: Planned, scenario: Scenario) -> dict[str, Any]:
     step = planned.step
     return {"number": planned.number, "do": step.do, "title": step.title(scenario.names), "requirements": list(step.requirements)}
+
+
+@application.command("compare")
+@verb
+def compare_settings(
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Ids (S-10 means all of S-10…), or TOML files.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every scenario that the package ships.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the world as PATH=VALUE, such as dsp.sr_11_4=false.", show_default=False),
+    ] = None,
+    json_output: JsonFlag = False,
+) -> None:
+    """Run scenarios before and after a change of settings, such as a release, and say which verdicts are others then.
+
+    Ends with 1 when one is.
+    """
+    configure_logs(Logging(level="error", format="json"))
+    changed = dict(_setting(text) for text in settings or [])
+    if not changed:
+        raise Malformed("nothing is changed", where="--set", expected="at least one setting, such as dsp.sr_11_4=false")
+    compared = asyncio.run(_compare(_paths(scenarios, everything=everything), changed))
+    if json_output:
+        print_json({"settings": changed, "same": all(each.same for each in compared),
+                    "scenarios": [each.as_json() for each in compared]})  # fmt: skip
+    else:
+        words = {True: "passed", False: "failed"}
+        rows = [
+            (each.id, words[each.before], words[each.after], each.identical, "; ".join(each.failed) or None) for each in compared
+        ]
+        print_rows(("Scenario", "Before", "After", "Same messages", "Steps that fail then"), rows)
+    if not all(each.same for each in compared):
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Path and value of one; a value is TOML, or a text where it is none."""
+    path, sign, value = text.partition("=")
+    if not sign or "." not in path:
+        raise Malformed(f"{text!r} is no setting", where="--set", expected="PATH=VALUE, such as dsp.sr_11_4=false")
+    try:
+        return path, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return path, value
+
+
+async def _compare(paths: list[Path], settings: dict[str, Any]) -> list[Comparison]:
+    async with in_process_server() as address:
+        return await compare(paths, settings, lambda scenario: run_scenario(scenario, address))
 
 
 @application.command("prove")

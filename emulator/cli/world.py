@@ -14,6 +14,7 @@ import typer
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
 from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, duration_ms, instant_ms
+from emulator.client.archive import device_archive, zipped
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceStatus, DeviceType
@@ -207,12 +208,21 @@ def devices(
     status: Annotated[str, typer.Option("--status", help="Only this inventory status.")] = "",
     hub: Annotated[str, typer.Option("--hub", help="Only the home of this hub (EUI).")] = "",
     limit: LimitOption = 1000,
+    archive: Annotated[
+        Path | None, typer.Option("--archive", help="Write all that is known of DEVICE into this ZIP file.", show_default=False)
+    ] = None,
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
     token: TokenOption = "",
     json_output: JsonFlag = False,
 ) -> None:
     """List devices: what the inventory has, what they really run, what becomes of their firmware."""
+    if archive is not None:
+        eui = parse_eui(device)
+        counts, files = ask(server, world, token, lambda client: device_archive(client, eui))
+        archive.write_bytes(zipped({"device": format_eui(eui), **counts}, files))
+        print_json(counts) if json_output else print_fields(str(archive), counts)
+        return
     if device:
         eui = parse_eui(device)
         found = ask(server, world, token, lambda client: client.device(eui))

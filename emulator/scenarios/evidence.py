@@ -5,7 +5,6 @@ SHA-256 of each. No wall time is inside, so that the same run gives the same oct
 """
 
 import hashlib
-import io
 import json
 import struct
 import tomllib
@@ -17,16 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import emulator
+from emulator.client.archive import MANIFEST, as_json, zipped
 from emulator.domain.errors import Malformed
 from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.model import Scenario
 from emulator.scenarios.reading import parse_scenario
 from emulator.scenarios.report import Report
 
-MANIFEST, SCENARIO, ESTATE, VERDICT, TRANSCRIPT = (
-    *("manifest.json", "scenario.toml", "estate.toml"),
-    *("verdict.json", "transcript.jsonl"),
-)
+SCENARIO, ESTATE, VERDICT, TRANSCRIPT = "scenario.toml", "estate.toml", "verdict.json", "transcript.jsonl"
 FORMAT = 1
 MAX_BUNDLE_BYTES = 1 << 30
 """Largest bundle read, unpacked; ours."""
@@ -37,8 +34,6 @@ FILES = "files/"
 MAX_ENTRIES = 2_000
 """Most files of a bundle; ours."""
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, *(KeyError, TypeError, ValueError, RuntimeError))
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Date of every entry: the octets must not depend on the day."""
 
 
 def bundle(scenario: Scenario, report: Report) -> bytes:
@@ -48,8 +43,8 @@ def bundle(scenario: Scenario, report: Report) -> bytes:
         SCENARIO: scenario.path.read_bytes(),
         **{FILES + name: content for name, content in _named_files(scenario.path)},
         ESTATE: scenario.estate_toml.encode(),
-        VERDICT: _json(verdict),
-        TRANSCRIPT: b"".join(_json(entry, indent=None) for entry in _transcript(report)),
+        VERDICT: as_json(verdict),
+        TRANSCRIPT: b"".join(as_json(entry, indent=None) for entry in _transcript(report)),
     }
     manifest = {
         "format": FORMAT,
@@ -59,15 +54,8 @@ def bundle(scenario: Scenario, report: Report) -> bytes:
         "emulator": emulator.__version__,
         "digest": report.digest,
         "passed": report.passed,
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {MANIFEST: _json(manifest), **files}.items():
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, content)
-    return packed.getvalue()
+    return zipped(manifest, files)
 
 
 def _named_files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -93,10 +81,6 @@ def _transcript(report: Report) -> list[dict[str, Any]]:
         for request, status, answer in report.exchanges
     ]
     return [*exchanges, *({"message": push.decode("utf-8", "replace")} for push in report.pushes)]
-
-
-def _json(value: object, *, indent: int | None = 2) -> bytes:
-    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from emulator.scenarios.library import library
 from emulator.scenarios.model import Scenario
 from emulator.scenarios.reading import parse_scenario, read_scenario
 from emulator.scenarios.report import Report
-from emulator.scenarios.toml_text import to_toml
+from emulator.scenarios.toml_text import put, to_toml
 
 Table = dict[str, Any]
 Run = Callable[[Scenario], Awaitable[Report]]
@@ -142,7 +142,7 @@ def switched(row: Requirement) -> Scenario:
     document = tomllib.loads(path.read_text("utf-8"))
     switch = row.switch
     estate = document.setdefault("estate", {})
-    _put(estate.setdefault("settings", {}), switch.settings)
+    put(estate.setdefault("settings", {}), switch.settings)
     for name, added in (("parties", switch.parties), ("changes", switch.changes)):
         if added:
             estate[name] = [*estate.get(name, []), *copy.deepcopy(added)]
@@ -156,21 +156,11 @@ def switched(row: Requirement) -> Scenario:
     for name, fields in switch.steps.items():
         named[name].update(copy.deepcopy(fields))
     for name, fields in switch.plans.items():
-        _put(named[name].setdefault("plan", {}), fields)
+        put(named[name].setdefault("plan", {}), fields)
     for part in ("steps", "faults"):
         if part in document:
             document[part] = [each for each in document[part] if each.get("name") not in switch.without]
     return parse_scenario(to_toml(document), path)
-
-
-def _put(table: Table, values: Table) -> None:
-    """Put values at dotted paths."""
-    for dotted, value in values.items():
-        *sections, name = dotted.split(".")
-        place = table
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = copy.deepcopy(value)
 
 
 async def prove(ids: Iterable[str], run: Run, ran: Mapping[str, Report] | None = None) -> list[Proof]:

@@ -19,6 +19,7 @@ from emulator.domain.errors import Malformed
 from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.address import LEAD_MS, Address
 from emulator.scenarios.model import Planned, Scenario
+from emulator.scenarios.rehearsal import Rehearsal
 from emulator.scenarios.report import Outcome, Report, StepResult, transcript_digest
 from emulator.scenarios.stage import Actor, NotSettled, Stage
 from emulator.service.config import load_settings
@@ -64,16 +65,23 @@ async def run_scenario(scenario: Scenario, server: Address, observer: Observer =
             scenario.about.seed,
             [_result(scenario, planned) for planned in scenario.steps],
         )
+        stage.rehearsal = Rehearsal(scenario, report, _note, lambda other: run_scenario(other, server))
         await _play(scenario, stage, report, observer)
-    report.simulated_ms = stage.now_ms - scenario.start_ms
+    _note(report, stage)
+    if not keep:
+        report.exchanges = report.pushes = ()
+    report.wall_ms = round((time.monotonic() - began_s) * 1000)
+    return report
+
+
+def _note(report: Report, stage: Stage) -> None:
+    """Put into a report what has come so far."""
+    report.simulated_ms = stage.now_ms - stage.start_ms
     report.requests, report.messages = len(stage.exchanges), len(stage.messages)
     exchanges = [(each.request, each.status, each.answer) for each in stage.exchanges]
     pushes = [message.push.document for message in sorted(stage.messages, key=lambda message: message.order)]
     report.digest = transcript_digest(exchanges, pushes)
-    if keep:
-        report.exchanges, report.pushes = exchanges, pushes
-    report.wall_ms = round((time.monotonic() - began_s) * 1000)
-    return report
+    report.exchanges, report.pushes = exchanges, pushes
 
 
 def _result(scenario: Scenario, planned: Planned) -> StepResult:

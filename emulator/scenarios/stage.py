@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.client.control import ControlClient
 from emulator.client.decode import Decoded, decode_payload, payload_of
@@ -27,6 +27,9 @@ from emulator.pki.keystore import KeyStore
 from emulator.scenarios.messages import Seen, seen
 from emulator.scenarios.names import Names
 from emulator.scenarios.report import Failure
+
+if TYPE_CHECKING:
+    from emulator.scenarios.rehearsal import Rehearsal
 
 SETTLE_S = 60.0
 """Wall time within which an emulator must have done what is due and delivered its messages."""
@@ -110,6 +113,8 @@ class Stage:
     """Messages that no expectation has accounted for."""
     failures: list[Failure] = field(default_factory=list)
     """Of the step that is being carried out."""
+    rehearsal: "Rehearsal | None" = None
+    """The run itself, for steps that look at it."""
     authority: bytes = b""
     """DER of who issues certificates to organisations; empty until it was asked for."""
     awaited: int = 0

@@ -1,5 +1,6 @@
 """Plain values to TOML: the estate of a scenario goes to the server as the text that an operator would have written."""
 
+import copy
 import json
 import re
 from collections.abc import Mapping
@@ -36,3 +37,13 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(each) for each in value) + "]"
     raise TypeError(f"TOML has no form for {type(value).__name__}")
+
+
+def put(table: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Put values at dotted paths of a table, whose sections are made where they are not there."""
+    for dotted, value in values.items():
+        *sections, name = dotted.split(".")
+        place = table
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = copy.deepcopy(value)

@@ -1,11 +1,13 @@
 """Verbs against a server that the command line itself started."""
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,6 +207,18 @@ def test_devices_are_listed_and_shown(run: Run, server: Path) -> None:
     assert run("devices", "00-DB-12-34-56-78-90-FF", "--server", server).code == 2
     for option in ("--type", "--status", "--hub"):
         assert run("devices", option, "nonsense", "--server", server).code == 2
+
+
+def test_all_that_is_known_of_a_device_goes_into_one_archive(run: Run, server: Path, tmp_path: Path) -> None:
+    path = tmp_path / "device.zip"
+    counts = run("devices", ESME, "--archive", str(path), "--server", server, "--json").json
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(files.pop("manifest.json"))
+    assert manifest["files"] == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert {name: len(files[f"{name}.jsonl"].splitlines()) for name in counts} == counts
+    assert json.loads(files["device.json"])["device"] == ESME
+    assert run("devices", "--archive", str(path), "--server", server).code == 2
 
 
 def test_journal_and_outbox_tell_of_a_request(run: Run, server: Path, tmp_path: Path) -> None:

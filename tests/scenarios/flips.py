@@ -125,12 +125,24 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         for key in ("values", "results"):
             for name in step.get(key, {}):
                 yield f"{key} {name}", lambda it, key=key, name=name: it[key].update({name: _other(it[key][name])})
+    if do == "expect-evidence":
+        for name in ("requests", "messages"):
+            if name in step:
+                yield name, lambda it, name=name: it.update({name: it[name] + 1})
+        if "edit" in step:
+            yield "found", lambda it: it.update(found=False)
+    if do == "expect-archive":
+        for name in step["entries"]:
+            yield f"entries {name}", lambda it, name=name: it["entries"].update({name: it["entries"][name] + 1})
+    if do == "compare-release":
+        yield "differ", lambda it: it.update(differ=[name for name in it["scenarios"] if name not in it.get("differ", [])][:1])
     if do == "expect-edit-found":
         yield "found", lambda it: it.update(found=False)
     if do == "expect-audit":
         yield "whole", lambda it: it.update(whole=False)
     for key, flips_of_row in _ROWS.items():
-        for position in range(len(step.get(key, ()) if do.startswith("expect-") else ())):
+        rows = step.get(key) if do.startswith("expect-") else None
+        for position in range(len(rows) if isinstance(rows, list) else 0):
             for what, flip in flips_of_row(step[key][position]):
                 yield f"row {position + 1} {what}", lambda it, key=key, at=position, flip=flip: flip(it[key][at])
 

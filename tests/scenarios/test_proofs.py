@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator.cli.scenarios import application
+from emulator.client.archive import MANIFEST
 from emulator.domain.errors import Malformed
-from emulator.scenarios.evidence import MANIFEST, SCENARIO, bundle, read_bundle
+from emulator.scenarios.evidence import SCENARIO, bundle, read_bundle
 from emulator.scenarios.library import library
 from emulator.scenarios.model import Scenario
 from emulator.scenarios.proofs import Requirement, Standing, Switch, counts, prove, requirements, switched

@@ -8,6 +8,7 @@ from emulator.scenarios.steps import (
     clock,
     controls,
     credentials,
+    evidence,
     expectations,
     images,
     local,
@@ -30,6 +31,7 @@ GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Expectations": expectations.STEPS,
     "Expectations on record": trail.STEPS,
     "Expectations of reports": reports.STEPS,
+    "Runs": evidence.STEPS,
     "Expectations of stock": stock.EXPECTATIONS,
 }
 """The kinds under the headings of the reference page."""

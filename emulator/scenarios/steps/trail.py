@@ -4,8 +4,10 @@ Rows describe records among all since the beginning, and exactly so many of them
 looked at by several steps.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 PAGE = 1_000
 """Records taken at a time."""
 SHOWN = 8
+STREAM_S = 10.0
+"""Wall time within which a stream must have brought what the journal has."""
 """How many of the nearest records a failure shows."""
 RecordKind = Literal["decision", "exclusion", "message", "inventory", "grant", "registration", "quarantine", "control"]
 
@@ -237,6 +241,8 @@ class ExpectJournal(Step):
 
     entries: Annotated[list[JournalRow], Field(min_length=1)]
     """Rows as below: `{ kind = "device", device = "ESME@central", text = "drops" }` and the like."""
+    stream: bool = False
+    """Whether they are taken from the stream of events, as who follows a server gets it, in place of the journal."""
 
     def check(self, names: Names) -> None:
         """Every row."""
@@ -252,7 +258,7 @@ class ExpectJournal(Step):
     async def _count(self, stage: "Stage", row: JournalRow, eui: Eui64 | None, query: dict[str, str]) -> None:
         requests, since_ms = row.requests_of(stage), row.begins_ms(stage)
         found, near = 0, []
-        async for entry in _pages(stage, "journal", "entries", {**query, "kind": row.kind}):
+        for entry in await self._entries(stage, {**query, "kind": row.kind}):
             if entry["at_ms"] < since_ms or (requests is not None and entry["request_id"] not in requests):
                 continue
             held = {name: entry["data"].get(name) for name in row.data}
@@ -264,6 +270,18 @@ class ExpectJournal(Step):
             about = "" if eui is None else f" about {stage.names.shown(eui)}"
             expected = {"count": row.count, "text": row.text, **row.data}
             stage.fail(f"journal: {row}{about}", expected, {"count": found, "others": near[-SHOWN:]}, about=eui)
+
+    async def _entries(self, stage: "Stage", query: dict[str, Any]) -> list[dict[str, Any]]:
+        """All up to now; of a stream that has not brought them within :data:`STREAM_S`, those that it has."""
+        entries = [entry async for entry in _pages(stage, "journal", "entries", query)]
+        if not self.stream or not entries:
+            return entries
+        streamed: list[dict[str, Any]] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STREAM_S):
+                async for entry in stage.control.events(after=0, count=len(entries), **query):
+                    streamed.append(entry)
+        return streamed
 
 
 async def _pages(stage: "Stage", path: str, name: str, query: Mapping[str, str]) -> Any:
