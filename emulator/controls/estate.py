@@ -183,7 +183,10 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
         raise Malformed(f"{format_eui(supplier)} is not a supplier", where="supplier", expected="the EUI of a supplier")
     if entry.device_type is DeviceType.CHF:
         check_free(engine.context, entry)
-    row = engine.logistics.check_fit(eui)
+    test = hub in engine.state.dsp.test_hubs
+    if test and entry.device_type is DeviceType.CHF:
+        raise Malformed(f"{format_eui(hub)} is a test hub", where="hub", expected="a hub in a home")
+    row = engine.logistics.check_fit(eui, "begin triage" if test else "install")
     version = engine.logistics.version_for(row)
     if entry.device_type is DeviceType.CHF:
         replace_hub(engine.context, entry, home, supplier, version, engine.logistics.variant_for(row))
@@ -191,7 +194,7 @@ def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
         engine.premises.add_device(definition_of(entry, hub, supplier, version), engine.now_ms)
         entry.supplier = supplier
     if row is not None:
-        engine.logistics.fitted(row)
+        engine.logistics.fitted(row, "begin triage" if test else "install")
     return {"device": format_eui(eui), "hub": format_eui(hub)}
 
 

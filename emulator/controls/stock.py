@@ -327,6 +327,7 @@ def triage_run(engine: Engine, params: Params) -> dict[str, Any]:
         lot, kind = books.lot_of(each.row), books.variant_of(each.row).device_type
         listed = engine.state.dsp.cpl.get((kind, lot.manufacturer, lot.model, each.version))
         each.cpl_status = "" if listed is None else listed.status.value
+    engine.logistics.leave_bench(rows)
     found = sum(each.found for each in records)
     return {"units": len(records), "fault_found": found, "no_fault_found": len(records) - found}
 
@@ -342,6 +343,8 @@ def unit_take_step(engine: Engine, params: Params) -> dict[str, Any]:
     refurbishing.take(books, rows, step, engine.now_ms)
     if step == "restock":
         logistics.forget_home(rows)
+    elif step == "open":
+        logistics.tell_opened(rows)
     logistics.follow(rows)
     for row in map(int, rows):
         logistics.journal(f"{format_eui(books.eui(row))}: {step}", int(books.eui(row)))

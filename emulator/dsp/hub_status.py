@@ -11,6 +11,7 @@ from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.dsp.context import Context, Noted
 from emulator.dsp.gate import Case, eligible_roles
 from emulator.dsp.inventory import recorded, set_status
+from emulator.dsp.jobs import hub_gone
 from emulator.dsp.registration import responsible
 from emulator.dsp.state import HubReport, InventoryEntry
 
@@ -33,12 +34,12 @@ def report(context: Context, case: Case) -> Refusal | Noted | None:
     roles = eligible_roles(context, case.sender, case.row)
     if not any(responsible(context, case.sender, role, hub, case.at_ms) for role in roles):
         return _refuse(context, "not_responsible", f"{case.sender.name} is not registered for the home of {format_eui(hub.eui)}")
-    if hub.held_by and hub.held_by != case.sender.party:
-        return _refuse(context, "not_responsible", f"{format_eui(hub.eui)} is in the stock of {hub.held_by}")
     if hub.eui in context.state.test_hubs or is_dummy(body.value("MPxN") or ""):
         return _refuse(context, "not_responsible", "test hubs and dummy MPxNs are not installed or returned")
     if hub.status in GONE:
         return _refuse(context, "hub_status_status", f"the hub is {hub.status}")
+    if hub.held_by and hub.held_by != case.sender.party:
+        return _refuse(context, "not_responsible", f"{format_eui(hub.eui)} is in the stock of {hub.held_by}")
     install = case.row.srv in INSTALLS
     other = body.value("OtherDeviceID")
     if other is not None and parse_eui(other) not in context.state.inventory:
@@ -69,6 +70,7 @@ def _serves(context: Context, hub: InventoryEntry) -> bool:
 
 def _apply(context: Context, hub: InventoryEntry, srv: str, on_wan: bool) -> None:
     if srv not in INSTALLS:
+        hub_gone(context, hub)
         set_status(context, hub, DeviceStatus.WITHDRAWN)
     elif hub.status in BEFORE_SERVICE:
         commissioned = INSTALLS[srv] and on_wan

@@ -223,12 +223,17 @@ def cancel_jobs(context: Context, device: int, reason: str) -> None:
 def hub_gone(context: Context, hub: InventoryEntry) -> None:
     """A hub left service: images on the way to it cannot be delivered, those in its store are lost (ota.md F13, F44)."""
     for device in context.lookup.on_hub(hub.eui):
-        for job in context.lookup.jobs_of(device.eui):
-            if job.hub != hub.eui or not is_open(job):
-                continue
-            context.csp.cancel(str(job.key), context.now_ms)
-            delivered(context, str(job.key), False, "unknown hub")
-            advance_job(context, job, "hub_gone", "the hub left service")
+        hub_lost(context, device, hub.eui)
+
+
+def hub_lost(context: Context, device: InventoryEntry, hub: Eui64) -> None:
+    """A device has lost its hub, and the image for it that was there or on its way there."""
+    for job in context.lookup.jobs_of(device.eui):
+        if job.hub != hub or not is_open(job):
+            continue
+        context.csp.cancel(str(job.key), context.now_ms)
+        delivered(context, str(job.key), False, "unknown hub")
+        advance_job(context, job, "hub_gone", "the hub left service")
 
 
 def supplier_changed(context: Context, device: InventoryEntry) -> None:

@@ -12,6 +12,7 @@ from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
 from emulator.dsp.inventory import date_of, recorded, set_status
+from emulator.dsp.jobs import hub_lost
 from emulator.dsp.registration import METERS, other_parties, responsible_suppliers
 from emulator.dsp.state import DeviceLogCopy, InventoryEntry, Transaction
 from emulator.dsp.transactions import names
@@ -93,6 +94,7 @@ def hub_restored(context: Context, transaction: Transaction, hub: InventoryEntry
     for eui, _ in log.devices:
         entry = context.state.inventory.get(eui)
         if entry is not None and entry.hub == old.eui:
+            hub_lost(context, entry, old.eui)
             with recorded(context, eui, request_id, variant), context.lookup.changing(entry):
                 entry.hub = hub.eui
     _tell(context, transaction, "hub_log_restored", "CHFDeviceLog", old, hub)

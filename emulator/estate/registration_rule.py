@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from emulator.domain.errors import Malformed
-from emulator.domain.mpxn import is_mpan, mpxn_key
+from emulator.domain.mpxn import is_dummy, is_mpan, mpxn_key
 from emulator.estate.model import RegistrationRule
 from emulator.estate.registrations import MPAN_ROLES, MPRN_ROLES, ROLE_CODES, UNKNOWN, change_point
 from emulator.simulation.draws import draw_below
@@ -49,7 +49,7 @@ class RuleBase:
         """Index of the party that holds the role, or ``UNKNOWN``."""
         found = self._ranges.get(role_code)
         key = mpxn_key(mpxn)
-        if found is None or key < 0 or at_ms < 0:
+        if found is None or key < 0 or at_ms < 0 or is_dummy(mpxn):
             return UNKNOWN
         firsts, ranges, purpose = found
         position = bisect_right(firsts, key) - 1

@@ -101,6 +101,9 @@ def unit(books: Books, row: int, now_ms: int) -> Json:
         "generation": int(units.generation[row]),
         "truth": "firmware" if installing.shows(books, row, now_ms) else truth_names()[int(units.truth[row])],
         "came_with": None if mate < 0 else format_eui(books.eui(mate)),
+        "triages_so_far": int(units.triages[row]),
+        "triaged_version": next((each.version for each in reversed(books.state.triages) if each.row == row), None),
+        "triaged_cpl_status": next((each.cpl_status for each in reversed(books.state.triages) if each.row == row), None),
         "standing": books.eui(row) in books.state.standing,
     }
 

@@ -25,10 +25,12 @@ from emulator.logistics import fitting, installing, reflash, returning
 from emulator.logistics.books import Books, unpacked
 from emulator.logistics.columns import Rows
 from emulator.logistics.settings import LogisticsSettings
-from emulator.logistics.state import LogisticsState, Lot, Order
+from emulator.logistics.state import CSP, LogisticsState, Lot, Order
 from emulator.logistics.tables import Variant, variants
 from emulator.simulation.agenda import Event
 
+OPENED = 0x8F3F
+"""Alert of a device that is tampered with (T-07, medium)."""
 FIRST_REUSE_KEY = 100
 """Number of the first key pair that a reused device makes; those before are left to 6.17."""
 _STATUS: Mapping[str, DeviceStatus] = {
@@ -122,8 +124,13 @@ class Logistics:
             gbcs_version="" if listed is None else listed.gbcs_version,
             status=self._status(row, variant),
             associated_gpf=books.gpf(row) if variant.is_hub else None,
-            held_by=books.owner(row) if books.state_of(row) != "installed" else "",
+            held_by=self._holder(row),
         )
+
+    def _holder(self, row: int) -> str:
+        """Who alone may report on a unit: its owner while it has it, the CSP while it is elsewhere; nobody for one in a home."""
+        state = self.books.state_of(row)
+        return "" if state == "installed" else self.books.owner(row) if state in ("supplier_store", "installer") else CSP
 
     def _status(self, row: int, variant: Variant) -> DeviceStatus:
         state = self.books.state_of(row)
@@ -205,18 +212,23 @@ class Logistics:
 
     # Homes
 
-    def check_fit(self, eui: int) -> int | None:
-        """The place of a unit that may be put into a home; None for no unit. Raise :class:`Malformed` where it may not."""
+    def check_fit(self, eui: int, event: str) -> int | None:
+        """The place of a unit that may be put into a home, or on the bench; None for no unit. Raise :class:`Malformed` where it
+        may not."""
         row = self.books.row_of(eui)
         if row is not None:
-            self.books.check("install", _one(row))
+            self.books.check(event, _one(row))
         return row
 
-    def fitted(self, row: int, *, test: bool = False) -> None:
-        """A unit stands in a home from now on, or in the triage facility."""
+    def fitted(self, row: int, event: str) -> None:
+        """A unit stands in a home from now on, or in the triage facility: as its test hub, or joined with that."""
         eui = self.books.eui(row)
-        if test:
-            self.books.move("stand as test hub", _one(row))
+        if event == "begin triage":
+            supplier = self._context.state.inventory[eui].supplier
+            self.forget_home([row])
+            self._context.state.inventory[eui].supplier = supplier
+        if event != "install":
+            self.books.move(event, _one(row))
         else:
             installing.put_in(self.books, _one(row), self.now_ms)
         self.state.standing[eui] = row
@@ -260,7 +272,7 @@ class Logistics:
             self._context, entry, place, variant.technology, user, version=self.version_for(row), hub_variant=variant.hub_variant
         )
         self._context.state.test_hubs[eui] = company
-        self.fitted(row, test=True)
+        self.fitted(row, "stand as test hub")
 
     def known(self, eui: int) -> InventoryEntry:
         """The inventory's entry of a unit; raise :class:`Malformed` where the inventory has none."""
@@ -395,6 +407,20 @@ class Logistics:
                     if is_hub:
                         entry.associated_gpf = self.books.gpf(row) if each == eui else None
             context.lookup.drop_premises(eui)
+
+    def leave_bench(self, rows: Iterable[int]) -> None:
+        """What stood on the bench leaves it, without a trace of its dummy MPxN."""
+        for row in [row for row in map(int, rows) if self.books.eui(row) in self.state.standing]:
+            self._leave(row)
+            self.forget_home([row])
+            self.follow([row])
+
+    def tell_opened(self, rows: Iterable[int]) -> None:
+        """What stands in a home tells its supplier that somebody opens it (T-07)."""
+        for row in map(int, rows):
+            eui = self.books.eui(row)
+            if eui in self.state.standing:
+                self._context.csp.premises.tampered(eui, OPENED, self.now_ms)
 
     def update_installed(self, rows: Rows, version: str, duration_ms: int) -> int:
         """The CSP sends firmware to hubs in homes. Those that stand get it over the air, the others are as if they had."""

@@ -40,6 +40,11 @@ def place(
     least = books.settings.min_lot
     if LEVELS.index(level) < LEVELS.index(least):
         raise Malformed(f"the order is by {level}", where="level", expected=f"at least a {least}")
+    size = {"unit": 1, "carton": books.settings.carton_units}.get(
+        least, books.settings.carton_units * books.settings.pallet_cartons
+    )
+    if len(rows) < size:
+        raise Malformed(f"{len(rows)} units are less than a {least}", where="items", expected=f"at least {size} units")
     reason, evidence = _rejection(books, by, rows, address or by)
     if not reason:
         _check_whole(books, by, level, rows)

@@ -5,7 +5,8 @@ import numpy as np
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.logistics.books import Books
-from emulator.logistics.columns import BROKEN, FAILS_INSTALL, NO_FAULT, RESEALED, RESET, SEALED, UNREGISTERED, WIPED, Rows
+from emulator.logistics.columns import BROKEN, FAILS_INSTALL, NO_FAULT, RESEALED, RESET, UNREGISTERED, WIPED, Rows
+from emulator.logistics.tables import states
 
 STEPS = ("open", "wipe", "reset", "reseal", "restock", "scrap")
 """What may be done, in the order in which it is."""
@@ -15,7 +16,11 @@ def check(books: Books, rows: Rows, step: str) -> None:
     """Raise :class:`Malformed` where this cannot be done to one of the units."""
     if step not in STEPS:
         raise Malformed(f"there is no step {step!r}", where="step", expected=", ".join(STEPS))
-    books.check({"scrap": "scrap", "restock": "restock"}.get(step, "begin triage"), rows)
+    if step == "open":
+        at_home = np.isin(books.units.state[rows], [states()[each].number for each in ("installed", "test_hub")])
+        books.check("begin triage", rows[~at_home])
+    else:
+        books.check({"scrap": "scrap", "restock": "restock"}.get(step, "begin triage"), rows)
     for row in map(int, rows):
         why = _refusal(books, row, step)
         if why:
@@ -61,8 +66,3 @@ def take(books: Books, rows: Rows, step: str, now_ms: int) -> None:
         for column in (units.installed_s, units.updated_s, units.removed_s, units.shows_s):
             column[rows] = 0
         units.generation[rows] += 1
-
-
-def sealed(books: Books, row: int) -> bool:
-    """Whether nobody has opened the unit since it was last sealed."""
-    return int(books.units.seal[row]) in (SEALED, RESEALED)

@@ -92,7 +92,7 @@ def generate(books: Books, count: int, now_ms: int, *, by: str, installers: Iter
     units.installed_s[hubs] = now_ms // 1000 - ages * (DAY_MS // 1000)
     for place, row in enumerate(map(int, hubs)):
         truth = list(truths().values())[int(units.truth[row])]
-        claimed = truth.reason or ("SMHAN Interface Fault" if at_meter[place] or place % 2 else "No Fault Return (general)")
+        claimed = truth.reason or ("SMHAN Interface Fault" if at_meter[place] or place // 2 % 2 else "No Fault Return (general)")
         variant = "8.14.4" if claimed.startswith("No Fault") else "8.14.3"
         installer = names[place % len(names)]
         units.installer[row] = books.company(installer)

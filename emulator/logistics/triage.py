@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.logistics.books import Books
@@ -36,7 +38,7 @@ def check(books: Books, rows: Rows, look: Look) -> None:
     for value, known, where in ((look.actor, ACTORS, "actor"), (look.way, WAYS, "way"), (look.access, ACCESSES, "access")):
         if value not in known:
             raise Malformed(f"there is no {where} {value!r}", where=where, expected=", ".join(known))
-    books.check("begin triage", rows)
+    books.check("begin triage", rows[~books.in_state("in_triage")[rows]] if look.way == "dcc" else rows)
     refusals: dict[int, str] = {}
     for row in map(int, rows):
         key = int(books.units.variant[row]) << 8 | int(books.units.seal[row])
@@ -68,14 +70,14 @@ def run(books: Books, rows: Rows, look: Look, now_ms: int) -> list[TriageRecord]
     settings, units = books.settings, books.units
     finds = {"dcc": settings.triage_dcc_finds_percent}.get(look.way, settings.triage_local_finds_percent)
     minutes = settings.triage_dcc_minutes if look.way == "dcc" else settings.triage_local_minutes
-    books.move("begin triage", rows)
-    euis = books.euis(rows)
+    books.move("begin triage", rows[~books.in_state("in_triage")[rows]])
+    looks = books.euis(rows) * np.uint64(256) + units.triages[rows]
+    draws = draws_below(100, books.seed, looks, f"triage {look.way}")
     records = []
     for place, row in enumerate(map(int, rows)):
         mate = int(units.mate[row])
         failing = bool(units.truth[row]) or (not look.swap and mate >= 0 and bool(units.truth[mate]))
-        purpose = f"triage {look.way} {int(units.triages[row])}"
-        drawn = int(draws_below(100, books.seed, euis[place : place + 1], purpose)[0])
+        drawn = int(draws[place])
         found = drawn < finds if failing else drawn < settings.triage_false_alarms_percent
         version = f"{books.version_of(row):08X}"
         records.append(TriageRecord(row, now_ms, look.by, look.actor, look.way, look.swap, found, minutes, version))

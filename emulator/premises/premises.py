@@ -26,6 +26,7 @@ from emulator.premises import (
     outcomes,
     own_keys,
     power,
+    sending,
     type_two,
 )
 from emulator.premises.chances import PlannedChances
@@ -253,6 +254,14 @@ class Premises:
         usage and DER of each. None for no device."""
         there = self.state.devices.get(eui)
         return [] if there is None else own_keys.renew(self._context, there, number, issue)
+
+    def tampered(self, eui: Eui64, code: int, now_ms: int) -> None:
+        """Somebody opens a device: it keeps the event in its log and tells its supplier, if it stands in a home."""
+        there = self.state.devices.get(eui)
+        if there is not None:
+            self.settle(now_ms)
+            self._context.log_event(there, code, now_ms)
+            sending.send_alert(self._context, there, code, now_ms)
 
     def side_channel(self, eui: Eui64, version: int, now_ms: int) -> bool:
         """Change what a device runs without the DCC, as its maker can over the internet (ota.md 15); False when there is none."""

@@ -74,7 +74,7 @@ def _flips(step: Table) -> Iterator[tuple[str, Flip]]:
         for name in step["lists"]:
             yield f"without {name}", lambda it, name=name: it["lists"].pop(name)
     for key in ("payload", "inventory", "state"):
-        for name in step.get(key, {}):
+        for name in step[key] if isinstance(step.get(key), dict) else ():
             yield f"{key} {name}", lambda it, key=key, name=name: it[key].update({name: _other(it[key][name])})
     for selector, elements in step.get("shows", {}).items():
         for name in elements:
@@ -210,7 +210,7 @@ _OTHER_CELL = {
     **dict.fromkeys(("user", "sender", "agent"), "networkOperator"),
     **dict.fromkeys(("party", "supplier"), "otherUser"),
     **dict.fromkeys(("request_id", "grant"), "none"),
-    "device": "GPF@south",
+    **dict.fromkeys(("device", "unit"), "GPF@south"),
     "to_ms": "start",
     "activates_ms": "start",
     "reported_ms": "start",

@@ -13,7 +13,7 @@ from emulator.logistics.tables import truths, variants
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.network import Version
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.steps.wanted import Expected, plain
+from emulator.scenarios.steps.wanted import NONE, Expected, plain
 from emulator.scenarios.values import Duration, Reference, References
 
 if TYPE_CHECKING:
@@ -63,10 +63,8 @@ class StockStep(Step):
         try:
             answer = await stage.command(self.method, f"stock/{self.path}", body)
         except Malformed as error:
-            if not self.refused:
-                raise
-            if self.refused not in str(error):
-                stage.fail("refusal", self.refused, str(error))
+            if not self.refused or self.refused not in str(error):
+                stage.fail("refusal", self.refused or NONE, str(error))
             return
         if self.refused:
             stage.fail("refusal", self.refused, answer)
@@ -407,7 +405,11 @@ class ExpectUnit(Step):
     async def run(self, stage: "Stage") -> None:
         """Look at them."""
         for eui in stage.names.devices_of(self.unit, "unit"):
-            found = await stage.look(f"stock/units/{format_eui(eui)}")
+            try:
+                found = await stage.look(f"stock/units/{format_eui(eui)}")
+            except Malformed as error:
+                stage.fail(f"unit {stage.names.shown(eui)}", self.values, str(error), about=eui)
+                continue
             seen = {name: plain(found.get(name)) for name in self.values}
             stage.verify(f"unit {stage.names.shown(eui)}", self.values, seen, about=eui)
 
