@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,38 +20,35 @@ from tests.conftest import ROOT
 START_S = 30.0
 
 
-@dataclass
 class Nursery:
     """The process that forks them (:mod:`tests.durability.nursery`)."""
 
-    process: asyncio.subprocess.Process
-    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.durability.nursery"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("DCC_")},
+        )
 
     async def ask(self, order: dict[str, Any]) -> int:
         """Its answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        async with self._asking:
-            self.process.stdin.write(json.dumps(order).encode() + b"\n")
-            answer = await self.process.stdout.readline()
-        return int(answer)
+        return await asyncio.to_thread(self._ask, json.dumps(order))
 
+    def _ask(self, line: str) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._asking:
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
 
-@asynccontextmanager
-async def nursery() -> AsyncIterator[Nursery]:
-    """For the time of a test."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.durability.nursery"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("DCC_")},
-    )
-    try:
-        yield Nursery(process)
-    finally:
-        process.stdin.close()  # type: ignore[union-attr]
-        await process.wait()
+    def close(self) -> None:
+        """No more of them."""
+        self._process.communicate()
 
 
 @dataclass
@@ -98,10 +96,19 @@ class Service:
         """Start and wait until it is ready; fail with what it says when it is not."""
         await self.fork()
         until_s = time.monotonic() + START_S
-        while not self._ready.exists():
+        while not self.ready:
             if time.monotonic() > until_s or not alive(self.number):
                 pytest.fail(f"it did not start again: {self.words}")
             await asyncio.sleep(0.005)
+        self.take_words()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it says so."""
+        return self._ready.exists()
+
+    def take_words(self) -> None:
+        """Know where it listens."""
         self.said = json.loads(self._ready.read_text())
 
     async def end(self, number: signal.Signals) -> int:

@@ -19,7 +19,7 @@ import pytest
 from emulator.domain.identifiers import format_eui
 from emulator.pki.keystore import KeyStore
 from loadtests.homes import estate
-from tests.durability.processes import Nursery, Service, nursery
+from tests.durability.processes import Nursery, Service
 from tests.durability.reference_run import Kept, kept_in, run_again
 from tests.durability.story import HOMES, Witness
 from tests.service.conftest import SUPPLIER, Endpoint, eventually
@@ -136,8 +136,8 @@ async def kill_and_compare(folder: Path, keys: KeyStore, seed: int, kills: int, 
     assert '"level": "error"' not in service.words
 
 
-async def test_a_world_that_is_killed_ends_as_one_that_is_not(tmp_path: Path, world_keys: KeyStore) -> None:
-    async with nursery() as forks, asyncio.TaskGroup() as side_by_side:
+async def test_a_world_that_is_killed_ends_as_one_that_is_not(tmp_path: Path, world_keys: KeyStore, forks: Nursery) -> None:
+    async with asyncio.TaskGroup() as side_by_side:
         for seed in (1, 2):
             side_by_side.create_task(kill_and_compare(tmp_path / str(seed), world_keys, seed, 10, forks))
 
@@ -145,7 +145,7 @@ async def test_a_world_that_is_killed_ends_as_one_that_is_not(tmp_path: Path, wo
 @pytest.mark.verify
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(11, 15))
-async def test_nor_does_it_after_many_kills(tmp_path: Path, world_keys: KeyStore, seed: int) -> None:
-    async with nursery() as forks, asyncio.TaskGroup() as side_by_side:
+async def test_nor_does_it_after_many_kills(tmp_path: Path, world_keys: KeyStore, seed: int, forks: Nursery) -> None:
+    async with asyncio.TaskGroup() as side_by_side:
         for number in (1, 2):
             side_by_side.create_task(kill_and_compare(tmp_path / str(number), world_keys, 100 * seed + number, 40, forks))
