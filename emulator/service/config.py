@@ -53,7 +53,7 @@ class Duis(Listener):
     user_concurrency: int = Field(1_024, ge=0)
     """Requests of one user that a world works on at a time; more get 429. 0 is no limit."""
     held_bytes: int = Field(256 * 1024 * 1024, ge=0)
-    """Octets of large bodies (above ``offload_bytes``, or of unknown length) under way at a time; more get 503."""
+    """Octets of large bodies (above ``offload_bytes``, or of unknown length) under way at a time in one process; more get 503."""
     processes: int = Field(1, ge=1, le=64)
     """Processes behind the port. The first has the worlds and their logs; any others read, check and answer HTTP for it."""
     unsigned_acknowledgements: bool = False

@@ -27,6 +27,7 @@ from emulator.service.duis_app import duis_app
 from emulator.service.edge import check_document, read_request
 from emulator.service.edge_link import Link, Parts, refusal_parts, reply_of, request_parts
 from emulator.service.logs import configure_logs
+from emulator.service.tls import listener_context
 
 SIGNATURE_ALONE = SignaturePolicy(check_role=False, check_dates=False, check_chain=False)
 """What is asked here; the process with the worlds asks the rest of every certificate, every time."""
@@ -81,7 +82,8 @@ class EdgeProcess:
             auto_decompress=False,
         )
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        tls = listener_context(settings.tls) if "duis" in settings.tls.listeners else None
+        await web.SockSite(runner, listener, ssl_context=tls).start()
         self.link.send(("ready",))
         warming = asyncio.create_task(asyncio.to_thread(self._schemas.warm))
         await self._stopping.wait()

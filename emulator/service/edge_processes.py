@@ -175,7 +175,7 @@ class _Edge:
         self._ended.clear()
         link = self._link = Link(self._take, self._over)
         await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
-        settings = self.owner.settings.model_dump(mode="json", include={"duis", "schemas", "log", "stop_timeout_ms"})
+        settings = self.owner.settings.model_dump(mode="json", include={"duis", "tls", "schemas", "log", "stop_timeout_ms"})
         link.send(("settings", settings))
 
     async def stop(self, timeout_ms: int) -> None:

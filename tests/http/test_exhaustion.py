@@ -17,9 +17,10 @@ from tests.http.side import ESME, SUPPLIER, SUPPLIER_TWO, Side
 MIB = 1024 * 1024
 
 
-async def test_too_fast(emulators: Callable[..., Emulator], sides: MakeSide) -> None:
+@pytest.mark.parametrize("processes", [1, 3])
+async def test_too_fast(emulators: Callable[..., Emulator], sides: MakeSide, processes: int) -> None:
     """429 with Retry-After; what was refused is no input: its RequestID is still good, and nobody else is slowed down."""
-    side = await sides(emulators(duis__user_rate=0.01, duis__user_burst=2))
+    side = await sides(emulators(duis__user_rate=0.01, duis__user_burst=2, duis__processes=processes))
     requests = [side.stamped(read_inventory(SUPPLIER, ESME)) for _ in range(3)]
     assert [(await side.post(side.signed(each))).status for each in requests[:2]] == [200, 200]
     async with side.unchanged():

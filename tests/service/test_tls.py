@@ -195,6 +195,14 @@ async def test_plain_http_to_a_port_with_tls(servers: ServerFactory, files: Path
             await http.get(server.url(interface).replace("https", "http"))
 
 
+async def test_more_processes_behind_the_port(servers: ServerFactory, files: Path, world_keys: KeyStore) -> None:
+    server = await servers.start(secured(files, **{"duis.processes": 2}))
+    await ask_duis(server, shown(files, "client"), world_keys)
+    for wrong in ("", "expired", "foreign"):
+        with pytest.raises(Unreachable):
+            await ask_duis(server, shown(files, wrong), world_keys)
+
+
 async def test_some_listeners_only(servers: ServerFactory, files: Path, world_keys: KeyStore) -> None:
     server = await servers.start(secured(files, **{"tls.listeners": ["duis"]}))
     assert [server.url(name).partition(":")[0] for name in ASK] == ["https", "http", "http"]
