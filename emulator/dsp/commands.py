@@ -4,7 +4,7 @@ Source: reference duis/duis.md 1.6 to 1.8, gbcs/gbcs.md 3 to 5. What becomes of 
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, TRANSITIONAL_COS, format_eui, parse_eui
@@ -31,9 +31,10 @@ from emulator.dsp.transactions import (
 )
 from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
-from emulator.gbcs.message import GbcsMessage, decode_message
+from emulator.gbcs.message import GbcsMessage, Supplementary, decode_message
 from emulator.gbcs.protect import PublicKey, sign, verify_signature
 from emulator.gbcs.usecases import Originator, UseCase, by_code, use_case_for
+from emulator.premises.credentials import slots_of
 
 Outcome = Element | Refusal | None
 
@@ -218,6 +219,7 @@ def _let_go(
     context: Context, device: InventoryEntry, transaction: Transaction, message: GbcsMessage, device_key: PublicKey
 ) -> Outcome:
     """The Command goes over the WAN, to the user for local delivery, or both (duis.md 1.4)."""
+    message = _through_broker(context, device, message)
     command = finish_command(message, context.keys.acb_key_agreement(), device_key)
     if dated.is_dated_by_device(transaction):
         transaction.instructions = dated.instructions(message, transaction.asked.value("ExecutionDateTime"))
@@ -233,6 +235,19 @@ def _let_go(
         return local
     answer(context, transaction, context.codes.code("done"), local)
     return None
+
+
+def _through_broker(context: Context, device: InventoryEntry, message: GbcsMessage) -> GbcsMessage:
+    """A critical Command of a user to a device that has no place for its certificates, as a hub: the ACB sends and signs
+    it in its own name, with the user in the supplementary fields (gbcs.md 3 and 4; for critical ones inferred)."""
+    if not message.signature or message.originator in (ACCESS_CONTROL_BROKER, TRANSITIONAL_COS):
+        return message
+    if slots_of(device.device_type, RemotePartyRole.SUPPLIER) is not None:
+        return message
+    behind = Supplementary(message.originator, message.counter)
+    counter = context.state.acb_counter = context.next_acb_counter()
+    own = replace(message, originator=ACCESS_CONTROL_BROKER, counter=counter, supplementary=behind, signature=b"")
+    return sign(own, context.keys.acb_digital_signature())
 
 
 def send_held(context: Context, key: int) -> None:

@@ -401,13 +401,16 @@ def test_a_device_that_the_dcc_controls_is_handed_over(bench: Bench) -> None:
 # A device's own certificate
 
 
-def new_certificate(bench: Bench, kind: str) -> bytes:
+HUB = Eui64(0x00DB1234567890A2)
+
+
+def new_certificate(bench: Bench, kind: str, device: Eui64 = ESME) -> bytes:
     """6.17, and what the SMKI issues for it."""
-    assert bench.critical("6.17", element("IssueSecurityCredentials", element("CredentialType", kind)), ESME).code == "I99"
+    assert bench.critical("6.17", element("IssueSecurityCredentials", element("CredentialType", kind)), device).code == "I99"
     bench.advance(HOUR_MS)
     request = text(bytes.fromhex(result(bench)["certification_request"]))
     issued = bench.control("certificate.issue", request=request)
-    assert issued["device"] == format_eui(ESME)
+    assert issued["device"] == format_eui(device)
     return base64.b64decode(str(issued["certificate"]))
 
 
@@ -433,6 +436,20 @@ def test_a_device_gets_a_new_certificate_and_the_dcc_uses_it(bench: Bench, kind:
     assert again.der == der
     read = element("RetrieveDeviceSecurityCredentialsDevice", element("CredentialType", kind))
     assert bench.critical("6.24.2", read, ESME).code == "I99"
+    bench.advance(HOUR_MS)
+    assert bytes.fromhex(result(bench)["certificate"]) == der
+
+
+@pytest.mark.parametrize("device", [HUB, GPF])
+def test_a_hub_gets_a_new_certificate(bench: Bench, device: Eui64) -> None:
+    """The CHF holds no supplier's certificates: the ACB sends in its place."""
+    der = new_certificate(bench, "Digital Signature", device)
+    body = element("UpdateSecurityCredentialsDevice", element("DeviceCertificate", text(der)))
+    assert bench.critical("6.15.2", body, device).code == "I99"
+    bench.advance(HOUR_MS)
+    assert result(bench)["code"] == 0
+    read = element("RetrieveDeviceSecurityCredentialsDevice", element("CredentialType", "Digital Signature"))
+    assert bench.critical("6.24.2", read, device).code == "I99"
     bench.advance(HOUR_MS)
     assert bytes.fromhex(result(bench)["certificate"]) == der
 
