@@ -56,6 +56,11 @@ class Csp:
         """The ways of reaching hubs, by name."""
         return self._wan.technologies
 
+    @property
+    def power_alert_ms(self) -> int:
+        """How long a hub is without power before the DSP hears of it."""
+        return self._wan.settings.power_alert_ms
+
     def add_hub(self, hub: Eui64, technology: str, region: str) -> None:
         """Make a hub known with the way it is reached; raise :class:`Malformed` for an unknown technology."""
         self._wan.check_technology(technology)

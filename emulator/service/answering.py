@@ -40,6 +40,13 @@ async def answer(
     problem = world.unavailable()
     if problem is not None:
         return plain(503, problem)
+    with world.pump.visiting():
+        return await _answer(world, service, body, operator, read, started_s)
+
+
+async def _answer(
+    world: HostedWorld, service: WebService, body: bytes, operator: str, read: Reading | Refusal | None, started_s: float
+) -> Reply:
     try:
         reading, kept = await _read(world, body) if read is None else (read, body)
     except OSError as error:

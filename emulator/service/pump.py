@@ -6,7 +6,7 @@ milliseconds of wall time, and inputs that arrive meanwhile come between two sli
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ _log = structlog.get_logger("pump")
 
 SLICE_S = 0.005
 """Wall time after which a slice ends, once the event is over that is being handled."""
+GIVE_WAY_S = 0.005
+"""How long time stands still after a slice for requests that are under way: as long as the slice took, so both go on."""
 MAX_FAULTS_IN_PLACE = 100
 """Errors of the engine without progress after which the world counts as broken."""
 QUIET_POLL_S = 0.05
@@ -108,6 +110,8 @@ class Pump:
         self._may_move = may_move
         self._quiet = quiet
         self._woken = asyncio.Event()
+        self._visitors = 0
+        self._none_left = asyncio.Event()
         self._licences: list[_Licence] = []
         self._participants: list[Participant] = []
         self._guests: set[asyncio.Task[None]] = set()
@@ -177,6 +181,21 @@ class Pump:
         if due_ms is None or due_ms > now_ms:
             return now_ms
         return now_ms if self._slice(now_ms) else self.engine.now_ms
+
+    @contextmanager
+    def visiting(self) -> Iterator[None]:
+        """While inside, somebody waits for an answer: time that has much to catch up with gives way between its slices.
+
+        An answer takes many turns of the event loop, and each of them would wait for a slice.
+        """
+        self._visitors += 1
+        self._none_left.clear()
+        try:
+            yield
+        finally:
+            self._visitors -= 1
+            if not self._visitors:
+                self._none_left.set()
 
     # The clock
 
@@ -273,13 +292,20 @@ class Pump:
             goal_ms, look_again_s = self._goal()
             if goal_ms is not None and not self.broken:
                 self._slice(goal_ms)
-                await asyncio.sleep(0)
+                await self._give_way()
                 continue
             try:
                 async with asyncio.timeout(look_again_s):
                     await self._woken.wait()
             except TimeoutError:
                 pass
+
+    async def _give_way(self) -> None:
+        await asyncio.sleep(0)
+        if self._visitors:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GIVE_WAY_S):
+                    await self._none_left.wait()
 
     def _goal(self) -> tuple[int | None, float | None]:
         """The instant to move to now, or None and how long to sleep (for ever if None) before looking again."""

@@ -3,15 +3,16 @@
 import pytest
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import DeviceStatus
 from emulator.dsp.audit import select
 from emulator.dsp.grants import devices_digest
 from emulator.reports.registry import REPORTS
 from emulator.world import restore_world
 from tests.access.test_policy import ESME, FAR_MS, NORTH_ESME, PPMID, SOUTH_ESME, appoint, grant, lose, send, world
-from tests.dsp.bench_world import AGENT, DAY_MS, SUPPLIER, SUPPLIER_TWO, Bench, bench_with, device, responses
+from tests.dsp.bench_world import AGENT, DAY_MS, HOUR_MS, MINUTE_MS, SUPPLIER, SUPPLIER_TWO, Bench, bench_with, device, responses
 from tests.dsp.test_firmware import manufacturer_image_hash
+from tests.engine.large import FIRST, large_world
 
 GSME, NORTH_PPMID = device(0, "A1"), device(1, "A4")
 EVERY_DEVICE = [device(home, f"A{kind}") for home in range(3) for kind in range(6)]
@@ -361,3 +362,25 @@ def test_every_report_is_described() -> None:
         assert described["columns"]
         assert described["filters"]
         assert all(part["says"] for part in described["columns"] + described["filters"])
+
+
+def test_a_mass_outage_is_one_of_more_than_fifty_hubs() -> None:
+    bench = Bench(large_world(51))
+    hubs = [Eui64(FIRST + 4 * number) for number in range(51)]
+
+    def outages(hubs: list[Eui64], on: bool = False) -> list[tuple[object, ...]]:
+        for hub in hubs:
+            bench.world.engine.premises.power(hub, on, bench.now_ms)
+        bench.advance(0)
+        return [tuple(row[name] for name in ("region", "hubs", "reported", "mass")) for row in rows(bench, "power-outages")]
+
+    assert outages(hubs[:50]) == [("North", 50, 0, False)]
+    bench.advance(2 * MINUTE_MS)
+    assert outages(hubs[50:]) == [("North", 51, 0, True)], "it went dark soon after the others"
+    bench.advance(MINUTE_MS)
+    assert outages([]) == [("North", 51, 50, True)]
+    bench.advance(HOUR_MS)
+    other = bench.world.estate.homes[0].hub
+    assert outages([other]) == [("North", 51, 51, True), ("Central", 1, 0, False)]
+    assert rows(bench, "power-outages", region="Central")[0]["since_ms"] == bench.now_ms
+    assert outages([*hubs[:49], other], on=True) == [("North", 2, 2, False)]

@@ -315,3 +315,17 @@ async def test_idle_is_nobody_waiting_and_nothing_under_way(make: Make) -> None:
     assert not bench.pump.idle()
     bench.quiet, bench.engine.waiting = True, 1
     assert not bench.pump.idle()
+
+
+async def test_time_gives_way_to_requests_between_its_slices(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulator.service.pump.GIVE_WAY_S", 3_600.0)
+    monkeypatch.setattr("emulator.service.pump.SLICE_S", 0.0)
+    bench = make()
+    bench.engine.waiting = 1
+    for number in range(50):
+        bench.engine.at(2_000 + number, bench.engine.note)
+    with bench.pump.visiting(), bench.pump.visiting():
+        bench.pump.start()
+        await breathe()
+        assert len(bench.turns) == 1, "the one who asks gets every turn of the loop after a slice"
+    await eventually(lambda: len(bench.turns) == 50)
