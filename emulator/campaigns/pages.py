@@ -30,8 +30,10 @@ _COLUMNS = (*STAGES[1:], "failed", "contact_lost", "overdue")
 
 def report_page(result: Mapping[str, Any]) -> str:
     """One campaign."""
-    verdict = result["verdict"] or "running"
-    mark = "good" if verdict == "complete" else "bad"
+    decided = [row["what"] for row in result["decisions"] if row["what"] in ("halted", "paused", "stopped", "resumed", "retried")]
+    under_way = decided[-1] if decided and decided[-1] in ("halted", "paused", "stopped") else "running"
+    verdict = result["verdict"] or under_way
+    mark = {"complete": "good", "running": ""}.get(verdict, "bad")
     parts = [
         f"<h1>{escape(result['title'])}</h1>",
         f"<p><span class='verdict {mark}'>{escape(verdict)}</span>, {result['total']['requested']:,} of {result['devices']:,} "

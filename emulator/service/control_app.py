@@ -8,7 +8,7 @@ from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
 from emulator import __version__
-from emulator.service.api_page import api_page
+from emulator.service.api_page import POLICY, api_page
 from emulator.service.config import Control
 from emulator.service.control_access import access_routes
 from emulator.service.control_audit import audit_routes
@@ -31,6 +31,8 @@ from emulator.service.routes import Route, add_routes, problem
 
 DIAGNOSE = "/_dcc/diagnose"
 """The one path beside the control API that shows what is inside, and so needs the token."""
+DOCS = "/control/v1/docs"
+"""The one path of the control API that needs no token: a browser sends none, and the page says nothing of what is inside."""
 
 
 Extension = Callable[[WorldHost], list[Route]]
@@ -62,14 +64,16 @@ def control_app(host: WorldHost, settings: Control, metrics: Metrics, extensions
     routes = control_routes(host, extensions)
     document = openapi_document(routes, with_token=token is not None)
 
+    page = api_page(document)
+
     async def openapi(request: web.Request) -> web.Response:
         return web.json_response(document)
 
     async def docs(request: web.Request) -> web.Response:
-        return web.Response(text=api_page(document), content_type="text/html")
+        return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": POLICY})
 
     app.router.add_get("/control/v1/openapi.json", openapi, expect_handler=go_on)
-    app.router.add_get("/control/v1/docs", docs, expect_handler=go_on)
+    app.router.add_get(DOCS, docs, expect_handler=go_on)
     add_routes(app, routes, host.worlds, settings.body_limit_bytes)
     _add_own(app, host, metrics)
     app.router.add_route("*", "/{path:.*}", _wrong_path, expect_handler=go_on)
@@ -117,7 +121,7 @@ def _guard(token: str | None, settings: Control) -> Middleware:
         origin = request.headers.get("Origin")
         if origin is not None and not _same_origin(origin, request.host):
             return problem(403, f"a page of {origin[:200]} may not use this", where="Origin")
-        if token is not None and request.path.startswith(("/control/", DIAGNOSE)):
+        if token is not None and request.path.startswith(("/control/", DIAGNOSE)) and request.path != DOCS:
             kind, _, given = request.headers.get("Authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(
                 given.strip().encode("utf-8", "surrogateescape"), token.encode()

@@ -35,6 +35,14 @@ Instant = Annotated[int, Field(ge=0, le=MAX_INSTANT_MS, description="simulated t
 WallMs = Annotated[int, Field(ge=0, le=MAX_WAIT_MS, description="wall time in milliseconds")]
 
 
+_NAME = {
+    "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$",
+    "description": "a-z 0-9 _ -, also the name of its folder",
+    "examples": ["what-if"],
+}
+WorldName = Annotated[str, WithJsonSchema({"type": "string", **_NAME})]
+
+
 class Model(BaseModel):
     """Unknown names are errors."""
 
@@ -47,7 +55,7 @@ class Model(BaseModel):
 class NewWorld(Model):
     """A world to make."""
 
-    name: str = Field(description="a-z 0-9 _ -, also the name of its folder")
+    name: WorldName
     estate: str | None = Field(None, description="TOML; unset means the server's estate")
     seed: int | None = Field(None, ge=0, lt=2**63)
     start_ms: Instant | None = None
@@ -76,7 +84,7 @@ class Restore(Model):
 class Fork(Model):
     """A world that begins where this one is."""
 
-    name: str = Field(description="a-z 0-9 _ -, also the name of its folder")
+    name: WorldName
     snapshot: str = Field("", description="begin from this kept snapshot instead of from now")
     endpoints: bool = Field(False, description="whether messages go to the users' endpoints; otherwise they wait for one")
 

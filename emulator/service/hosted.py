@@ -240,6 +240,7 @@ class HostedWorld:
         """Take nothing new from now on, and let nobody wait for simulated time."""
         self.state = WorldState.DRAINING
         self.pump.give_up()
+        self._notify()
         self.metrics.ready.set(0)
 
     async def stop(self, *, keep: bool = True) -> None:

@@ -20,6 +20,19 @@ _PROBLEM = {
         "expected": {"type": "string", "description": "what would have been right; empty when that cannot be said"},
     },
 }
+_PLACES: dict[str, dict[str, Any]] = {
+    "world": {"description": "name of a world", "examples": ["default"]},
+    "device": {"description": "EUI-64 of a device", "examples": ["00-DB-12-34-56-78-90-A0"]},
+    "user": {"description": "EUI-64 of a user", "examples": ["90-B3-D5-1F-30-01-00-00"]},
+    "fault": {"description": "number of a fault"},
+    "grant": {"description": "number of a grant"},
+    "reference": {"description": "number of a request in quarantine"},
+    "number": {"description": "number of a message"},
+    "digest": {"description": "SHA-256 over a list, in hexadecimal"},
+    "name": {"description": "name of a report", "examples": ["campaign-funnel"]},
+    "campaign": {"description": "name of a campaign", "examples": ["served"]},
+}
+"""What stands in paths."""
 _STATUSES = {
     200: "done",
     201: "made",
@@ -76,7 +89,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in re.findall(r"\{(\w+)", path)]
+    names = re.findall(r"\{(\w+)", path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string", **_PLACES[name]}} for name in names]
 
 
 def _query_parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:

@@ -63,11 +63,11 @@ class RunningEmulator:
         finally:
             self.ask(lambda control: control.remove_fault(number))
 
-    def ask(self, question: Callable[[ControlClient], Awaitable[T]], world: str = "default") -> T:
+    def ask(self, question: Callable[[ControlClient], Awaitable[T]], world: str = "default", token: str = "") -> T:
         """Put a question to the control service."""
 
         async def run() -> T:
-            async with ControlClient(self.control, world) as client:
+            async with ControlClient(self.control, world, token=token) as client:
                 return await question(client)
 
         return asyncio.run(run())

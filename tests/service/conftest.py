@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from emulator.campaigns.hosting import EXTENSIONS
 from emulator.client.session import DuisClient
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.declaration import default_estate_toml, load_estate
@@ -58,7 +59,8 @@ class ServerFactory:
 
     async def start(self, flags: dict[str, object]) -> Server:
         """The same with dotted names."""
-        return await self.stack.enter_async_context(running_server(load_settings(env={}, flags={**QUICK, **flags})))
+        settings = load_settings(env={}, flags={**QUICK, **flags})
+        return await self.stack.enter_async_context(running_server(settings, EXTENSIONS))
 
 
 @pytest.fixture

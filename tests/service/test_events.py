@@ -29,6 +29,13 @@ async def test_events_come_as_they_happen_and_go_on_at_a_cursor(api: Api, client
         assert clock["kind"] == "control.clock.pause", "the clock's changes are events too"
 
 
+async def test_a_stream_ends_when_the_server_stops(api: Api) -> None:
+    async with aiohttp.ClientSession() as http, http.get(f"{api.base}/events") as stream:
+        assert stream.status == 200
+        api.server.worlds["default"].drain()
+        assert await stream.read() == b"", "nothing happened, and nothing will"
+
+
 async def test_a_browser_resumes_with_the_id_of_the_last_event(api: Api, clients: Clients) -> None:
     await clients(api.server).send(read_firmware_version(SUPPLIER, ESME))
     async with aiohttp.ClientSession() as http:
