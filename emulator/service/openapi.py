@@ -31,6 +31,7 @@ _PLACES: dict[str, dict[str, Any]] = {
     "digest": {"description": "SHA-256 over a list, in hexadecimal"},
     "name": {"description": "name of a report", "examples": ["campaign-funnel"]},
     "campaign": {"description": "name of a campaign", "examples": ["served"]},
+    "unit": {"description": "a unit of stock"},
 }
 """What stands in paths."""
 _STATUSES = {
@@ -90,7 +91,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)", path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string", **_PLACES[name]}} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_PLACES.get(name, {})}} for name in names
+    ]
 
 
 def _query_parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:
