@@ -14,7 +14,7 @@ import structlog
 
 from emulator import __version__
 from emulator.domain.errors import EmulatorError
-from emulator.domain.identifiers import Eui64, parse_eui
+from emulator.domain.identifiers import parse_eui
 from emulator.dsp.audit import Place
 from emulator.dsp.effects import ControlAnswer
 from emulator.dsp.inputs import ControlInput
@@ -395,7 +395,7 @@ class HostedWorld:
 
     def repository(self) -> Repository:
         """The SMKI repository of this world."""
-        return Repository(self.world.keys, self._device_exists)
+        return Repository(self.world.keys, lambda eui: self.world.views.device_exists(eui))
 
     async def wait(self, holds: Callable[[], Awaitable[bool]], timeout_s: float, within_ms: int) -> bool:
         """Wait until ``await holds()`` is true, at most so long in wall time; autojump moves up to ``within_ms`` meanwhile."""
@@ -448,9 +448,6 @@ class HostedWorld:
             parse_eui(user["user"]): Endpoint(user["endpoint"], self.service_state.floors_ms.get(parse_eui(user["user"])))
             for user in self.world.views.users()
         }
-
-    def _device_exists(self, eui: Eui64) -> bool:
-        return self.world.views.device_exists(eui)
 
     # What goes on by itself
 
