@@ -33,6 +33,8 @@ from emulator.service.tls import listener_context, push_context
 
 _log = structlog.get_logger("server")
 
+COLLECT_AFTER = 20_000
+"""By how many more objects are made than dropped before the youngest are looked through: requests leave no cycles behind."""
 READER_THREADS = 2
 """Threads that read large bodies; the machine's other cores are for the event loop's own work."""
 
@@ -239,6 +241,7 @@ def keep_worlds_out_of_collections() -> None:
     """Let the collector never look again at what there is now: a walk over many homes takes a second and finds nothing."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def withdraw(ready_file: Path | None) -> None:

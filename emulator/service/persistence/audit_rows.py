@@ -11,6 +11,7 @@ from emulator.dsp.audit import BEGINNING, Entry, Place, Record, filled, read_rec
 from emulator.service.persistence.contract import UNREADABLE, AuditQuery, AuditRow, Body, StoredBody, request_key
 from emulator.service.persistence.device_lists import EUI_BYTES, pack
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _RECORD = "INSERT INTO audit (number, world, seq, at_ms, previous, digest, entry) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _LIST = "INSERT OR IGNORE INTO device_lists (digest, world, devices, lowest, highest, octets) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -20,7 +21,7 @@ Values = tuple[Any, ...]
 def record_values(world: str, row: AuditRow) -> Values:
     """What :func:`write_audit` writes of a record."""
     record = row.record
-    entry = json.dumps(filled(record.entry), separators=(",", ":"))
+    entry = _JSON.encode(filled(record.entry))
     return (record.number, world, row.seq, record.at_ms, record.previous, record.digest, entry)
 
 

@@ -28,6 +28,7 @@ from emulator.service.persistence.contract import (
 Keep = Callable[[bytes], Body]
 """Turns a body that is too large for a row into a :class:`StoredBody`."""
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _INPUT = (
     "INSERT INTO inputs (seq, world, kind, at_ms, wall_ms, verdict, digest, body, body_sha256, body_bytes, "
     "answer, answer_sha256, answer_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -123,7 +124,7 @@ def _outcome_values(row: OutcomeRow) -> tuple[Any, ...]:
 def _journal_values(world: str, row: JournalRow) -> tuple[Any, ...]:
     device = None if row.device is None else eui_hex(row.device)
     key = None if row.request_id is None else request_key(row.request_id)
-    data = json.dumps(row.data, separators=(",", ":")) if row.data else "{}"
+    data = _JSON.encode(row.data) if row.data else "{}"
     return (
         *(world, row.at_ms, row.wall_ms, row.kind, row.request_id, key, device, row.summary, data),
         *(row.seq, row.delivery, row.effect),
