@@ -6,7 +6,7 @@ from typing import Protocol
 
 from emulator.campaigns.funnel import Tallies, by
 from emulator.campaigns.plan import Document
-from emulator.campaigns.runner import Activate, Command, GiveUp, Read, RetryWave, RollBack, Runner, StartWave, Stop
+from emulator.campaigns.runner import Activate, Command, GiveUp, Hold, Read, RetryWave, RollBack, Runner, StartWave, Stop
 from emulator.campaigns.waves import Part
 
 COURSE_STAGES = ("at_hub", "verified", "activated", "confirmed")
@@ -36,6 +36,10 @@ class Target(Protocol):
 
     async def activate(self) -> None:
         """Activate what is due."""
+        ...
+
+    async def hold(self, held: bool) -> None:
+        """Hold activations back that follow by themselves, or let them go on."""
         ...
 
     async def read(self) -> None:
@@ -124,6 +128,8 @@ async def _carry_out(command: Command, target: Target) -> None:
             await target.retry(wave)
         case Activate():
             await target.activate()
+        case Hold(held):
+            await target.hold(held)
         case Read():
             await target.read()
         case Stop():

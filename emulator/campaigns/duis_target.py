@@ -177,6 +177,9 @@ class DuisTarget:
             self._units.add(unit)
         await self._distribute(again, self._rollback)
 
+    async def hold(self, held: bool) -> None:
+        """Nothing: devices are told to activate one by one, and nobody does that during a pause."""
+
     async def give_up(self, wave: int) -> None:
         """Count the open devices of a wave as failed."""
         self._units.give_up(wave, self.now_ms)

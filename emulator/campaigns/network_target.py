@@ -68,6 +68,8 @@ CHANCES: Mapping[str, tuple[str, ...]] = {
     "device.loses_image": ("held_lost",),
     "device.activation_fails": ("activation_fails",),
     "device.dies_on_activation": ("activation_dies",),
+    "device.stops_reporting": ("stops_reporting",),
+    "device.supply_off": ("supply_off",),
 }
 """Faults as a plan names them, and what the fan-out core calls them."""
 
@@ -167,6 +169,12 @@ class NetworkTarget:
 
     async def activate(self) -> None:
         """Nothing: the orders have their own times."""
+
+    async def hold(self, held: bool) -> None:
+        """Hold back the 11.3 of all waves; when they are let go, those that were due come within the hour."""
+        for batch in self._batches:
+            if batch.wave != ROLLBACK_WAVE:
+                self.network.hold_activation(batch.number, held)
 
     async def read(self) -> None:
         """Look at the devices whose outcome is not known, once nothing of their batch moves or many more have become so.
@@ -332,10 +340,28 @@ class NetworkTarget:
             open_ = unread = 0
         lost = 0
         if document.campaign.read_after is not ReadAfter.NEVER:
-            lost = sum(counts.get(kind, 0) for kind in ("FELL_OFF", "DIED", "STOPPED_REPORTING"))
+            lost = sum(counts.get(kind, 0) for kind in ("FELL_OFF", "DIED", "STOPPED_REPORTING")) - self._lost_twice(batch)
         assert stages[0] == batch.requested - gone
         kept = {reason: count for reason, count in sorted(failures.items()) if count}
         return Tally(tuple(stages), kept, lost, batch.overdue or 0, open_, unread, self._retriable(batch))
+
+    def _lost_twice(self, batch: Batch) -> int:
+        """Devices of a batch that fell silent and off the HAN, which new firmware can do at once; they are lost once.
+
+        The device of a later try was the batch's as well, so the first batch of a wave in a pool counts for all.
+        """
+        family = [each for each in self._batches if (each.wave, each.pool) == (batch.wave, batch.pool)]
+        if batch is not family[0]:
+            return 0
+        counts = [self._total(each, "counts", OUTCOMES) for each in family]
+        if not all(any(each.get(kind) for each in counts) for kind in ("FELL_OFF", "STOPPED_REPORTING")):
+            return 0
+        numbers, both = [each.number for each in family], OFF_HAN | SILENT
+        found = self._where(
+            batch.pool,
+            lambda columns, rows: np.isin(columns["order"][rows], numbers) & (columns["flags"][rows] & both == both),
+        )
+        return len(found)
 
     def _doubtful(self, jobs: Mapping[str, int], counts: Mapping[str, int]) -> int:
         """Devices whose outcome the supplier does not know."""

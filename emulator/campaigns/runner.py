@@ -68,6 +68,13 @@ class Activate:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Hold activations back that follow by themselves, or let them go on."""
+
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """Read every device that the plan wants read, is through, and has not been read."""
 
@@ -89,7 +96,7 @@ class GiveUp:
     wave: int
 
 
-Command = StartWave | RetryWave | Activate | Read | Stop | RollBack | GiveUp
+Command = StartWave | RetryWave | Activate | Hold | Read | Stop | RollBack | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +259,11 @@ class Runner:
             _, _, act = self._operator.pop(0)
             if act is Act.PAUSE and self.phase in (Phase.SCHEDULED, Phase.RUNNING):
                 self._before_pause, self.phase = self.phase, Phase.PAUSED
+                commands.append(Hold(True))
                 self._note(now_ms, "paused", None, "by an operator")
             elif act is Act.RESUME and self.phase is Phase.PAUSED:
                 self.phase = self._before_pause
+                commands.append(Hold(False))
                 for wave in self.started if self.attended else ():
                     wave.since_ms, wave.given_up = now_ms, False
                 self._note(now_ms, "resumed", None, "by an operator")

@@ -10,7 +10,9 @@ from emulator.fanout.fields import (
     C_NUMBER,
     C_SKIP,
     CHANCE_WIDTH,
+    HELD_BACK,
     LANES,
+    O_ACTIVATE_AFTER,
     O_NEXT_PART,
     O_PARENT,
     ORDER_WIDTH,
@@ -126,6 +128,14 @@ class Declarations:
         self.need_parties(party)
         self.shared.tables["verdicts"][order * self.parties + party] = int(good)
         self.shared.version += 1
+
+    def hold_activation(self, order: int, held: bool) -> None:
+        """Whether the supplier holds back the 11.3 that follow by an order's times."""
+        after_s = self.orders[order].activate_after_s
+        if after_s >= 0:
+            for number in self.parts(order):
+                self.shared.tables["orders"][number * ORDER_WIDTH + O_ACTIVATE_AFTER] = HELD_BACK if held else after_s
+            self.shared.version += 1
 
     def _order_number(self) -> int:
         if self.free_orders:

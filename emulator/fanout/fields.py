@@ -30,6 +30,9 @@ stand at the end of each row.
 ) = range(19)  # fmt: skip
 """Versions are numbers in the table of versions; a part of an image is an order of its own with the whole as its parent."""
 
+HELD_BACK, HELD_BACK_S = -2, 3_600
+"""In ``O_ACTIVATE_AFTER``: the supplier holds its 11.3 back; those that are due are looked at again after so long."""
+
 (
     C_KIND, C_NUMERATOR, C_DENOMINATOR, C_CELL, C_HUB, C_HUB_TO, C_ROW, C_ORDER, C_PROFILE, C_LEFT, C_FROM, C_TO, C_VALUE,
     C_SKIP, C_NEXT, C_NUMBER, CHANCE_WIDTH,
@@ -54,8 +57,8 @@ tick 0, ``S_FILL`` says that a session may be free for somebody who waits, ``S_C
 
 (
     NODE_FREE, NODE_FILL, NODE_GIVE_UP, NODE_CAST, NODE_EXPIRY, NODE_DEVICE, NODE_ROLL_BACK, NODE_SELF_CHECK, NODE_HUB_UPDATE,
-    NODE_HUB_REBOOT, NODE_HUB_BACK, NODE_HUB_POWER, NODE_DEVICE_POWER,
-) = range(13)  # fmt: skip
+    NODE_HUB_REBOOT, NODE_HUB_BACK, NODE_HUB_POWER, NODE_DEVICE_POWER, NODE_SUPPLY,
+) = range(14)  # fmt: skip
 """Kinds of nodes. ``NODE_DEVICE`` is an entry of a device whose own agenda is taken; ``N_A`` is its phase."""
 
 (

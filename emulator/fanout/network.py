@@ -221,6 +221,12 @@ class Network:
         self._settle()
         return sum(pool.act(calls.STOP, order, int(at_hub)) for pool in self.pools)
 
+    def hold_activation(self, order: int, held: bool) -> None:
+        """Hold back the 11.3 that follow by the times of an order; when they are let go, those that were due come within the hour
+        (:data:`emulator.fanout.fields.HELD_BACK_S`)."""
+        self._settle()
+        self.declared.hold_activation(order, held)
+
     def activate(self, device: int, at: int = 0, order: int | None = None) -> int:
         """A device has accepted an 11.3 for the image of an order (None: whatever it holds), now or for a later tick.
 

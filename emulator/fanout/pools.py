@@ -38,6 +38,7 @@ from emulator.fanout.fields import (
     NODE_EXPIRY,
     NODE_ROLL_BACK,
     NODE_SELF_CHECK,
+    NODE_SUPPLY,
     NODE_WIDTH,
     O_LANE,
     O_PRIORITY,
@@ -399,7 +400,7 @@ class RunningPool:
         for cell in range(self.pp[PP_CELLS]):
             yield tables["cells"], cell * CELL_WIDTH + CELL_REPAIR
             yield tables["cells"], cell * CELL_WIDTH + CELL_REPAIR_TAIL
-        about_device = (NODE_EXPIRY, NODE_DEVICE, NODE_ROLL_BACK, NODE_SELF_CHECK, NODE_DEVICE_POWER)
+        about_device = (NODE_EXPIRY, NODE_DEVICE, NODE_ROLL_BACK, NODE_SELF_CHECK, NODE_DEVICE_POWER, NODE_SUPPLY)
         for at in range(0, len(tables["nodes"]), NODE_WIDTH):
             for place in (N_LINK, N_HEAD, N_TAIL, N_JOIN, N_JOIN_TAIL):
                 yield tables["nodes"], at + place

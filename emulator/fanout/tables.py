@@ -236,7 +236,7 @@ CHANCES: Mapping[str, str] = {
     "falls_off_after_download": "the device leaves the HAN once its image is verified (F37)",
     "falls_off_after_activation": "the device leaves the HAN once it runs the new firmware (F37)",
     "falls_off_after_reboot": "the device does not rejoin after its hub restarted (ota.md 9)",
-    "supply_off": "the new firmware disables the supply (F41)",
+    "supply_off": "the new firmware disables the supply, at once or after so many seconds (F41)",
     "stops_reporting": "the new firmware sends nothing any more (F41)",
     "rolls_back": "the device goes back to its old firmware after so many seconds (F39)",
     "self_check_fails": "the new firmware fails its self check after so many seconds (8F1B)",

@@ -50,7 +50,7 @@ STANDS: Mapping[str, Stands] = {
     "han.begins_anew": Stands(("wrong_offset",)),
     "han.drop_after_hub_restart": Stands(("falls_off_after_reboot",)),
     "device.refuses_image": Stands(("invalid_image",)),
-    "device.supply_off": Stands(("supply_off",)),
+    "device.supply_off": Stands(("supply_off",), "after_ms", TICK_MS),
     "device.stops_reporting": Stands(("stops_reporting",)),
     "device.rolls_back": Stands(("rolls_back",), "after_ms", TICK_MS),
     "device.self_check_fails": Stands(("self_check_fails",), "after_ms", TICK_MS),
@@ -167,7 +167,7 @@ class PlannedChances:
         from_ms, to_ms = _span(entry, now_ms)
         hub = KINDS[entry.kind].subject is Subject.HUB
         number = EVERYONE if entity == EVERYONE else rows.state.hubs[entity] if hub else rows.state.devices[entity]
-        value = entry.params[stands.param] if stands.param else 0
+        value = entry.params.get(stands.param, 0) if stands.param else 0  # one that is old may not have it
         percent = entry.params[stands.at] if stands.at else 0
         assert isinstance(value, int)
         assert isinstance(percent, int)

@@ -5,6 +5,7 @@ channels are is keyed chance per day; a scan takes the quietest of those that ar
 """
 
 from emulator.domain.errors import Malformed
+from emulator.domain.vocabulary import DeviceType
 from emulator.gbcs.dlms import Data, Tag, decode_data
 from emulator.premises import event_logs, timers
 from emulator.premises.context import Context
@@ -35,9 +36,10 @@ SCAN_MS = 600_000
 ON_REQUEST = b"\x00"
 """Why a scan was made: a remote party asked for it (test messages DBCH07, DBCH08 with duis.md A.4; inferred)."""
 
-ACCEPTED = b"\x00"
-"""What becomes of a request to scan: it is followed (test message DBCH08 with duis.md A.4; inferred). Why one is not followed has
-numbers of its own, of which no source says when they are used; every request is followed."""
+ACCEPTED, GSME_OTA_UNDERWAY = b"\x00", b"\x04"
+"""What becomes of a request to scan: it is followed (test message DBCH08 with duis.md A.4; inferred), or not because a gas meter
+loads an image (ota.md F25, section 13; its number by its place in duis.md A.4, inferred). The other reasons have numbers of their
+own, of which no source says when they are used; no request is refused for them."""
 
 DAY_MS = 86_400_000
 _LOUDNESS = 64
@@ -94,10 +96,14 @@ def _allowed(device: DeviceState) -> list[str]:
 
 
 def scan(context: Context, device: DeviceState, now_ms: int) -> None:
-    """Say that the request is followed, and begin to listen to the channels (6.29)."""
+    """Say whether the request is followed, and begin to listen to the channels (6.29): not while a gas meter loads an image."""
     require_radio(context, device)
     context.log_event(device, SCAN_ASSESSED, now_ms)
-    send_alert(context, device, SCAN_ASSESSED, now_ms, {"status": ACCEPTED.hex(), "trigger": ON_REQUEST.hex()})
+    status = GSME_OTA_UNDERWAY if _gas_meter_loads(context, device.hub) else ACCEPTED
+    send_alert(context, device, SCAN_ASSESSED, now_ms, {"status": status.hex(), "trigger": ON_REQUEST.hex()})
+    if status != ACCEPTED:
+        context.note(device, "scans no channels while a gas meter loads an image")
+        return
     context.log_event(device, SCAN_BEGUN, now_ms)
     timers.start(context, device, SCAN_ENDS, now_ms + SCAN_MS)
 
@@ -114,6 +120,11 @@ def scan_ends(context: Context, device: DeviceState, timer: Timer, now_ms: int) 
             context.log_event(device, NOT_CHANGED, now_ms)
         else:
             _change(context, device, quietest, now_ms)
+
+
+def _gas_meter_loads(context: Context, hub: int) -> bool:
+    devices = (context.state.devices[eui] for eui in context.state.hubs[hub].devices if eui in context.state.devices)
+    return any(each.device_type is DeviceType.GSME and context.rows.loading(each.eui) == "DOWNLOADING" for each in devices)
 
 
 def _loudness(context: Context, device: DeviceState, channel: str, day: int) -> int:

@@ -120,6 +120,32 @@ def test_a_defect_is_rolled_back() -> None:
     assert len(target.network.counts(0)) > 3
 
 
+def test_who_falls_silent_and_off_the_han_is_lost_once() -> None:
+    shares = {"han.drop_after_activation": "50 %", "device.stops_reporting": "50 %"}
+    run, target = ran(small(campaign={"waves": ["rest"]}, effects=[{"kind": kind, "share": shares[kind]} for kind in shares]))
+    tally = waves(run)[1]
+    counts = [target.network.counts(batch.number) for batch in target._batches]
+    activated, fell, silent = (
+        sum(each.get(kind, 0) for each in counts) for kind in ("ACTIVATED", "FELL_OFF", "STOPPED_REPORTING")
+    )
+    assert max(fell, silent) < tally.contact_lost < fell + silent
+    assert tally.contact_lost == pytest.approx(activated * 0.75, rel=0.1)
+
+
+def test_a_pause_holds_activations_back() -> None:
+    operator = [{"at": "start + 1 min", "do": "pause"}, {"at": "start + 20 days", "do": "resume"}]
+    plan = small(campaign={"waves": ["rest"], "poll": "1 day"}, operator=operator)
+    (first, one), (second, other) = ran(plan), ran(plan, threads=2)
+    assert [decision.what for decision in first.runner.log] == ["started", "paused", "resumed", "finished"]
+    assert waves(first)[1].at("confirmed") > HUBS * 0.9
+    for region, entries in first.course.items():
+        before = [values for at_ms, values in entries if at_ms < first.began_ms + 20 * 86_400_000]
+        assert any(verified for _, verified, _, _ in before), region
+        assert not any(activated for _, _, activated, _ in before), region
+    assert as_bytes(result_of(plan, first, "x")) == as_bytes(result_of(plan, second, "x"))
+    assert one.network.digest() == other.network.digest()
+
+
 def test_an_emergency_stops_what_is_under_way() -> None:
     run, _ = ran(
         small(

@@ -65,6 +65,9 @@ class Scripted:
                 self.calls.append((self.now_ms, "activate", unit.wave))
                 unit.activation_asked = True
 
+    async def hold(self, held: bool) -> None:
+        self.calls.append((self.now_ms, "hold" if held else "let go", 0))
+
     async def read(self) -> None:
         for unit in self.units.all:
             if self.units.wants_read(unit):

@@ -617,6 +617,13 @@ def test_f41_firmware_that_cuts_the_supply_off(bench: Bench) -> None:
     assert sorted(updated(bench)["one"]) == ["11.3 I0", "8F0F"]
 
 
+def test_f41_firmware_that_cuts_the_supply_off_later(bench: Bench) -> None:
+    fault(bench, "device.supply_off", ESME, params={"after_ms": 2 * HOUR_MS})
+    assert updated(bench) == {"one": ["11.3 I0", "8F0F"]}
+    answer, alert = bench.deliveries[-2:]
+    assert 2 * HOUR_MS <= alert.at_ms - answer.at_ms + MINUTE_MS < 3 * HOUR_MS
+
+
 def test_f41_firmware_that_finds_itself_damaged(bench: Bench) -> None:
     fault(bench, "device.self_check_fails", ESME)
     assert updated(bench) == {"one": ["11.3 I0", "8F1B"]}

@@ -4,11 +4,12 @@ import pytest
 
 from emulator.domain.identifiers import format_eui
 from emulator.duis.datetimes import format_datetime
+from emulator.duis.messages import element
 from emulator.estate.declaration import default_estate_toml
 from emulator.world import create_world
 from tests.dsp.bench_world import AGENT, DAY_MS, HOUR_MS, MINUTE_MS, NETWORK_OPERATOR, Bench, bench_with, device
 from tests.dsp.telling import bodies, told
-from tests.dsp.test_failure_catalogue import ESME, GSME, fault, hash_of, smi, state_of, verified
+from tests.dsp.test_failure_catalogue import ESME, GSME, HUB, fault, hash_of, smi, state_of, verified
 
 ORDER = {"type": "ESME", "manufacturer": "11E5", "model": "00020101", "firmware_version": "00010200"}
 
@@ -36,6 +37,28 @@ def test_f25_a_gas_meter_takes_its_image_over_many_wakes() -> None:
     blocks = -(-next(e.image_bytes or 0 for e in bench.world.estate.cpl if e.device_type == "GSME" and e.image_bytes) // 50)
     wakes = blocks // 40
     assert bench.now_ms - at_hub_ms > wakes * 30 * MINUTE_MS
+
+
+def test_f25_no_sub_ghz_scan_begins_while_a_gas_meter_loads() -> None:
+    text = default_estate_toml().replace('name = "central"\n', 'name = "central"\nhub_variant = "dual-band"\n', 1)
+    bench = Bench(create_world(estate_toml=f"{text}\n[settings.han]\ngsme_blocks_per_wake = 40\n"))
+    scan = element("RequestCHFSubGHzChannelScan")
+
+    def asked() -> list[tuple[str | None, ...]]:
+        assert bench.submit("6.29", scan, to=HUB).code == "I99"
+        fresh = bench.advance(HOUR_MS)
+        assert "6.29 I0" in told(fresh)["one"]
+        outcome = "SubGHzChannelScanRequestAssessmentOutcome"
+        found = [body for body in bodies(fresh, "N54") if body.find(outcome)]
+        return [(body.value("DeviceAlertCode"), body.value(outcome, "StatusCode")) for body in found]
+
+    assert asked() == [("8F28", "ScanRequestAccepted")]
+    assert bench.distribute("11.1", "GSME", [GSME]).code == "I99"
+    bench.advance(4 * HOUR_MS)
+    assert state_of(bench, GSME) == "AT_CH"
+    assert asked() == [("8F28", "GSMEOTADistributionUnderway")]
+    bench.run_until_idle()
+    assert asked() == [("8F28", "ScanRequestAccepted")]
 
 
 def test_f27_an_alternative_han_is_slower_and_tells_nobody() -> None:

@@ -114,6 +114,7 @@ def _act(draw: Random) -> Act:
             *[("advance", draw.choice((1, 60, 700, 5_000, 90_000)))] * 10,
             ("cancel", number),
             ("stop", number, some),
+            ("hold", number, some),
             *[("activate", number, draw.choice((0, 3_000)))] * 2,
             ("power", number, draw.random() < 0.7),
             ("hub power", number, draw.random() < 0.7),
@@ -182,6 +183,8 @@ class Stage:
             net.submit_span(pool, 0, net.pools[pool].hubs, order, listened=bool(numbers[1] % 2))
         elif what == "stop":
             net.stop_order(self.orders[number % len(self.orders)], numbers[1])
+        elif what == "hold":
+            net.hold_activation(self.orders[number % len(self.orders)], bool(numbers[1]))
         elif what == "hub power":
             net.set_power(hub, numbers[1])
         elif what == "capacity":

@@ -35,7 +35,7 @@ SEEN: dict[str, tuple[dict[str, Any], str]] = {
     "falls_off_after_download": ({}, "FELL_OFF"),
     "falls_off_after_activation": ({}, "FELL_OFF"),
     "falls_off_after_reboot": ({"update": True}, "FELL_OFF"),
-    "supply_off": ({}, "SUPPLY_OFF"),
+    "supply_off": ({"value": 60}, "SUPPLY_OFF"),
     "stops_reporting": ({}, "STOPPED_REPORTING"),
     "rolls_back": ({"value": 60}, "ROLLED_BACK"),
     "self_check_fails": ({"value": 60}, "SELF_CHECK_FAILED"),

@@ -22,10 +22,13 @@ from emulator.fanout.fields import (
     DP_CS09,
     DP_FALLBACK,
     DP_SILENCE,
+    HELD_BACK,
+    HELD_BACK_S,
     N_B,
     NO_SUPPLY,
     NODE_ROLL_BACK,
     NODE_SELF_CHECK,
+    NODE_SUPPLY,
     NODE_WIDTH,
     O_ACTIVATE_AFTER,
     O_FROM_VERSION,
@@ -145,14 +148,16 @@ def receipt(p: Pool, row: int, order: int) -> int:
     after = p.orders[order * ORDER_WIDTH + O_ACTIVATE_AFTER]
     if not seen:
         watch(p, row, order)
-    elif after >= 0:
-        command_later(p, row, order, COMMANDED, after)
+    elif after != NONE:
+        command_later(p, row, order, COMMANDED, HELD_BACK_S if after == HELD_BACK else after)
     return 0
 
 
 @inlined
 def commanded(p: Pool, row: int, order: int) -> int:
-    """An 11.3 of the supplier reaches the device, or does not."""
+    """An 11.3 of the supplier reaches the device, or does not; one that is held back is looked at again later."""
+    if p.orders[order * ORDER_WIDTH + O_ACTIVATE_AFTER] == HELD_BACK:
+        return command_later(p, row, order, COMMANDED, HELD_BACK_S)
     note(p, row, order, COMMAND_SENT, 0)
     if not on_han(p, row) or happens(p, CH_COMMAND_LOST, row, order, 0) != NONE:
         note(p, row, order, UNANSWERED, 0)
@@ -252,6 +257,15 @@ def runs(p: Pool, row: int, order: int) -> int:
     return 0
 
 
+@kernel
+def cut_supply(p: Pool, row: int, order: int, version: int) -> int:
+    """The firmware disables the supply, unless the device runs something else by now."""
+    if p.running[row] == version and p.firmware[row] != DEAD:
+        p.flags[row] |= NO_SUPPLY
+        note(p, row, order, SUPPLY_OFF, 0)
+    return 0
+
+
 @inlined
 def effects(p: Pool, row: int, order: int, before: int) -> int:
     """What a bad firmware does to a device (ota.md 12, F37, F39, F41)."""
@@ -261,9 +275,11 @@ def effects(p: Pool, row: int, order: int, before: int) -> int:
     if happens(p, CH_FALLS_OFF_AFTER_ACTIVATION, row, order, 0) != NONE:
         p.flags[row] |= OFF_HAN
         note(p, row, order, FELL_OFF, 0)
-    if happens(p, CH_SUPPLY_OFF, row, order, 0) != NONE:
-        p.flags[row] |= NO_SUPPLY
-        note(p, row, order, SUPPLY_OFF, 0)
+    after = happens(p, CH_SUPPLY_OFF, row, order, 0)
+    if after > 0:
+        later(p, NODE_SUPPLY, row, order, p.running[row], p.s[S_NOW] + after)
+    elif after != NONE:
+        cut_supply(p, row, order, p.running[row])
     after = happens(p, CH_ROLLS_BACK, row, order, 0)
     if after != NONE:
         node = later(p, NODE_ROLL_BACK, row, order, before, p.s[S_NOW] + after)

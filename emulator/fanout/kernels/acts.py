@@ -316,7 +316,7 @@ def forget(p: Pool, row: int) -> int:
         give_back(p, row)
     for node in range(len(p.nodes) // NODE_WIDTH):
         kind = p.nodes[node * NODE_WIDTH + N_KIND]
-        about_device = NODE_EXPIRY <= kind <= NODE_SELF_CHECK or kind == NODE_DEVICE_POWER
+        about_device = NODE_EXPIRY <= kind <= NODE_SELF_CHECK or kind >= NODE_DEVICE_POWER
         if about_device and p.nodes[node * NODE_WIDTH + N_ROW] == row:
             unlink(p, -2 - node)
             free_node(p, node)

@@ -26,6 +26,7 @@ from emulator.fanout.fields import (
     NODE_HUB_UPDATE,
     NODE_ROLL_BACK,
     NODE_SELF_CHECK,
+    NODE_SUPPLY,
     NODE_WIDTH,
     OUTCOME_WIDTH,
     PERCENT_SHIFT,
@@ -40,7 +41,7 @@ from emulator.fanout.fields import (
     S_PENDING,
     S_SCHEDULED,
 )
-from emulator.fanout.kernels.activation import device_event, roll_back, self_check
+from emulator.fanout.kernels.activation import cut_supply, device_event, roll_back, self_check
 from emulator.fanout.kernels.acts import capacity_changed, give_up
 from emulator.fanout.kernels.broadcast import cast_event, fill_cell, repair_ended
 from emulator.fanout.kernels.chances import applies, strikes
@@ -198,6 +199,8 @@ def node_event(p: Pool, node: int) -> int:
         return roll_back(p, row, order, a, b)
     if kind == NODE_SELF_CHECK:
         return self_check(p, row, order)
+    if kind == NODE_SUPPLY:
+        return cut_supply(p, row, order, a)
     return home_event(p, kind, row, a, b)
 
 
