@@ -56,11 +56,11 @@ def sum_of(result: Mapping[str, Any], stage: str, name: str) -> Line:
     return Line(name, [*points, (result["ended_ms"] - result["began_ms"], count)])
 
 
-def svg(title: str, lines: Sequence[Line], *, y_name: str = "devices") -> str:
-    """A figure that needs nothing else."""
+def svg(title: str, lines: Sequence[Line], *, y_name: str = "devices", x_name: str = "") -> str:
+    """A figure that needs nothing else. With ``x_name`` the points are numbers of that and not times."""
     span_ms = max((line.points[-1][0] for line in lines), default=0) or HOUR_MS
     most = max((count for line in lines for _, count in line.points), default=0) or 1
-    unit_ms, unit = (DAY_MS, "days") if span_ms > 3 * DAY_MS else (HOUR_MS, "hours")
+    unit_ms, unit = _scale(span_ms, x_name)
     width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(at_ms: int) -> float:
@@ -80,8 +80,8 @@ def svg(title: str, lines: Sequence[Line], *, y_name: str = "devices") -> str:
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{LEFT + width}" y1="{y(count)}" y2="{y(count)}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(count) + 4}" text-anchor="end">{count:,}</text>')
     for number in _ticks(max(1, span_ms // unit_ms)):
-        parts.append(f'<text x="{x(number * unit_ms)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number}</text>')
-    parts.append(f'<text x="{LEFT + width / 2}" y="{HEIGHT - 8}" text-anchor="middle">{unit} since the start</text>')
+        parts.append(f'<text x="{x(number * unit_ms)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{number:,}</text>')
+    parts.append(f'<text x="{LEFT + width / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(unit)}</text>')
     parts.append(f'<text x="{LEFT - 8}" y="{TOP - 8}" text-anchor="end">{escape(y_name)}</text>')
     labels = _apart([y(line.points[-1][1]) + 4 for line in lines])
     for number, line in enumerate(lines):
@@ -95,23 +95,30 @@ def svg(title: str, lines: Sequence[Line], *, y_name: str = "devices") -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def png(title: str, lines: Sequence[Line], *, y_name: str = "devices") -> bytes:
+def png(title: str, lines: Sequence[Line], *, y_name: str = "devices", x_name: str = "") -> bytes:
     """The same as a picture; raise :class:`Malformed` that names the extra where matplotlib is not installed."""
     figures = plotting()
     span_ms = max((line.points[-1][0] for line in lines), default=0)
-    unit_ms, unit = (DAY_MS, "days") if span_ms > 3 * DAY_MS else (HOUR_MS, "hours")
+    unit_ms, unit = _scale(span_ms, x_name)
     figure = figures.Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=200, layout="constrained")
     axes = figure.add_subplot()
     for number, line in enumerate(lines):
         times, counts = [at_ms / unit_ms for at_ms, _ in line.points], [count for _, count in line.points]
         axes.step(times, counts, where="post", color=COLOURS[number % len(COLOURS)], label=line.name)
-    axes.set(title=title, xlabel=f"{unit} since the start", ylabel=y_name, ylim=(0, None))
+    axes.set(title=title, xlabel=unit, ylabel=y_name, ylim=(0, None))
     axes.grid(alpha=0.3)
     if lines:
         axes.legend(frameon=False)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _scale(span_ms: int, x_name: str) -> tuple[int, str]:
+    """One unit of the axis, and what the axis is called."""
+    if x_name:
+        return 1, x_name
+    return (DAY_MS, "days since the start") if span_ms > 3 * DAY_MS else (HOUR_MS, "hours since the start")
 
 
 def plotting() -> Any:

@@ -29,6 +29,7 @@ from emulator.cli import (
     scenarios,
     sending,
     serving,
+    stocking,
     swarming,
     world,
     worlds,
@@ -56,6 +57,7 @@ application.add_typer(auditing.application, name="audit")
 application.add_typer(granting.application, name="grant")
 application.add_typer(quarantining.application, name="quarantine")
 application.add_typer(faults.application, name="fault")
+application.add_typer(stocking.application, name="stock")
 application.add_typer(worlds.application, name="world")
 application.add_typer(world.clock, name="clock")
 application.add_typer(world.outbox, name="outbox")

@@ -326,6 +326,14 @@ class ControlClient(ControlCalls):
 
     # Who may do what
 
+    async def stock(self, part: str = "", **query: Any) -> Json:
+        """Hubs and meters outside homes: all together, or ``units``, ``units/EUI``, ``orders``."""
+        return await self._json("GET", self._path(f"stock/{part}".rstrip("/")), query=_given(**query))
+
+    async def change_stock(self, method: str, part: str, **body: Any) -> Json:
+        """Carry out an operation under ``stock`` of the control API."""
+        return await self._json(method, self._path(f"stock/{part}"), body=_given(**body))
+
     async def grants(self) -> Json:
         """Grants and approvals."""
         return await self._json("GET", self._path("grants"))

@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.settings import DAY_MS
+from emulator.domain.vocabulary import DeviceType
+from emulator.dsp import job_states
+from emulator.dsp.jobs import is_open, job_of
 from emulator.engine import Engine
 from emulator.logistics import describing, installing, money, returning, triage
 from emulator.logistics.books import Books
 from emulator.logistics.state import ReturnRecord
 from emulator.logistics.tables import state_names, states, truth_names, variant_list
+from emulator.premises.state import DeviceState
 from emulator.reports.report import Column, Filter, Filters, Report, Row, Unit
 
 SUPPLIER = Filter("supplier", "of this supplier", Unit.COMPANY)
@@ -399,5 +403,75 @@ LOTS = _report(
     _lots,
 )
 
-REPORTS = (VERSIONS, INSTALLATIONS, DEFECTS, RETURNS, TRIAGE, ORDERS, COSTS, BREAK_EVEN, LOTS)
+# combinations
+
+_FAILS = {
+    job_states.FAILED_CSP: "distribution",
+    job_states.FAILED_HAN: "download",
+    job_states.FAILED_VERIFY: "verification",
+    job_states.FAILED_ACTIVATE: "activation",
+}
+
+
+def _failing_step(engine: Engine, device: DeviceState) -> str:
+    """The first step at which a device with this hub fails; empty where all is well, or nothing was asked of it."""
+    log = engine.premises.state.hubs[device.hub].device_log
+    if not any(each.device == device.eui and each.joined for each in log):
+        return "joining"
+    job = job_of(engine.context, device.eui)
+    if job is None:
+        return ""
+    if job.state == job_states.UNKNOWN:
+        reached = engine.premises.rows.running_version(device.eui) != int(device.definition.firmware_version, 16)
+        return "report" if reached else "download"
+    return _FAILS.get(job.state, "waiting" if is_open(job) else "")
+
+
+def _model(device: DeviceState) -> str:
+    definition = device.definition
+    name = definition.profile or definition.device_type.value
+    reports = "" if definition.supports_cs09 else " without report"
+    return f"{definition.manufacturer}/{definition.model} {name}{reports} {definition.image_capacity_bytes // 1024} KiB"
+
+
+def _combinations(engine: Engine, filters: Filters) -> Sequence[Row]:
+    found: dict[tuple[str, ...], Row] = {}
+    hubs = {home.hub: home.hub_variant or "standard" for home in engine.state.estate.homes}
+    for device in engine.premises.state.devices.values():
+        if device.device_type in (DeviceType.CHF, DeviceType.GPF) or device.hub not in hubs:
+            continue
+        technology = engine.state.csp.hubs[Eui64(device.hub)].technology
+        version = f"{engine.premises.rows.running_version(device.hub):08X}"
+        key = (device.device_type.value, _model(device), hubs[Eui64(device.hub)], technology, version)
+        row = found.setdefault(
+            key, {**dict(zip(_CELL, key, strict=True)), "devices": 0, "failing": 0, "first_failing_step": None}
+        )
+        step = _failing_step(engine, device)
+        row["devices"] += 1
+        row["failing"] += bool(step)
+        row["first_failing_step"] = row["first_failing_step"] or step or None
+    rows = [{**row, "passed": not row["failing"]} for row in found.values() if filters.get("type") in (None, row["type"])]
+    return sorted(rows, key=lambda row: [str(row[each]) for each in _CELL])
+
+
+_CELL = ("type", "model", "hub_variant", "technology", "hub_version")
+COMBINATIONS = _report(
+    "combinations",
+    "Device models with hub variants and hub versions: whether the newest image came and ran, or the first step that fails.",
+    (
+        Column("type", "device type"),
+        Column("model", "manufacturer, model, and what the model can"),
+        Column("hub_variant", "variant of the hub"),
+        Column("technology", "how the hub is reached"),
+        Column("hub_version", "firmware version of the hub"),
+        Column("devices", "how many devices", Unit.NUMBER),
+        Column("failing", "how many fail", Unit.NUMBER),
+        Column("first_failing_step", "joining, distribution, download, verification, activation, report, or still waiting"),
+        Column("passed", "whether all is well", Unit.FLAG),
+    ),
+    _combinations,
+    Filter("type", "devices of this type"),
+)
+
+REPORTS = (COMBINATIONS, VERSIONS, INSTALLATIONS, DEFECTS, RETURNS, TRIAGE, ORDERS, COSTS, BREAK_EVEN, LOTS)
 """All reports on stock."""

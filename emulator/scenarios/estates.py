@@ -18,6 +18,8 @@ from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.estate.model import Estate, Registration
 from emulator.estate.registration_csv import read_tenures, registrations_of
 from emulator.estate.registrations import party_table
+from emulator.scenarios import combinations
+from emulator.scenarios.combinations import Combinations
 from emulator.scenarios.names import suggest
 from emulator.scenarios.toml_text import to_toml
 from emulator.scenarios.values import References
@@ -66,6 +68,8 @@ class EstateSection(BaseModel):
     they replace what the base has for the same MPxN and role."""
     copies: list[Copies] = []
     """`[[estate.copies]]`: many homes of one kind."""
+    combinations: list[Combinations] = []
+    """`[[estate.combinations]]`: homes for device models with hub variants and versions, pairwise or in full."""
     parties: list[Table] = []
     """`[[estate.parties]]` as in an estate; one whose `eui` the base has changes that party."""
     homes: list[Table] = []
@@ -89,6 +93,8 @@ def build_estate(section: EstateSection, folder: Path, seed: int | None) -> tupl
         document["seed"] = seed
     for wanted in section.copies:
         _copy(document, wanted)
+    for matrix in section.combinations:
+        _combine(document, matrix)
     document["homes"] += copy.deepcopy(section.homes)
     for device in section.devices:
         _add_device(document, device)
@@ -222,6 +228,16 @@ def _copy(document: Table, wanted: Copies) -> None:
         document.setdefault("registrations", []).extend(
             {**row, "mpxn": mpxns[row["mpxn"]]} for row in registrations if row["mpxn"] in mpxns
         )
+
+
+def _combine(document: Table, wanted: Combinations) -> None:
+    before = len(document["homes"])
+    number = combinations.count(wanted)
+    if any(home["name"].startswith(f"{wanted.home}-") for home in document["homes"]):
+        detail = f"home {wanted.home!r} is copied already"
+        raise Malformed(detail, where="estate.combinations.home", expected="a home of its own for combinations")
+    _copy(document, Copies(home=wanted.home, count=number, types=[wanted.type, *wanted.types]))
+    combinations.homes(wanted, document["homes"][before:])
 
 
 def _moved_eui(text: str, number: int) -> str:

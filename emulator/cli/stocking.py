@@ -1,0 +1,403 @@
+"""``dcc-emulator stock``: hubs and meters outside homes, what is done with them, and figures of that."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emulator.campaigns.curves import Line, png, svg
+from emulator.cli.output import JsonFlag, console, print_fields, print_json, print_rows, verb
+from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.domain.errors import Malformed
+
+application = typer.Typer(no_args_is_help=True, help="Hubs and meters outside homes: stock, returns, re-flashing, triage.")
+
+Company = Annotated[str, typer.Option("--company", help="Company of the estate.")]
+Units = Annotated[list[str] | None, typer.Option("--unit", help="EUI of a unit; may be repeated.")]
+Count = Annotated[int | None, typer.Option("--count", min=1, help="How many.")]
+Version = Annotated[str, typer.Option("--version", help="Firmware version, eight hexadecimal digits.")]
+Variant = Annotated[str, typer.Option("--variant", help="Variant of the table of units.")]
+Level = Annotated[str, typer.Option("--level", help="unit, carton or pallet.")]
+
+
+def _change(server: str, world: str, token: str, as_json: bool, method: str, part: str, **body: Any) -> None:
+    """Carry out an operation; what was not given is left out."""
+    given = {name: value for name, value in body.items() if value not in (None, "", [])}
+    found = ask(server, world, token, lambda client: client.change_stock(method, part, **given))
+    print_json(found) if as_json else print_fields("", found)
+
+
+def _shares(texts: Sequence[str]) -> dict[str, int]:
+    """Read ``00010000=60``; raise :class:`Malformed` for anything else."""
+    found: dict[str, int] = {}
+    for text in texts:
+        version, _, part = text.partition("=")
+        if not part.isascii() or not part.isdigit():
+            raise Malformed(f"{text!r} is not a version and its part", where="--version", expected="such as 00010000=60")
+        found[version] = int(part)
+    return found
+
+
+@application.command("show")
+@verb
+def show(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """Say how many units are where, and what is under way."""
+    found = ask(server, world, token, lambda client: client.stock())
+    print_json(found) if json_output else print_fields("", found)
+
+
+@application.command("units")
+@verb
+def units(
+    state: Annotated[str, typer.Option("--state", help="Only in this state.")] = "",
+    company: Company = "",
+    variant: Variant = "",
+    version: Version = "",
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Rows to leave out.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many rows at most.")] = 100,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """List units."""
+    wanted = {"state": state, "company": company, "variant": variant, "version": version}
+    query: dict[str, Any] = {name: value for name, value in wanted.items() if value} | {"offset": offset, "limit": limit}
+    found = ask(server, world, token, lambda client: client.stock("units", **query))
+    if json_output:
+        print_json(found)
+        return
+    columns = ("unit", "variant", "state", "owner", "version", "carton", "pallet", "days", "seal")
+    print_rows([each.capitalize() for each in columns], [[row[each] for each in columns] for row in found["units"]])
+    console().print(f"{len(found['units'])} of {found['count']}")
+
+
+@application.command("unit")
+@verb
+def unit(
+    eui: Annotated[str, typer.Argument(help="EUI of the unit.")],
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Show one unit with every return and triage of it."""
+    found = ask(server, world, token, lambda client: client.stock(f"units/{eui}"))
+    print_json(found) if json_output else print_fields("", found)
+
+
+@application.command("orders")
+@verb
+def orders(
+    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
+) -> None:
+    """List orders to re-flash with what became of their units."""
+    found = ask(server, world, token, lambda client: client.stock("orders"))
+    if json_output:
+        print_json(found)
+        return
+    rows = [
+        (each["order"], each["company"], " ".join(each["items"][:5]), each["version"], each["state"], each["reason"],
+         ", ".join(f"{name} {count}" for name, count in each["results"].items()))
+        for each in found["orders"]
+    ]  # fmt: skip
+    print_rows(("Order", "Company", "Items", "Version", "State", "Reason", "Units"), rows)
+
+
+@application.command("book")
+@verb
+def book(
+    variant: Variant,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many.")],
+    version: Annotated[list[str], typer.Option("--version", help="Version and its part, such as 00010000=60; may be repeated.")],
+    manufacturer: Annotated[str, typer.Option("--manufacturer", help="Four hexadecimal digits.")],
+    model: Annotated[str, typer.Option("--model", help="Eight hexadecimal digits.")],
+    owner: Annotated[str, typer.Option("--owner", help="A supplier that has them; else the CSP.")] = "",
+    first: Annotated[str, typer.Option("--first", help="EUI of the first unit.")] = "",
+    age_days: Annotated[int, typer.Option("--age-days", min=0, help="Since when they are in stock.")] = 0,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Scatter the versions over cartons and pallets.")] = False,
+    notified: Annotated[bool, typer.Option("--notified/--not-notified", help="Whether the CSP has notified them.")] = True,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Book a lot of new units in."""
+    body = {"variant": variant, "count": count, "versions": _shares(version), "manufacturer": manufacturer, "model": model}
+    more = {"owner": owner, "first": first, "age_days": age_days, "mixed": mixed, "notified": notified}
+    _change(server, world, token, json_output, "POST", "lots", **body, **more)
+
+
+@application.command("mark")
+@verb
+def mark(
+    unit: Units = None,
+    damaged: Annotated[bool | None, typer.Option("--damaged/--whole", help="Whether their packaging is damaged.")] = None,
+    registered: Annotated[bool | None, typer.Option("--registered/--unregistered", help="In the order system.")] = None,
+    owner: Annotated[str, typer.Option("--owner", help="Another company that has them.")] = "",
+    truth: Annotated[str, typer.Option("--truth", help="What really is the matter with them.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Say of units what the books do not know by themselves."""
+    body = {"damaged": damaged, "registered": registered, "owner": owner, "truth": truth}
+    _change(server, world, token, json_output, "PUT", "units", units=unit or [], **body)
+
+
+@application.command("policy")
+@verb
+def policy(
+    company: Company,
+    rule: Annotated[str, typer.Argument(help="newest, newest-minus or pinned.")],
+    minus: Annotated[int | None, typer.Option("--minus", min=1, help="Versions before the newest.")] = None,
+    version: Version = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Say which firmware a supplier installs."""
+    _change(server, world, token, json_output, "PUT", "policies", company=company, rule=rule, minus=minus, version=version)
+
+
+@application.command("defect")
+@verb
+def defect(
+    version: Version,
+    kind: Annotated[str, typer.Argument(help="install or service.")],
+    percent: Annotated[int, typer.Option("--percent", min=1, max=100, help="Of how many hubs.")],
+    onset_days: Annotated[int, typer.Option("--onset-days", min=0, help="Mean days until it shows.")] = 0,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Say that a firmware version of hubs is bad."""
+    body = {"version": version, "kind": kind, "percent": percent, "onset_days": onset_days}
+    _change(server, world, token, json_output, "PUT", "defects", **body)
+
+
+@application.command("deliver")
+@verb
+def deliver(
+    company: Company,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many.")],
+    level: Level = "unit",
+    variant: Variant = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Deliver goods from the CSP's warehouse."""
+    _change(server, world, token, json_output, "POST", "deliveries", to=company, level=level, count=count, variant=variant)
+
+
+@application.command("issue")
+@verb
+def issue(
+    company: Company,
+    count: Count = None,
+    unit: Units = None,
+    variant: Variant = "",
+    back: Annotated[bool, typer.Option("--back", help="Take them back into the store.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Hand hubs to an installer as the supplier's policy has it, or take them back."""
+    body = {"company": company, "count": count, "units": unit, "variant": variant, "back": back}
+    _change(server, world, token, json_output, "POST", "issues", **body)
+
+
+@application.command("install")
+@verb
+def install(
+    company: Company,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many visits.")],
+    update: Annotated[bool, typer.Option("--update", help="Send older hubs their firmware during the visit.")] = False,
+    variant: Variant = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Have hubs installed, in homes of the books alone."""
+    body = {"company": company, "count": count, "update": update, "variant": variant}
+    _change(server, world, token, json_output, "POST", "installations", **body)
+
+
+@application.command("update")
+@verb
+def update_installed(
+    version: Version,
+    from_version: Annotated[str, typer.Option("--from-version", help="Only to hubs that run this one.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Send firmware to hubs in homes, as the CSP does."""
+    _change(server, world, token, json_output, "POST", "updates", version=version, from_version=from_version)
+
+
+@application.command("return")
+@verb
+def take_back(
+    company: Company,
+    unit: Units = None,
+    came_with: Annotated[str, typer.Option("--with", help="The hub with which they came.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Take units back of which no message tells."""
+    _change(server, world, token, json_output, "POST", "returns", **{"company": company, "units": unit or [], "with": came_with})
+
+
+@application.command("generate-returns")
+@verb
+def generate_returns(
+    company: Company,
+    version: Version,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many hubs.")],
+    installer: Annotated[list[str] | None, typer.Option("--installer", help="Who had installed them; may be repeated.")] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Make a population of hubs that came back, with hidden truths."""
+    body = {"company": company, "count": count, "version": version, "installers": installer}
+    _change(server, world, token, json_output, "POST", "returns/generated", **body)
+
+
+@application.command("reflash")
+@verb
+def reflash(
+    company: Company,
+    level: Level,
+    image: Annotated[Path, typer.Option("--image", help="The signed OTA file.", exists=True, dir_okay=False)],
+    items: Annotated[list[str], typer.Argument(help="EUIs, cartons such as C12, or pallets such as P3.")],
+    address: Annotated[str, typer.Option("--address", help="To whose address the goods go back.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Order units, cartons or pallets to be re-flashed."""
+    octets = base64.b64encode(image.read_bytes()).decode()
+    body = {"company": company, "level": level, "items": items, "image": octets, "address": address}
+    _change(server, world, token, json_output, "POST", "orders", **body)
+
+
+@application.command("test-hub")
+@verb
+def stand_test_hub(
+    unit: Annotated[str, typer.Argument(help="EUI of the hub.")],
+    company: Company,
+    region: Annotated[str, typer.Option("--region", help="CSP region.")],
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Put a hub up in a triage facility."""
+    _change(server, world, token, json_output, "POST", "test-hubs", unit=unit, company=company, region=region)
+
+
+@application.command("triage")
+@verb
+def triage(
+    company: Company,
+    actor: Annotated[str, typer.Option("--actor", help="supplier, manufacturer or dcc.")],
+    way: Annotated[str, typer.Option("--way", help="dcc, local or self.")],
+    unit: Units = None,
+    count: Count = None,
+    swap: Annotated[bool, typer.Option("--swap", help="Try hub and device with others.")] = False,
+    access: Annotated[str, typer.Option("--access", help="standard or engineering.")] = "standard",
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Triage returned units."""
+    body = {"company": company, "actor": actor, "way": way, "units": unit, "count": count, "swap": swap, "access": access}
+    _change(server, world, token, json_output, "POST", "triages", **body)
+
+
+@application.command("step")
+@verb
+def take_step(
+    step: Annotated[str, typer.Argument(help="open, wipe, reset, reseal, restock or scrap.")],
+    company: Company,
+    unit: Units = None,
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Open, wipe, reset, seal, restock or scrap returned units."""
+    _change(server, world, token, json_output, "POST", "steps", company=company, units=unit or [], step=step)
+
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def _curve(name: str, rows: Rows, x: str, y: str) -> Line:
+    return Line(name, [(row[x], row[y]) for row in rows])
+
+
+def _lots(rows: Rows) -> list[Line]:
+    levels = dict.fromkeys(row["level"] for row in rows)
+    return [_curve(f"stuck, {level}", [row for row in rows if row["level"] == level], "holding", "stuck") for level in levels]
+
+
+def _versions(rows: Rows) -> list[Line]:
+    return [Line(f"{row['supplier']} {row['version']}", [(0, row["units"]), (row["oldest_days"], row["units"])]) for row in rows]
+
+
+FIGURES: Mapping[str, tuple[str, str, str, Callable[[Rows], list[Line]]]] = {
+    "stock-defects": (
+        *("Hubs in service and hubs with the defect", "day", "hubs"),
+        lambda rows: [_curve("in service", rows, "day", "in_service"), _curve("affected", rows, "day", "affected")],
+    ),
+    "stock-break-even": (
+        *("A year of returns with and without triage", "returns", "pence"),
+        lambda rows: [_curve("without", rows, "returns", "without_pence"), _curve("with", rows, "returns", "with_pence")],
+    ),
+    "stock-lots": ("Hubs that no order can hold, by smallest lot", "old hubs in stock", "hubs", _lots),
+    "stock-versions": ("Units by owner and version, over the days of the oldest", "days", "units", _versions),
+}
+"""Reports that have a figure: its title, its axes, and its lines from the rows."""
+
+
+@application.command("plot")
+@verb
+def plot(
+    name: Annotated[str, typer.Argument(help="stock-defects, stock-break-even, stock-lots or stock-versions.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .svg or .png.")],
+    server: ServerOption = DEFAULT_SERVER,
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Draw a report as a figure; .png needs the extra `plots`."""
+    if name not in FIGURES or out.suffix not in (".svg", ".png"):
+        raise Malformed(f"no figure {name!r} as {out.suffix or 'that'}", expected=f"{', '.join(FIGURES)}; .svg or .png")
+    found = ask(server, world, token, lambda client: client.report(name, limit=10_000))
+    title, x_name, y_name, lines = FIGURES[name]
+    drawn = [line for line in lines(found["rows"]) if line.points]
+    if out.suffix == ".png":
+        out.write_bytes(png(title, drawn, y_name=y_name, x_name=x_name))
+    else:
+        out.write_text(svg(title, drawn, y_name=y_name, x_name=x_name), "utf-8")
+    print_json({"file": str(out), "lines": len(drawn)}) if json_output else console().print(f"{out}: {len(drawn)} lines")

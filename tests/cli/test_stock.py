@@ -1,0 +1,49 @@
+"""Hubs and meters outside homes from the command line, against a server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emulator.testing.harness import RunningEmulator, running_emulator
+from tests.cli.conftest import Run
+
+PRODUCT = ("--manufacturer", "10C0", "--model", "00010101", "--version", "00010000=1")
+HUB, OTHER = "00-DB-50-00-00-00-00-00", "00-DB-50-00-00-00-00-02"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    """A server."""
+    with running_emulator() as found:
+        yield found
+
+
+def test_a_hub_goes_round(emulator: RunningEmulator, run: Run, tmp_path: Path) -> None:
+    def do(*arguments: str, code: int = 0) -> str:
+        done = run("stock", *arguments, "--server", emulator.control)
+        assert done.code == code, done.out + done.err
+        return done.out + done.err
+
+    one = ("--company", "supplier-one")
+    do("book", "--variant", "cellular-single", "--count", "30", "--owner", "supplier-one", *PRODUCT)
+    do("book", "--variant", "esme-han", "--count", "0", *PRODUCT, code=2)
+    do("policy", "pinned", "--version", "00010000", *one)
+    do("defect", "service", "--version", "00010000", "--percent", "50", "--onset-days", "3")
+    do("issue", "--count", "10", *one)
+    do("install", "--count", "5", *one)
+    do("return", "--unit", OTHER, "--company", "supplier-two", code=2)
+    do("return", "--unit", "00-DB-50-00-00-00-00-28", *one)
+    do("generate-returns", "--count", "10", "--version", "00010000", *one)
+    do("triage", "--count", "10", "--actor", "dcc", "--way", "dcc", "--swap", *one)
+    do("mark", "--unit", HUB, "--truth", "wan")
+    assert "wan" in do("unit", HUB)
+    assert "supplier_store" in do("units", "--company", "supplier-one", "--state", "supplier_store")
+    assert "installed" in do("show")
+    assert "Order" in do("orders")
+    for name in ("stock-defects", "stock-break-even", "stock-lots", "stock-versions"):
+        file = tmp_path / f"{name}.svg"
+        do("plot", name, "--out", str(file))
+        assert file.read_text("utf-8").startswith("<svg")
+    do("plot", "stock-orders", "--out", str(tmp_path / "x.svg"), code=2)
+    assert "there is no step" not in do("step", "wipe", "--unit", HUB, *one, code=2)
