@@ -51,6 +51,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.when == "call" and report.failed and dcc is not None and hasattr(dcc, "story"):
         again = f'pytest "{item.nodeid}" --dcc-seed {dcc.seed}'
         report.sections.append(("dcc-emulator", f"again: {again}\n{dcc.story()}"))
+        item.user_properties.append(("dcc-again", again))  # which reports in JUnit XML have
 
 
 @pytest.fixture(scope="session")

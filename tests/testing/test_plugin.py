@@ -48,7 +48,7 @@ def readme_example() -> str:
 
 @pytest.fixture
 def own(pytester: pytest.Pytester) -> pytest.Pytester:
-    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:asyncio\nfilterwarnings = error")
+    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:asyncio -p no:schemathesis\nfilterwarnings = error")
     return pytester
 
 
@@ -66,7 +66,8 @@ def test_worlds_seeds_scenarios_and_servers(own: pytest.Pytester) -> None:
 
 def test_a_failure_says_how_to_make_it_again_and_what_happened(own: pytest.Pytester) -> None:
     own.makepyfile(test_failing=FAILING)
-    result = own.runpytest_subprocess("-q", "--dcc-seed", "11")
+    result = own.runpytest_subprocess("-q", "--dcc-seed", "11", "--junit-xml=report.xml")
+    assert "--dcc-seed 11" in (own.path / "report.xml").read_text("utf-8")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ['again: pytest "test_failing.py::test_fails" --dcc-seed 11', "world test-fails-1, seed 11", "*11.2*"]
