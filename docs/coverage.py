@@ -7,7 +7,9 @@ from pathlib import Path
 from emulator.domain import tables
 from emulator.domain.vocabulary import DeviceType
 from emulator.dsp.dsp import NON_DEVICE_SERVICES
-from emulator.gbcs.usecases import Route, all_routes, all_use_cases
+from emulator.gbcs.messagecodes import MESSAGE_NAMES
+from emulator.gbcs.usecases import Route, UseCase, all_routes, all_use_cases
+from emulator.premises.happenings import CONTENT
 
 FIGURES = Path(__file__).resolve().parent / "conformance.json"
 """How our messages compare with published ones, by message code; `dcc-emulator conformance --figures` writes it."""
@@ -82,7 +84,7 @@ def coverage_page(declared: set[str], table: Table) -> str:
     told = "Of {} pairs of device and use case, {emulated} are emulated, {partly} partly, and {refused} refused.\n\n"
     columns_of_detail = ("SRV", "Device", "Use case", "When", "State", "Commands", "Responses", "Confidence")
     detail = DETAIL + told.format(len(details), **counted) + table(columns_of_detail, details)
-    return head + table(columns, rows) + detail + _alerts(table)
+    return head + table(columns, rows) + detail + _alerts(table) + _unasked(table)
 
 
 Detail = tuple[str, str, str, str, str, str, str, str]
@@ -133,6 +135,16 @@ def _when(route: Route) -> str:
     return ", ".join(said)
 
 
+def _alert_state(row: UseCase) -> str:
+    if not row.carried_out:
+        return "known, nothing brings it about"
+    return f"{EMULATED}, by `device.event`" if row.alert_codes & CONTENT.keys() - BY_ITSELF else EMULATED
+
+
+BY_ITSELF = {0x8F20, 0x8F2D}
+"""Alerts that `device.event` can bring about and that devices also send of themselves."""
+
+
 def _alerts(table: Table) -> str:
     figures = _figures()
     rows = [
@@ -140,7 +152,7 @@ def _alerts(table: Table) -> str:
             row.name,
             " ".join(kind for kind in DeviceType if kind in row.recipients),
             " ".join(f"{code:04X}" for code in sorted(row.alert_codes)) or "any other",
-            EMULATED if row.carried_out else "known, nothing brings it about",
+            _alert_state(row),
             _of(figures.get(f"{row.code:04X}", {}), "alert"),
         )
         for row in all_use_cases()
@@ -153,6 +165,48 @@ Alerts that follow from a Command are compared in their shape; the others have n
 
 """
     return text + table(("Use case", "Devices", "Alert codes", "State", "Published alerts"), rows)
+
+
+NO_SOURCE = {
+    0x0100: "a supplier's replacement of the root: no test message and no source shows what it carries; a device drops it",
+    0x0101: "the WAN provider's replacement of the root: as 0100",
+    0x0109: (
+        "the contingency party's update: two Responses are published and no Command; how the Command carries the key that opens "
+        "the contingency certificate is in no source. Devices drop it; `inspect` names the Responses"
+    ),
+    0x009B: (
+        "a display gives a gas meter a token over the HAN; the DCC hears nothing of it but 810E. `device.credit` lets the "
+        "customer type it in at the meter, with the same effect and the same alert; `inspect` explains the message"
+    ),
+    0x0090: "a display takes emergency credit of a gas meter over the HAN; `device.credit` without a token, as before",
+    0x0116: "ZigBee alone between a display and a meter, no GBCS message; `device.credit` at the meter",
+    0x0117: "as 0116",
+    0x0118: "as 0116; nobody is emulated who would ask for it",
+    0x0119: "ZigBee alone between a meter and its HCALCS; an HCALCS follows its meter (7.5 to 7.8, 7.13)",
+    0x00D5: "the code is known (8F84), what it carries is not",
+}
+"""Why there is no row for a message code (gbcs.md 2 and 8, message_codes.csv)."""
+
+
+def _unasked(table: Table) -> str:
+    """What no Service Request asks for: Commands between the DCC's own parties and devices, and between devices."""
+    asked = {route.use_case.name for route in all_routes()}
+    acted = [
+        (f"{row.code:04X}", row.name, " ".join(kind for kind in DeviceType if kind in row.device_types),
+         "devices act on it when it is delivered by hand (`device.deliver`); no party of a world sends it", row.confidence)
+        for row in all_use_cases() if row.request and row.name not in asked
+    ]  # fmt: skip
+    unknown = [(f"{code:04X}", MESSAGE_NAMES[code], "", why, "") for code, why in sorted(NO_SOURCE.items())]
+    text = """
+## Commands that no Service Request asks for
+
+Replacing the root by recovery (0108, target cell root) is answered with code 25, as for a cell that the device does not have: no
+source says how the new root is tied to the old one. A gas meter counts in volume; calorific value and conversion factor are set
+by 6.6 and read back by 6.2.8, and no read asks for energy. Events that only follow from the surroundings of a device (81A0, 8F2C,
+8F88 and others) are brought about by `device.event`.
+
+"""
+    return text + table(("Code", "Use case", "Devices", "State", "Confidence"), [*acted, *unknown])
 
 
 def _figures() -> dict[str, dict[str, object]]:

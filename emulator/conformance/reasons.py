@@ -125,18 +125,23 @@ class _Search:
 
     def find(self, body: Mapping[str, object]) -> list[Change]:
         """The exchanges, in the order of their finding; none where they do not lead there."""
+        return self._walk(body, thorough=True) or self._walk(body, thorough=False)
+
+    def _walk(self, body: Mapping[str, object], *, thorough: bool) -> list[Change]:
+        """Step by step nearer: ``thorough`` takes the best of all steps, else the first that helps."""
         changes: dict[Place, str | None] = {}
+        self._tries = MOST_TRIES
         left = self._distance(body)
         while left:
-            step = self._step(body, left)
+            step = self._step(body, left, thorough)
             if step is None:
                 return []
             change, body, left = step
             changes[change[0]] = change[1]
         return list(changes.items())
 
-    def _step(self, body: Mapping[str, object], left: int) -> tuple[Change, Mapping[str, object], int] | None:
-        """The exchange that brings ours nearest, if any does."""
+    def _step(self, body: Mapping[str, object], left: int, thorough: bool) -> tuple[Change, Mapping[str, object], int] | None:
+        """An exchange that brings ours nearer, if any does."""
         best: tuple[Change, Mapping[str, object], int] | None = None
         for path, text in _leaves(body):
             for offered in (*self._fitting(text), None):
@@ -146,6 +151,8 @@ class _Search:
                 distance = self._distance(other)
                 if distance < (left if best is None else best[2]):
                     best = (path, offered), other, distance
+                    if not thorough:
+                        return best
         return best
 
     def _fitting(self, text: str) -> Iterator[str]:

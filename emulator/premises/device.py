@@ -69,7 +69,7 @@ def take_command(context: Context, device: DeviceState, octets: bytes, now_ms: i
         context.note(device, f"drops a message that it cannot read: {error}", gbcs=octets.hex())
         return
     use_case = by_code(message.message_code, device.device_type)
-    if message.cra is not Cra.COMMAND or message.recipient != device.eui or use_case is None:
+    if message.cra is not Cra.COMMAND or message.recipient != device.eui or use_case is None or not use_case.request:
         context.note(device, f"drops a message that is no command for it: {message.message_code:04X}", gbcs=octets.hex())
         if message.cra is Cra.COMMAND and message.recipient == device.eui and device.device_type is DeviceType.ESME:
             _report_unknown(context, device, message, now_ms)

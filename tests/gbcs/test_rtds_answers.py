@@ -112,7 +112,8 @@ def rebuild_response(pack: Pack, vector: Vector) -> bytes:
 
 
 def test_responses_equal_the_published_ones(pack: Pack) -> None:
-    seen = [vector for vector in pack.vectors if vector.kind == "RESPONSE" and rows_of(vector.message.message_code)]
+    responses = (vector for vector in pack.vectors if vector.kind == "RESPONSE")
+    seen = [vector for vector in responses if any(row.request for row in rows_of(vector.message.message_code))]
     assert len(seen) > 370
     assert [vector.name for vector in seen if rebuild_response(pack, vector) != vector.octets] == []
 
@@ -148,7 +149,7 @@ def values_of(use_case: UseCase, vector: Vector) -> dict[str, object]:
 def test_alerts_equal_the_published_ones(pack: Pack) -> None:
     seen = [vector for vector in pack.vectors if vector.kind == "ALERT" and rows_of(vector.message.message_code)]
     codes = {vector.message.message_code for vector in seen}
-    assert codes == {row.code for row in all_use_cases() if not row.request}
+    assert codes == {row.code for row in all_use_cases() if row.recipients}
     for vector in seen:
         message = vector.message
         assert vector.device_type is not None
