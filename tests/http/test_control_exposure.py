@@ -8,8 +8,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from emulator.client.control import ControlClient
+from emulator.domain.errors import Malformed
+from emulator.service.config import LOOPBACK, Control, load_settings
+from emulator.service.server import check_exposure
 from tests.conftest import ROOT
 from tests.http.conftest import MakeSide
 from tests.http.raw import speak
@@ -55,12 +59,6 @@ async def test_names_that_a_page_could_have_made_resolve_to_us(default: Side) ->
         assert (await ask(default, DIGEST, host=host)).status in (400, 403)
     for host in (f"127.0.0.1:{port}", "localhost", f"LOCALHOST:{port}", "[::1]", f"[::1]:{port}", "127.8.9.1", "192.0.2.7"):
         assert (await ask(default, DIGEST, host=host)).status == 200
-
-
-async def test_names_that_are_ours(emulators: Callable[..., Emulator], sides: MakeSide) -> None:
-    side = await sides(emulators(control__allowed_hosts="emulator.test,dcc"))
-    for host, status in (("emulator.test", 200), ("DCC:8080", 200), ("localhost", 200), ("other.test", 403)):
-        assert (await ask(side, DIGEST, host=host)).status == status
 
 
 async def test_with_a_token_the_name_does_not_matter(guarded: Side) -> None:
@@ -154,24 +152,35 @@ def start(**settings: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "emulator.example"])
-def test_beyond_loopback_there_is_no_start_without_a_token(host: str) -> None:
-    refused = start(**{"control.host": host})
+def test_beyond_loopback_a_token_is_needed(host: str) -> None:
+    with pytest.raises(Malformed, match=f"whoever reaches {host} would control everything"):
+        check_exposure(Control(host=host))
+    check_exposure(Control(host=host, token=SecretStr("x")))
+    check_exposure(Control(host=host, open=True))
+
+
+@pytest.mark.parametrize("host", sorted(LOOPBACK))
+def test_on_loopback_none_is_needed(host: str) -> None:
+    check_exposure(Control(host=host))
+
+
+def test_there_is_no_start_without_it() -> None:
+    refused = start(**{"control.host": "0.0.0.0"})
     assert refused.returncode == 2
-    assert f"whoever reaches {host} would control everything" in refused.stderr
     assert "control.token" in refused.stderr
     assert refused.stdout == ""
 
 
 def test_an_empty_token_is_none_at_all() -> None:
-    refused = start(**{"control.token": ""})
-    assert refused.returncode == 2
-    assert "control.token" in refused.stderr
+    with pytest.raises(Malformed, match=r"control\.token"):
+        load_settings(env={"DCC_CONTROL__TOKEN": ""})
 
 
 async def test_open_on_purpose(emulators: Callable[..., Emulator], sides: MakeSide) -> None:
     """As in a container whose port is published on loopback alone; the name is still looked at, and diagnose says what it is."""
-    side = await sides(emulators(control__host="0.0.0.0", control__open="true"))
-    assert (await ask(side, DIGEST)).status == 200
-    assert (await ask(side, DIGEST, host="evil.example")).status == 403
+    names = "emulator.test,dcc"
+    side = await sides(emulators(control__host="0.0.0.0", control__open="true", control__allowed_hosts=names))
+    for host, status in (("emulator.test", 200), ("DCC:8080", 200), ("localhost", 200), ("127.0.0.1", 200), ("other.test", 403)):
+        assert (await ask(side, DIGEST, host=host)).status == status
     found = await side.control.diagnose()
     assert [each["where"] for each in found["warnings"]] == ["control.host"]

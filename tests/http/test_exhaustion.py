@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,17 +11,19 @@ from emulator.client.requests import read_inventory
 from emulator.duis.messages import ServiceResponse
 from tests.http.conftest import MakeSide
 from tests.http.raw import read_answer, request_head, speak
-from tests.http.running import Emulator
+from tests.http.running import Emulator, emulator_process
 from tests.http.side import ESME, SUPPLIER, SUPPLIER_TWO, Side
 
 MIB = 1024 * 1024
 
 
-@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("processes", [1, pytest.param(3, marks=pytest.mark.verify)])
 async def test_too_fast(emulators: Callable[..., Emulator], sides: MakeSide, processes: int) -> None:
     """429 with Retry-After; what was refused is no input: its RequestID is still good, and nobody else is slowed down."""
     side = await sides(emulators(duis__user_rate=0.01, duis__user_burst=2, duis__processes=processes))
     requests = [side.stamped(read_inventory(SUPPLIER, ESME)) for _ in range(3)]
+    forged = side.signed(requests[0]).replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA", 1)
+    assert {(await side.post(forged)).status for _ in range(5)} == {403}, "and these use up nobody's share"
     assert [(await side.post(side.signed(each))).status for each in requests[:2]] == [200, 200]
     async with side.unchanged():
         refused = await side.post(side.signed(requests[2]))
@@ -33,18 +35,17 @@ async def test_too_fast(emulators: Callable[..., Emulator], sides: MakeSide, pro
         assert 'code="http.429"' in await answer.text()
 
 
-async def test_nobody_uses_up_the_share_of_another(emulators: Callable[..., Emulator], sides: MakeSide) -> None:
-    """Requests in somebody's name with a wrong signature do not count as theirs."""
-    side = await sides(emulators(duis__user_rate=0.01, duis__user_burst=1))
-    good = side.signed(read_inventory(SUPPLIER, ESME))
-    forged = good.replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA", 1)
-    assert {(await side.post(forged)).status for _ in range(5)} == {403}
-    assert (await side.post(good)).status == 200
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator that takes one request of a user at a time and one large body."""
+    limits = {"duis__user_concurrency": 1, "duis__held_bytes": MIB, "duis__body_timeout_ms": 20_000}
+    with emulator_process(tmp_path_factory.mktemp("narrow"), **limits) as running:
+        yield running
 
 
-async def test_too_many_at_a_time(emulators: Callable[..., Emulator], sides: MakeSide) -> None:
+async def test_too_many_at_a_time(narrow: Emulator, sides: MakeSide) -> None:
     """Each is answered or refused; a refused one can be sent again."""
-    side = await sides(emulators(duis__user_concurrency=1))
+    side = await sides(narrow)
     bodies = [side.signed(read_inventory(SUPPLIER, ESME)) for _ in range(20)]
     answers = await asyncio.gather(*(side.post(body) for body in bodies))
     assert {answer.status for answer in answers} <= {200, 429}
@@ -56,9 +57,9 @@ async def test_too_many_at_a_time(emulators: Callable[..., Emulator], sides: Mak
         assert read.code == "I0"
 
 
-async def test_too_many_large_bodies(emulators: Callable[..., Emulator], sides: MakeSide) -> None:
+async def test_too_many_large_bodies(narrow: Emulator, sides: MakeSide) -> None:
     """One that has no room is refused before its body is read, small ones go on, and room comes back."""
-    side = await sides(emulators(duis__held_bytes=MIB, duis__body_timeout_ms=20_000))
+    side = await sides(narrow)
     head = request_head(side, "D", {"Content-Type": "application/xml", "Content-Length": str(MIB)})
     reader, slow = await asyncio.open_connection("127.0.0.1", side.emulator.ports["duis"])
     slow.write(head)

@@ -15,6 +15,7 @@ import pytest
 from emulator.domain.errors import Malformed
 from emulator.estate.declaration import default_estate_toml
 from emulator.estate.registration_base import registration_path
+from emulator.scenarios import evidence
 from emulator.scenarios.estates import path_below
 from emulator.scenarios.evidence import ESTATE, FILES, MANIFEST, SCENARIO, TRANSCRIPT, VERDICT, read_bundle
 from emulator.scenarios.reading import parse_scenario
@@ -126,7 +127,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a folder": lambda: packed(sealed({FILES: b"b"})),
     "a link": with_link,
     "NUL": lambda: packed(sealed({FILES + "a\udcff": b"b"})) if os.name == "nt" else packed(sealed({FILES + "x" * 3000: b"b"})),
-    "bomb": lambda: packed(sealed({FILES + str(n): bytes(300_000_000) for n in range(4)}), zipfile.ZIP_DEFLATED),
+    "bomb": lambda: packed(sealed({FILES + str(n): bytes(6_000_000) for n in range(4)}), zipfile.ZIP_DEFLATED),
     "many": lambda: packed(sealed({FILES + str(n): b"" for n in range(2_001)})),
     "declaring less": declaring_less,
     "broken stream": broken_stream,
@@ -143,7 +144,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_bundles(tmp_path: Path, make: Callable[[], bytes]) -> None:
+def test_hostile_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], bytes]) -> None:
+    monkeypatch.setattr(evidence, "MAX_BUNDLE_BYTES", 20_000_000)
     path, folder = tmp_path / "bundle.zip", tmp_path / "unpacked"
     folder.mkdir()
     path.write_bytes(make())
