@@ -119,7 +119,8 @@ class Storage(_Section):
     keep_deliveries: int = Field(50_000, ge=0)
     """Delivered and dead-lettered messages kept; undelivered ones are never dropped."""
     keep_audit: int | None = Field(None, ge=1_000)
-    """Records of the audit trail kept; unset keeps every one, so that the chain can be walked from its beginning."""
+    """Records of the audit trail kept; unset keeps every one, so that the chain can be walked from its beginning (without a data
+    folder the last 200,000)."""
     retry_ms: Milliseconds = Field(1_000, ge=10)
     """How often a failed write (disk full, read-only) is tried again."""
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import structlog
 
-from emulator import __version__
 from emulator.domain.errors import EmulatorError
 from emulator.domain.identifiers import parse_eui
 from emulator.dsp.audit import Place
@@ -32,7 +31,7 @@ from emulator.service.limits import UserLimits
 from emulator.service.metrics import WorldMetrics
 from emulator.service.outbox import Outbox
 from emulator.service.persistence.columns import ColumnFolder
-from emulator.service.persistence.contract import Log, OutboxEntry, Step, StorageFailed, snapshot_row
+from emulator.service.persistence.contract import Log, OutboxEntry, Step, StorageFailed
 from emulator.service.persistence.folder import DataFolder
 from emulator.service.persistence.memory_log import MemoryLog
 from emulator.service.persistence.sqlite_log import SqliteLog
@@ -40,6 +39,7 @@ from emulator.service.pump import Pump, Turn
 from emulator.service.recorder import Recorder
 from emulator.service.recovery import Origin, Recovered
 from emulator.service.service_state import ServiceState
+from emulator.service.snapshots import whole_state
 from emulator.service.transport_faults import TransportFaults
 from emulator.world import World, fork_world
 
@@ -303,11 +303,11 @@ class HostedWorld:
     async def snapshot(self) -> int:
         """Write a snapshot of now and drop what is no longer needed; the number of the input it follows."""
         async with self._snapshotting:
-            now_ms, started_s = self.pump.settle(), time.monotonic()
-            data = self.world.engine.snapshot()
+            started_s, busy = time.monotonic(), self.state is WorldState.READY
+            parts = (self.world.engine, self.pump, self.recorder, self.service_state, self.log)
+            row, data = await whole_state(*parts, busy=busy)
             self._no_snapshot_before_s = started_s + (1 + SNAPSHOT_SHARE) * (time.monotonic() - started_s)
-            row = snapshot_row(self.recorder.last_seq, now_ms, __version__, self.service_state.as_json(), data)
-            await self.recorder.instant(now_ms)  # a barrier: all that the snapshot holds is durable before it is named
+            await self.recorder.instant(self.world.engine.now_ms)  # a barrier: all that it holds is durable before it is named
             await self.log.save_snapshot(data, row)
             self._snapshot_seq = row.seq
             return row.seq

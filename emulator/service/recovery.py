@@ -189,6 +189,7 @@ async def recover(
     name: str, log: Log, imported: ImportReport | None, edge_of: Callable[[World], Edge], find_columns: FindColumns
 ) -> Recovered:
     """Take a world up again; raise :class:`StorageUnusable` when that cannot be done faithfully."""
+    reason = ""
     for row in await log.snapshots():
         data = await log.load_snapshot(row)
         if data is None:
@@ -198,10 +199,13 @@ async def recover(
             state = ServiceState.from_json(row.service_state, row.at_ms, 0)
         except Exception as error:  # a damaged or foreign snapshot may fail anywhere; an older one may still be good
             _log.warning("snapshot cannot be restored", world=name, name=row.name, error=str(error))
+            reason = reason or f" ({error})"
             continue
         replay = _Replay(name, world, state, edge_of(world), row.engine_version)
         return await replay.run(log, row.seq)
-    raise StorageUnusable(f"world {name}: none of its snapshots can be read; restore the data folder from a copy or start anew")
+    raise StorageUnusable(
+        f"world {name}: none of its snapshots can be read{reason}; restore the data folder from a copy or start anew"
+    )
 
 
 class _Replay:

@@ -35,7 +35,7 @@ class Served:
 def served(folder: Path, *, patience_s: float = PATIENCE_S, **more: str) -> Iterator[Served]:
     """An emulator on free loopback ports, durable in ``folder``, at the instant of its estate; stopped at the end.
 
-    ``more`` are further settings, with ``__`` for the dot in their names.
+    ``more`` are further settings, with ``__`` for the dot in their names; an empty one is not set.
     """
     ready = folder / "ready.json"
     settings = {
@@ -48,7 +48,7 @@ def served(folder: Path, *, patience_s: float = PATIENCE_S, **more: str) -> Iter
         "log.level": "warning",
         **{name.replace("__", "."): value for name, value in more.items()},
     }
-    flags = [flag for key, value in settings.items() for flag in ("--set", f"{key}={value}")]
+    flags = [flag for key, value in settings.items() if value for flag in ("--set", f"{key}={value}")]
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "emulator.service", *flags], stdout=subprocess.DEVNULL)
     try:

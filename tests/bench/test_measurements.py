@@ -13,6 +13,7 @@ from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 EDGE = (
     "parse_us", "validate_us", "verify_us", "sign_us", "persist_us", "whole_us", "floor_us", "floor_ratio",
     "one_process.requests_per_s", "two_cores.requests_per_s", "half_load.p99_ms", "roundtrip_per_s", "vs_wiremock_cpu_ratio",
+    "memory_ratio",
 )  # fmt: skip
 OTA = (
     "home.wall_ms", "intake_50k.wall_s", "1m.wall_s", "100k.plain.wall_s", "national.wall_s", "national.peak_gib",

@@ -115,6 +115,21 @@ def one_process() -> Iterator[Run]:
         yield rate(found)
 
 
+@measurement("edge.memory_ratio", "ratio", runs=3)
+def memory_ratio() -> Iterator[Run]:
+    """Processor time of a request that is answered durably over that of one in memory, taken in turn: the price of the disk."""
+    with paused() as durable, paused(storage__folder="") as memory:
+        on_disk, in_memory = rate(durable), rate(memory)
+
+        def run() -> Sample:
+            dear, cheap = on_disk(), in_memory()
+            costs = {name: sample.beside["server_cpu_us"] for name, sample in (("durable_us", dear), ("memory_us", cheap))}
+            rates = {"durable_per_s": round(dear.value, 1), "memory_per_s": round(cheap.value, 1)}
+            return Sample(costs["durable_us"] / costs["memory_us"], cheap.checked, costs | rates)
+
+        yield run
+
+
 @measurement("edge.two_cores.requests_per_s", "1/s", runs=3)
 def two_cores() -> Iterator[Run]:
     """The same by two processes behind one port, which with the generator have two cores."""

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 
 from emulator.domain.errors import EmulatorError
+from emulator.service import snapshots
 from emulator.service.config import load_settings
 from emulator.service.logs import configure_logs
 from emulator.service.server import schema_set, serve
@@ -46,6 +47,7 @@ def emulate(settings: Mapping[str, object], stderr: str) -> int:
 
 def main() -> None:
     """Fork and wait as told."""
+    snapshots.APART_BYTES = 0  # as with worlds that are large, so that copies of the process are about when it is killed
     schema_set(None).warm()
     gc.collect()
     gc.freeze()

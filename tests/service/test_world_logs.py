@@ -14,6 +14,7 @@ from emulator.service.config import Storage
 from emulator.service.persistence import rows
 from emulator.service.persistence.blobs import BlobFolder
 from emulator.service.persistence.contract import (
+    AuditQuery,
     DeliveryRow,
     DeliveryState,
     InputKind,
@@ -33,6 +34,7 @@ from emulator.service.persistence.contract import (
 from emulator.service.persistence.folder import DataFolder, check_world_name
 from emulator.service.persistence.memory_log import MemoryLog
 from emulator.service.persistence.sqlite_log import SqliteLog
+from tests.service.audit_chains import Chain
 
 USER, DEVICE = 0x90B3D51F30010000, 0xFFFFFFFFFFFFFFFE
 REQUEST = "90-b3-d5-1f-30-01-00-00:ff-ff-ff-ff-ff-ff-ff-fe:7"
@@ -178,6 +180,17 @@ async def test_the_journal_in_memory_is_bounded() -> None:
     await log.append(Step(journal=[journal_row() for _ in range(250)]))
     entries = await log.journal(JournalQuery(limit=1_000))
     assert [entries[0]["number"], entries[-1]["number"]] == [151, 250]
+
+
+async def test_the_audit_trail_in_memory_is_bounded_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulator.service.persistence.memory_log.MAX_RECORDS", 5)
+    log, chain = MemoryLog("default", Storage()), Chain()
+    for _ in range(20):
+        chain.add()
+    await log.append(Step(audit=chain.rows))
+    records = await log.trail.records(AuditQuery())
+    assert [record.number for record in records] == [16, 17, 18, 19, 20]
+    assert await log.trail.start() == (15, records[0].previous), "what is left can be walked"
 
 
 async def test_memory_drops_finished_messages_and_no_others() -> None:

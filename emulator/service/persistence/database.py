@@ -73,6 +73,14 @@ async def open_reader(path: Path) -> Database:
     return database
 
 
+def _keep_as_it_was(connection: sqlite3.Connection, version: int) -> None:
+    """Leave a copy for the program that wrote it, should this one not be able to go on with what it holds."""
+    (path,) = (file for _, name, file in connection.execute("PRAGMA database_list") if name == "main")
+    copy = Path(f"{path}.format-{version}")
+    if not copy.exists():
+        connection.execute("VACUUM INTO ?", (str(copy),))
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -82,6 +90,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise StorageUnusable(
             f"the log has format {version}, this program knows formats up to {SCHEMA_VERSION}: use the program that wrote it"
         )
+    if 0 < version < SCHEMA_VERSION:
+        _keep_as_it_was(connection, version)
     for number in range(version + 1, SCHEMA_VERSION + 1):
         script = resources.files("emulator.service.persistence").joinpath(f"schema_v{number}.sql").read_text("utf-8")
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

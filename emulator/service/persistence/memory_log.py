@@ -33,6 +33,8 @@ from emulator.service.persistence.trails import MemoryTrail
 
 MAX_EXCHANGES = 10_000
 """Requests whose bodies stay readable in the journal."""
+MAX_RECORDS = 200_000
+"""Records of the audit trail, where no setting says how many."""
 MAX_EXCHANGE_BYTES = 256 * 1024 * 1024
 """Octets of those bodies together."""
 
@@ -66,7 +68,7 @@ class MemoryLog:
         self._journal_number = 0
         self._numbers = LastNumbers()
         self._instant_ms = 0
-        self.trail = MemoryTrail(keep=self._settings.keep_audit)
+        self.trail = MemoryTrail(keep=self._settings.keep_audit or MAX_RECORDS)
 
     @property
     def backlog_bytes(self) -> int:
