@@ -49,7 +49,11 @@ def controlled() -> Bench:
     return bench
 
 
-@pytest.mark.parametrize("name", sorted(REPORTS.keys() - {"update-census"}))  # which counts what is there
+COUNTED_AHEAD = {"update-census", "stock-break-even", "stock-lots"}
+"""Reports on what is there from the start, or on what would be."""
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS.keys() - COUNTED_AHEAD))
 def test_of_a_new_world_every_report_is_empty(bench: Bench, name: str) -> None:
     assert rows(bench, name) == []
 
@@ -360,7 +364,6 @@ def test_every_report_is_described() -> None:
         described = report.described()
         assert described["says"].endswith(".")
         assert described["columns"]
-        assert described["filters"]
         assert all(part["says"] for part in described["columns"] + described["filters"])
 
 

@@ -272,6 +272,7 @@ async def test_every_operation_of_the_document_is_there(side: Side) -> None:
         "grant": "1",
         "reference": "1",
         "name": "funnel",
+        "unit": str(format_path(ESME)),
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
