@@ -19,6 +19,7 @@ from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import CertificateLookup, SignaturePolicy, sign_document, verify_document
 from emulator.pki.certificates import CertificateRecord
 from emulator.pki.keystore import KeyStore
+from emulator.service.together import Together
 
 _LIVES = itertools.count(1)
 
@@ -89,6 +90,8 @@ class Edge:
         self._schemas = schemas
         self._unsigned_acknowledgements = unsigned_acknowledgements
         self._signing: tuple[int, CertificateRecord] | None = None
+        self.read_together: Together[tuple[bytes, int], Reading | Refusal] = Together(lambda asked: self.read(*asked))
+        """:meth:`read` for all requests that came at the same time."""
 
     @property
     def edition(self) -> int:

@@ -28,6 +28,7 @@ from emulator.service.edge import check_document, read_request
 from emulator.service.edge_link import Link, Parts, refusal_parts, reply_of, request_parts
 from emulator.service.logs import configure_logs
 from emulator.service.tls import listener_context
+from emulator.service.together import Together
 
 SIGNATURE_ALONE = SignaturePolicy(check_role=False, check_dates=False, check_chain=False)
 """What is asked here; the process with the worlds asks the rest of every certificate, every time."""
@@ -65,6 +66,7 @@ class EdgeProcess:
         self._known: dict[str | None, KnownCertificates] = {}
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._number = 0
+        self._reading: Together[tuple[str | None, bytes], Parts | None] = Together(lambda asked: self._read(*asked))
 
     async def run(self, listener: socket.socket, link: socket.socket) -> None:
         """Serve until told to stop."""
@@ -120,7 +122,7 @@ class EdgeProcess:
 
     async def answer(self, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
         """The answer of the process with the worlds."""
-        return await self._asked(name, service.value, body, operator, self._read(name, body))
+        return await self._asked(name, service.value, body, operator, await self._reading((name, body)))
 
     async def _asked(self, world: str | None, *message: Any) -> Reply:
         self._number = number = self._number + 1

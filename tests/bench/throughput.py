@@ -161,6 +161,8 @@ def floor_ratio() -> Iterator[Run]:
         def run() -> Sample:
             above, below = ours(), bare()
             beside = {"whole_us": round(above.value, 1), "floor_us": round(below.value, 1)}
+            beside |= {"whole_cpu_us": above.beside["cpu_us"], "floor_cpu_us": below.beside["cpu_us"]}
+            beside["cpu_ratio"] = round(above.beside["cpu_us"] / below.beside["cpu_us"], 3)
             return Sample(above.value / below.value, above.checked | {"floor": below.checked}, beside)
 
         yield run
