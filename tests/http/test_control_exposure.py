@@ -83,7 +83,6 @@ async def test_with_a_token_the_name_does_not_matter(guarded: Side) -> None:
         "/_dcc/diagnose",
         "/_dcc/%64iagnose",
         "/_dcc//diagnose",
-        "/control/v1/docs",
         "/control/v1/openapi.json",
         "/control/v1/worlds/default/keys/keystore.json",
         f"/control/v1/settings?token={TOKEN.replace(' ', '%20')}",
@@ -93,6 +92,21 @@ async def test_with_a_token_the_name_does_not_matter(guarded: Side) -> None:
 async def test_no_spelling_of_a_path_leads_past_the_token(guarded: Side, path: str) -> None:
     refused = await ask(guarded, path)
     assert refused.status in (400, 401, 404)
+
+
+async def test_the_page_that_is_for_all_says_what_there_is_and_not_how_it_is(guarded: Side) -> None:
+    """It asks for the token itself; whoever opens it without one learns what the documentation says, and no more."""
+    page = await ask(guarded, "/control/v1/docs")
+    assert page.status == 200
+    assert "content-security-policy" in page.headers
+    assert TOKEN not in page.text
+    for path in (
+        "/control/v1/docs/",
+        "/control/v1/docs/../settings",
+        "/control/v1/docs%2f..%2fsettings",
+        "/control/v1/docs;/settings",
+    ):
+        assert (await ask(guarded, path)).status in (400, 401, 404)
 
 
 @pytest.mark.parametrize(
