@@ -12,6 +12,7 @@ import emulator
 from emulator.cli import (
     auditing,
     authorities,
+    calling,
     campaigns,
     comparing,
     conformance,
@@ -68,6 +69,7 @@ application.command("exceptions")(world.exceptions)
 application.command("diff")(comparing.diff)
 application.command("replay")(comparing.replay)
 application.command("report")(reporting.report)
+application.command("call")(calling.call)
 application.command("explain")(explaining.explain)
 application.command("diagnose")(diagnosing.diagnose)
 application.command("serve")(serving.serve)

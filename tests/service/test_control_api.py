@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from emulator.campaigns.hosting import EXTENSIONS
 from emulator.client.requests import read_firmware_version, read_inventory
 from emulator.pki.formats import read_crypto_zip, read_keystore_json
 from emulator.service.control_app import control_routes
@@ -33,7 +34,7 @@ async def test_the_document_is_valid_and_complete(api: Api) -> None:
     document = await api.ok("GET", f"{api.server.url()}/control/v1/openapi.json")
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(document).validate()
-    routes = control_routes(api.server)
+    routes = control_routes(api.server, EXTENSIONS)
     described = {(path, method.upper()) for path, item in document["paths"].items() for method in item}
     assert described == {(route.path, route.method) for route in routes}
     names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
