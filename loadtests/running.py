@@ -111,6 +111,7 @@ def _server(plan: Plan, out: Path, memory: bool) -> list[str]:
         "worlds.estate": str(out / "estate.toml"),
         "clock.start": "estate",
         "outbox.push_floor_ms": "0",
+        "outbox.timeout_ms": "60000",  # a receiver on a busy machine is slow, and what it has taken must not come again
         **moving,
         **({} if memory else {"storage.folder": str(out / "data")}),
     }
