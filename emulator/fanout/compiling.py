@@ -39,6 +39,7 @@ def inlined(function: Function) -> Function:
     return function
 
 
+@cache
 def can_compile() -> bool:
     """Whether the extra ``scale`` is installed."""
     return find_spec("numba") is not None

@@ -66,7 +66,11 @@ def digest(network: "Network") -> str:
 
 def _heads(pool: RunningPool) -> tuple[bytes, bytes]:
     """The buckets that have something, and what."""
-    heads = np.asarray(pool.memory.tables["heads"], "<i4")
+    heads = pool.memory.tables["heads"]
+    if isinstance(heads, list):
+        used = [place for place, head in enumerate(heads) if head != NONE]
+        return np.array(used, "<i4").tobytes(), np.array([heads[place] for place in used], "<i4").tobytes()
+    heads = np.asarray(heads, "<i4")
     places = np.flatnonzero(heads != NONE).astype("<i4")
     return places.tobytes(), heads[places].tobytes()
 

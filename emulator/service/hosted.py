@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,12 @@ class Source:
     world: World
     service_state: dict[str, Any]
     origin: Origin
+    once: bool = False
+    """Whether one world begins from it and no other, so that it need not be copied again."""
+
+    def begun(self, name: str) -> World:
+        """A world that begins from it."""
+        return replace(self.world, name=name) if self.once else fork_world(name, self.world)
 
 
 class Unavailable(EmulatorError):
@@ -158,16 +164,12 @@ class HostedWorld:
                 unused = recovery.unused_settings(self.settings, metadata, imported)
                 if unused:
                     _log.warning("the world keeps what it was made with; a reset would use these", world=self.name, unused=unused)
-                find_columns = no_columns if columns is None else columns.find
+                find = no_columns if columns is None else columns.find
                 self.origin = recovery.origin_in(metadata)
-                recovered = await recovery.recover(self.name, self.log, imported, self._edge_of, find_columns)
+                recovered = await recovery.recover(self.name, self.log, imported, self._edge_of, find)
             else:
                 origin = self.origin = origin or recovery.origin_of(self.settings, wall_ms())
-                world = (
-                    recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, keys))
-                    if source is None
-                    else fork_world(self.name, source.world)
-                )
+                world = source.begun(self.name) if source else recovery.make_with_keys(self.name, origin, self.settings, keys)
                 if folder is not None:
                     await asyncio.to_thread(_keep_keys, folder / KEYS_FOLDER, world.keys)
                 if columns is not None and world.columns is not None:
@@ -266,22 +268,20 @@ class HostedWorld:
             self._notify()
 
     def keep(self, name: str = "") -> "Source":
-        """The world as it is now, to fork it or to come back to it; under a name it is kept until the process ends.
-
-        Raises :class:`Unavailable` when the world cannot be taken as it is, or too many are kept.
-        """
+        """The world as it is now, for one world to begin there; under a name it is kept until the process ends, for any number.
+        Raise :class:`Unavailable` when the world cannot be taken as it is, or too many are kept."""
         self._check_available()
         if name and name not in self.kept and len(self.kept) >= MAX_KEPT:
             raise Unavailable(f"{MAX_KEPT} snapshots are kept already")
         self.pump.settle()
-        source = Source(fork_world(self.name, self.world), self.service_state.as_json(), self.origin)
+        source = Source(fork_world(self.name, self.world), self.service_state.as_json(), self.origin, once=not name)
         if name:
             self.kept[name] = source
         return source
 
     async def reset(self, origin: Origin) -> None:
         """Forget everything and begin again from ``origin``; raise :class:`Malformed`, and change nothing, when it is no good."""
-        recovery.make_world(self.name, origin, recovery.wanted_keys(self.settings, self._keys_folder()))  # refused at once
+        recovery.make_with_keys(self.name, origin, self.settings, self._keys_folder())  # refused at once
         await self._begin_again(origin)
 
     async def restore(self, source: "Source") -> None:

@@ -143,6 +143,11 @@ def make_world(name: str, origin: Origin, imported: ImportReport | None) -> Worl
     return world
 
 
+def make_with_keys(name: str, origin: Origin, settings: Settings, folder: Path | None) -> World:
+    """The same, with the keys that settings or the world before it give."""
+    return make_world(name, origin, wanted_keys(settings, folder))
+
+
 def unused_settings(settings: Settings, metadata: Mapping[str, str], imported: ImportReport | None) -> list[str]:
     """Which settings differ from what a world was made with; they have no effect until it is reset."""
     unused = []

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from tests.bench import access, edge, gbcs, intake, logistics, ota, process, pushes, throughput  # noqa: F401
+from tests.bench import access, edge, gbcs, intake, logistics, ota, process, pushes, throughput, worlds  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Unmeasurable, take
 
 

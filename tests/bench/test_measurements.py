@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.bench import access, edge, gbcs, intake, logistics, ota, process, pushes, throughput  # noqa: F401
+from tests.bench import access, edge, gbcs, intake, logistics, ota, process, pushes, throughput, worlds  # noqa: F401
 from tests.bench.measure import MEASUREMENTS, Measurement, Run, Sample, take
 
 EDGE = (
