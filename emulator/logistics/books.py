@@ -88,6 +88,10 @@ class Books:
         """The lot of a unit."""
         return self.state.lots[bisect_right(self._lots_by_row, row) - 1]
 
+    def lot_numbers(self, rows: Rows) -> Rows:
+        """The numbers of the lots of units, from 0."""
+        return np.searchsorted(np.array(self._lots_by_row), rows, side="right") - 1
+
     def eui(self, row: int) -> Eui64:
         """The EUI of a unit."""
         lot = self.lot_of(row)

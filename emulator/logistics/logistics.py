@@ -39,7 +39,6 @@ _STATUS: Mapping[str, DeviceStatus] = {
     **dict.fromkeys(("to_return", "returned", "in_triage", "lost", "scrapped"), DeviceStatus.WITHDRAWN),
 }
 """What the inventory has of a hub that does not stand; all others are Pending."""
-_METER_GONE = ("to_return", "returned", "in_triage", "lost", "scrapped")
 
 
 class Logistics:
@@ -57,7 +56,7 @@ class Logistics:
 
     @property
     def now_ms(self) -> int:
-        """The simulated instant."""
+        """Now."""
         return self._context.now_ms
 
     def handle(self, event: Event) -> None:
@@ -84,13 +83,14 @@ class Logistics:
         """Give the units that a request names their entries in the inventory."""
         if self.state.lots:
             for eui in (request.request_id.target, *_euis(request.body)):
-                if eui not in self._context.state.inventory:
-                    self.entry(eui)
+                self.entry(eui)
 
     def entry(self, eui: int) -> InventoryEntry | None:
         """The inventory's entry of a unit or of a hub's GPF, made if need be; None for what the inventory does not have."""
         known = self._context.state.inventory.get(Eui64(eui))
         row = self.books.row_of(eui, gpf=True)
+        if known is not None and row is not None and self.books.eui(row) not in self.state.standing:
+            known.held_by = self._holder(row)
         if known is not None or row is None or not self.books.lot_of(row).notified:
             return known
         unit = self._described(row)
@@ -136,7 +136,8 @@ class Logistics:
         state = self.books.state_of(row)
         if variant.is_hub:
             return _STATUS.get(state, DeviceStatus.PENDING)
-        return DeviceStatus.DECOMMISSIONED if state in _METER_GONE else DeviceStatus.PENDING
+        gone = _STATUS.get(state) is DeviceStatus.WITHDRAWN
+        return DeviceStatus.DECOMMISSIONED if gone else DeviceStatus.PENDING
 
     def follow(self, rows: Iterable[int]) -> None:
         """Let the entries of units that do not stand say what the books say."""
@@ -168,7 +169,8 @@ class Logistics:
     def released_for(self, company: str) -> list[int]:
         """The same for the hubs that a company has, whatever their model."""
         rows = self.books.held(company, ("installer", "supplier_store", "csp_warehouse"))
-        models = {(lot.manufacturer, lot.model) for lot in self.state.lots if len(_within(rows, lot))}
+        lots = [self.books.lot_of(int(row)) for row in rows[np.unique(self.books.lot_numbers(rows), return_index=True)[1]]]
+        models = {(lot.manufacturer, lot.model) for lot in lots}
         return sorted({version for manufacturer, model in models for version in self.released(manufacturer, model)})
 
     # Moving goods
@@ -303,8 +305,9 @@ class Logistics:
     def _send_back(self, row: int, report: HubReport, company: str) -> None:
         said = report.said
         reason = said.get("CHFFaultReason") or said.get("CHFNoFaultReturnType", "")
-        self._leave(row)
         try:
+            self.books.check("lose" if reason == returning.LOST else "send back", _one(row))
+            self._leave(row)
             going = returning.send_back(
                 self.books, _one(row), self.now_ms, by=company, variant=report.variant, reason=reason,
                 method=said.get("CHFConnectionMethod", ""),
@@ -336,7 +339,8 @@ class Logistics:
                 self.books.check("send back", _one(row))
                 self.books.check_owner(company, _one(row))
             out = (DeviceStatus.DECOMMISSIONED, DeviceStatus.WITHDRAWN, None)
-            if entry is not None and (row is None or eui in self.state.standing) and entry.status not in out:
+            in_use = row is None or (eui in self.state.standing and self.books.state_of(row) != "test_hub")
+            if entry is not None and in_use and entry.status not in out:
                 detail = f"{format_eui(eui)} is {entry.status}"
                 raise Malformed(detail, where="units", expected="one that was decommissioned (8.3) or withdrawn before")
         for eui in listed:
@@ -373,6 +377,7 @@ class Logistics:
         context, eui = self._context, self.books.eui(row)
         premises = context.csp.premises
         self.state.standing.pop(eui, None)
+        context.state.test_hubs.pop(eui, None)
         there = premises.state.devices.get(eui)
         if there is None:
             return
@@ -480,10 +485,6 @@ def _many(rows: Iterable[int]) -> Rows:
 def _days(date: str) -> int:
     """The beginning of an ISO date in milliseconds of UTC."""
     return round(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def _within(rows: Rows, lot: Lot) -> Rows:
-    return rows[(rows >= lot.first_row) & (rows < lot.first_row + lot.count)]
 
 
 _HANDLERS: Mapping[str, Callable[[Logistics, int], None]] = {

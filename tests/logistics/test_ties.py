@@ -148,3 +148,14 @@ def test_nobody_is_ever_registered_for_a_dummy_mpxn() -> None:
 def test_a_unit_of_an_unknown_lot_is_no_unit() -> None:
     with pytest.raises(Malformed, match="no unit of the books"):
         with_stock().world.engine.logistics.books.unit("00-DB-50-FF-00-00-00-00")
+
+
+def test_a_test_hub_is_its_companys_until_it_is_taken_down() -> None:
+    bench = with_stock()
+    engine, hub = bench.world.engine, format_eui(Eui64(FIRST))
+    bench.control("triage.hub", unit=hub, company="supplier-one", region="Central")
+    assert engine.state.dsp.test_hubs == {Eui64(FIRST): "supplier-one"}
+    assert bench.submit("8.14.4", no_fault_return(FIRST, NO_FAULT[0])).code == "E4", "a test hub is not returned over DUIS"
+    bench.control("returns.take", company="supplier-one", units=[hub])
+    assert not engine.state.dsp.test_hubs
+    assert engine.logistics.books.state_of(0) == "to_return"
