@@ -35,6 +35,7 @@ async def test_shipped_scenario_passes(name: str, run: Run) -> None:
 
 
 @pytest.mark.verify
+@pytest.mark.timeout(900)  # kernels are compiled where nobody has done it yet
 @pytest.mark.parametrize("size", [Size.FULL])
 async def test_long_scenarios_pass(size: Size, run: Run) -> None:
     for path in library().values():
