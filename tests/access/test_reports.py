@@ -49,7 +49,7 @@ def controlled() -> Bench:
     return bench
 
 
-COUNTED_AHEAD = {"update-census", "stock-break-even", "stock-lots"}
+COUNTED_AHEAD = {"update-census", "stock-break-even", "stock-lots", "combinations"}
 """Reports on what is there from the start, or on what would be."""
 
 

@@ -138,9 +138,8 @@ NOT_A_COMMAND: dict[str, Callable[[Rig], bytes]] = {
     "cut short": lambda rig: finished(rig.command("11.2", ESME))[:-5],
     "another recipient": lambda rig: finished(rig.command("11.2", GSME)),
     "a response": lambda rig: finished(replace(rig.command("11.2", ESME), cra=Cra.RESPONSE)),
-    "unknown use case": lambda rig: finished(replace(rig.command("11.2", ESME), message_code=0x7777)),
-    "use case of a gas meter": lambda rig: finished(replace(rig.command("11.2", ESME), message_code=0x0084)),
 }
+NOT_OF_THE_METER = {"unknown use case": 0x7777, "use case of a gas meter": 0x0084}
 
 
 @pytest.mark.parametrize("make", NOT_A_COMMAND.values(), ids=NOT_A_COMMAND)
@@ -148,6 +147,14 @@ def test_what_is_no_command_for_the_device(make: Callable[[Rig], bytes]) -> None
     rig = Rig()
     drop(rig, make(rig))
     assert not rig.heard
+
+
+@pytest.mark.parametrize("code", NOT_OF_THE_METER.values(), ids=NOT_OF_THE_METER)
+def test_a_command_that_the_meter_does_not_have_is_told_and_not_answered(code: int) -> None:
+    rig = Rig()
+    drop(rig, finished(replace(rig.command("11.2", ESME), message_code=code)))
+    (heard,) = rig.heard
+    assert (heard.message.cra, heard.message.message_code) == (Cra.ALERT, 0x0120)  # ECS100
 
 
 def test_a_payload_that_cannot_be_read() -> None:

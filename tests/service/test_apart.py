@@ -43,13 +43,23 @@ async def test_everything_goes_on_meanwhile() -> None:
     assert turns > 5
 
 
-async def test_a_copy_that_fails_gives_nothing_and_stays_no_zombie() -> None:
+async def test_a_copy_that_fails_gives_nothing_and_stays_no_zombie(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[int] = []
+    fork = os.fork
+
+    def note() -> int:
+        copies.append(fork())
+        return copies[-1]
+
     def make() -> bytes:
         raise ValueError("on purpose")
 
+    monkeypatch.setattr(os, "fork", note)
+
     assert await made_apart(make) is None
+    (copy,) = copies
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (there is none to wait for)
+        os.waitpid(copy, os.WNOHANG)  # noqa: ASYNC222 (it is gone)
 
 
 async def test_a_copy_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
