@@ -243,7 +243,7 @@ def test_dead_letters_are_a_verdict_and_can_be_sent_again(run: Run, server: Path
     run("users", "endpoint", USER, nobody, "--floor", "0ms", "--server", server)
     request_id = run("send", "11.2", "-d", ESME, "--server", server, "--json").json["answers"][0]["request_id"]
     query = ("outbox", "list", "--request-id", request_id, "--server", server, "--json")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (listed := run(*query)).code == 0 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert (listed.code, listed.json["counts"]["dead"]) == (1, 1)
@@ -318,9 +318,7 @@ def test_a_distribution_that_fails_or_lasts_too_long_is_a_verdict(run: Run, serv
 
 
 def test_what_is_answered_at_once_is_not_waited_for(run: Run, server: Path) -> None:
-    began = time.monotonic()
-    assert run("send", "8.2", "-d", ESME, "--wait", "30", "--server", server).code == 0
-    assert time.monotonic() - began < 20
+    assert run("send", "8.2", "-d", ESME, "--wait", "3600", "--server", server).code == 0  # the test would end first
 
 
 def test_the_newest_can_be_asked_for(run: Run, server: Path) -> None:
@@ -332,7 +330,7 @@ def test_what_a_message_waits_for_is_said_in_words(run: Run, server: Path) -> No
     run("users", "endpoint", USER, "", "--server", server)
     request_id = run("send", "11.2", "-d", ESME, "--server", server, "--json").json["answers"][0]["request_id"]
     query = ("outbox", "list", "--request-id", request_id, "--server", server)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "an endpoint to be set" not in (shown := run(*query).out) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert "queued" in shown

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from emulator.domain.tables import (
     FutureDated,
     alert_by_purpose,
     dcc_alerts,
-    default_check_codes,
     response_codes,
     service_reference_variants,
     variant_by_body,
@@ -54,20 +52,6 @@ def test_firmware_variants() -> None:
     assert variants["11.3"].future_dated is FutureDated.DEVICE
     assert variants["11.1"].roles == (UserRole.IS, UserRole.GS)
     assert variant_by_body()["ActivateFirmware"].srv == "11.3"
-
-
-def test_loading_is_quick() -> None:
-    loaders = (service_reference_variants, variant_by_body, response_codes, dcc_alerts, default_check_codes)
-
-    def load() -> float:
-        for loader in loaders:
-            loader.cache_clear()
-        started = time.process_time()
-        for loader in loaders:
-            loader()
-        return time.process_time() - started
-
-    assert min(load() for _ in range(3)) < 0.05
 
 
 @pytest.mark.reference

@@ -25,7 +25,7 @@ async def speak(emulator: Emulator, data: bytes, *, interface: str = "duis", han
         await writer.drain()
         if hang_up:
             writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await read_answer(reader)
     finally:
         writer.close()

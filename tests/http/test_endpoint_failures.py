@@ -64,7 +64,7 @@ async def read(side: Side, device: Eui64 = ESME, user: Eui64 = SUPPLIER) -> Requ
 
 async def settled(side: Side, **counts: int) -> list[dict[str, Any]]:
     """Wait until the outbox has just so many messages in these states; the messages in their order."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found = await side.control.outbox()
             if found["counts"] == {"queued": 0, "delivered": 0, "dead": 0, **counts}:
@@ -74,7 +74,7 @@ async def settled(side: Side, **counts: int) -> list[dict[str, Any]]:
 
 async def looks(side: Side, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Wait until the only message, or the first of several, looks like that."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds(message := (await side.control.outbox())["messages"][0]):  # noqa: ASYNC110 (seen from outside)
             await asyncio.sleep(0.02)
     return message

@@ -2,33 +2,19 @@
 
 import asyncio
 import hashlib
-import time
 
 import pytest
 
 from emulator.client.requests import read_inventory
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.domain.limits import MAX_DEVICES_PER_REQUEST, MAX_FIRMWARE_IMAGE_BYTES, STOCK_CLIENT_ANSWER_MS
+from emulator.domain.limits import MAX_DEVICES_PER_REQUEST, MAX_FIRMWARE_IMAGE_BYTES
 from emulator.duis.messages import Request
 from tests.http.images import distribute, encoded, image, with_image_text
 from tests.http.side import ESME, SUPPLIER, Side
 
-SMALL_ANSWER_S = 0.5
-"""What a small request may take beside a large one."""
 OVERHEAD_BYTES = 60 + 66
 """OTA header with hardware versions, and the GB trailer."""
 NEW = "00020000"
-
-
-def contention() -> float:
-    """How much longer than alone a computation takes now: 1 on a machine that has a core to spare.
-
-    Bounds on wall time are multiplied by it, so that they judge the emulator and not what else the machine does.
-    """
-    wall_s, cpu_s = time.monotonic(), time.process_time()
-    while time.process_time() - cpu_s < 0.3:
-        hashlib.sha256(bytes(10_000)).digest()
-    return max(1.0, (time.monotonic() - wall_s) / (time.process_time() - cpu_s))
 
 
 def pattern(size: int) -> bytes:
@@ -53,34 +39,28 @@ async def largest(side: Side, *, lines: bool = False) -> Request:
 @pytest.mark.verify
 @pytest.mark.parametrize("lines", [False, True], ids=["one line of base64", "lines of 76"])
 async def test_the_largest_request(side: Side, lines: bool) -> None:
-    """It is answered within the stock client's patience, and small ones beside it do not feel it."""
+    """It is answered, and small ones beside it meanwhile (`make bench ONLY=ota` says how soon)."""
     request = side.stamped(await largest(side, lines=lines))
     document = await asyncio.to_thread(side.signed, request)
     assert 14_800_000 < len(document) < 16 * 1024 * 1024
     small = [side.signed(read_inventory(SUPPLIER, ESME)) for _ in range(400)]
-    slowest_s, count, slowness = 0.0, 0, contention()
-    began = time.monotonic()
+    count = 0
     large = asyncio.create_task(side.post(document))
     while not large.done() and small:
-        sent = time.monotonic()
         assert (await side.post(small.pop())).status == 200
-        slowest_s, count = max(slowest_s, time.monotonic() - sent), count + 1
+        count += 1
         await asyncio.sleep(0.005)
     answer = await large
-    took_s = time.monotonic() - began
-    slowness = max(slowness, contention())
     assert answer.status == 200, answer.text
     message = side.reader.read(answer.body)
     assert message.code == "W110101"  # type: ignore[union-attr]
     assert answer.body.count(b"11-22-00-00-") == MAX_DEVICES_PER_REQUEST - 1
-    assert took_s < STOCK_CLIENT_ANSWER_MS / 1000 * slowness
     assert count > 3
-    assert slowest_s < SMALL_ANSWER_S * slowness
 
 
 @pytest.mark.verify
 async def test_the_largest_request_that_is_refused(side: Side) -> None:
-    """Wrongly signed, unsigned, one device too many, too deep: each soon, and nothing remains of it."""
+    """Wrongly signed, unsigned, one device too many, cut off: nothing remains of it."""
     request = side.stamped(await largest(side))
     unsigned = await asyncio.to_thread(side.xml, request)
     signed = await asyncio.to_thread(side.party().sign, unsigned)
@@ -93,9 +73,7 @@ async def test_the_largest_request_that_is_refused(side: Side) -> None:
         "cut off": (signed[:-20], 400, "the document is cut off"),
     }
     for body, status, says in cases.values():
-        began = time.monotonic()
         answer = await side.refuses(body)
-        assert time.monotonic() - began < STOCK_CLIENT_ANSWER_MS / 1000 * contention()
         assert (answer.status, says in answer.text) == (status, True), answer.text
 
 
@@ -117,11 +95,7 @@ async def test_many_large_requests_at_once(side: Side) -> None:
         for _ in range(4)
     ]
     small = [side.signed(read_inventory(SUPPLIER, ESME)) for _ in range(20)]
-    slowest_s = 0.0
     large = asyncio.gather(*(side.post(document) for document in documents))
     for document in small:
-        sent = time.monotonic()
         assert (await side.post(document)).status == 200
-        slowest_s = max(slowest_s, time.monotonic() - sent)
     assert {answer.status for answer in await large} == {200}
-    assert slowest_s < SMALL_ANSWER_S * contention()

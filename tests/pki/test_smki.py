@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from hypothesis import strategies as st
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64
 from emulator.pki.certificates import CertificateRecord, Usage
-from emulator.pki.keystore import seeded_key_store
 from emulator.pki.profiles import ProfileName
 from emulator.pki.smki import P256_ORDER, SerialNumbers, TestSmki
-from tests.pki.parties import ESME, ORGANISATIONS, SUPPLIER, everything, organisation_certificates
+from tests.pki.parties import ESME, ORGANISATIONS, SUPPLIER, everything
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,14 +176,3 @@ def test_signatures_of_the_authorities_are_valid_ecdsa(smki: TestSmki) -> None:
     assert smki.root.name == "CN=Z0,OU=00"
     assert smki.device_authority.name == "CN=Z1DV"
     assert len(smki.root.key_identifier) == 8
-
-
-def test_start_is_quick() -> None:
-    """Ten parties and twenty devices with all their certificates: 0.05 s measured; a start has 1.5 s for everything."""
-    began = time.perf_counter()
-    smki = TestSmki(99)
-    seeded_key_store(smki, organisation_certificates(smki))
-    for offset in range(20):
-        for usage in Usage:
-            smki.device_certificate(Eui64(ESME + offset), usage)
-    assert time.perf_counter() - began < 0.5

@@ -173,7 +173,7 @@ async def endpoints() -> AsyncIterator[Callable[..., Endpoint]]:
         await each.close()
 
 
-async def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait until ``condition()`` holds; fail after ``timeout_s``."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 (looked at from outside)

@@ -20,7 +20,7 @@ async def test_events_come_as_they_happen_and_go_on_at_a_cursor(api: Api, client
         waiting = asyncio.create_task(collect(control, 3))
         await asyncio.sleep(0)
         await clients(api.server).send(read_firmware_version(SUPPLIER, ESME))
-        first = await asyncio.wait_for(waiting, 10)
+        first = await asyncio.wait_for(waiting, 60)
         assert [entry["number"] for entry in first] == sorted(entry["number"] for entry in first)
         later = await collect(control, 2, after=first[-1]["number"])
         assert later[0]["number"] == first[-1]["number"] + 1
