@@ -38,6 +38,11 @@ Wanted = Annotated[
     typer.Argument(help="Ids of shipped scenarios (S-10 means all that begin so), or TOML files.", show_default=False),
 ]
 
+FullOption = Annotated[
+    bool,
+    typer.Option("--full", help="Those of full size too, which take minutes with the extra `scale` and hours without."),
+]
+
 
 @application.command("list")
 @verb
@@ -71,7 +76,7 @@ def _described(scenario: Scenario) -> dict[str, Any]:
 @verb
 def check_scenarios(scenarios: Wanted = None, json_output: JsonFlag = False) -> None:
     """Check files without running them: every key, unit, name and reference. Ends with 2 when something is wrong."""
-    paths = _paths(scenarios, everything=not scenarios)
+    paths = _paths(scenarios, everything=not scenarios, full=True)
     checked = [_described(read_scenario(path)) for path in paths]
     if json_output:
         print_json({"checked": checked})
@@ -85,6 +90,7 @@ def check_scenarios(scenarios: Wanted = None, json_output: JsonFlag = False) -> 
 def run_scenarios(
     scenarios: Wanted = None,
     everything: Annotated[bool, typer.Option("--all", help="All shipped scenarios.")] = False,
+    full: FullOption = False,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another seed than the file's.", show_default=False)] = None,
     server: Annotated[
         str,
@@ -114,7 +120,7 @@ def run_scenarios(
     Ends with 1 when something is not as a file says, with 2 when a file is wrong, with 3 when the server does not answer.
     """
     configure_logs(Logging(level="error", format="json"))
-    wanted = [read_scenario(path, seed=seed) for path in _paths(scenarios, everything=everything)]
+    wanted = [read_scenario(path, seed=seed) for path in _paths(scenarios, everything=everything, full=full)]
     work = _run(wanted, _server(server, duis, token, listen), quiet=json_output, proving=json_output, keep=evidence is not None)
     reports, proofs = asyncio.run(work)
     if junit_file is not None:
@@ -138,10 +144,10 @@ def run_scenarios(
         raise typer.Exit(ExitCode.VERDICT)
 
 
-def _paths(scenarios: list[str] | None, *, everything: bool) -> list[Path]:
+def _paths(scenarios: list[str] | None, *, everything: bool, full: bool) -> list[Path]:
     if bool(scenarios) == everything:
         raise Malformed("it is not clear which scenarios are meant", expected="ids, files, or --all for every shipped one")
-    return list(library().values()) if everything else find(scenarios or [])
+    return find(scenarios or None, full=full)
 
 
 @asynccontextmanager
@@ -227,7 +233,7 @@ def explain(
     json_output: JsonFlag = False,
 ) -> None:
     """Say what a scenario does, step by step, and what it shows."""
-    for path in _paths([scenario], everything=False):
+    for path in _paths([scenario], everything=False, full=True):
         read = read_scenario(path)
         proved = {id_: row for id_, row in requirements().items() if row.scenario == read.about.id and _shipped(read)}
         if json_output:
@@ -271,7 +277,7 @@ def compare_settings(
     changed = dict(_setting(text) for text in settings or [])
     if not changed:
         raise Malformed("nothing is changed", where="--set", expected="at least one setting, such as dsp.sr_11_4=false")
-    compared = asyncio.run(_compare(_paths(scenarios, everything=everything), changed))
+    compared = asyncio.run(_compare(_paths(scenarios, everything=everything, full=False), changed))
     if json_output:
         print_json({"settings": changed, "same": all(each.same for each in compared),
                     "scenarios": [each.as_json() for each in compared]})  # fmt: skip

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from emulator.domain.errors import Malformed
-from emulator.scenarios.model import Scenario
+from emulator.scenarios.model import Scenario, Size
 from emulator.scenarios.names import suggest
 from emulator.scenarios.reading import read_scenario
 
@@ -19,10 +19,11 @@ def library() -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def find(wanted: Iterable[str]) -> list[Path]:
-    """Files for what a user names: a path, the id of a shipped scenario, or the beginning of ids up to a hyphen (``S-10``)."""
+def find(wanted: Iterable[str] | None, *, full: bool = True) -> list[Path]:
+    """Files for what a user names: a path, the id of a shipped scenario, or the beginning of ids up to a hyphen (``S-10``);
+    all that are shipped for None. Without ``full`` those of full size only by their whole names."""
     found: list[Path] = []
-    for text in wanted:
+    for text in library() if wanted is None else wanted:
         path = Path(text)
         if path.suffix == ".toml":
             found.append(path)
@@ -30,7 +31,8 @@ def find(wanted: Iterable[str]) -> list[Path]:
         named = [each for name, each in library().items() if name == text or name.startswith(f"{text}-")]
         if not named:
             raise Malformed(f"there is no scenario {text!r}", expected=suggest(text, library()) + ", or the path of a TOML file")
-        found += named
+        whole = wanted is not None and text in library()
+        found += [each for each in named if full or (whole and each.stem == text) or read_scenario(each).about.size is Size.SUITE]
     return list(dict.fromkeys(found))
 
 

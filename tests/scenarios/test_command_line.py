@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.scenarios.library import library
+from emulator.scenarios.library import find, library
 from emulator.service.config import load_settings
 from emulator.service.server import Server
 from tests.cli.conftest import Run, run
@@ -82,6 +82,21 @@ def test_run_passes(run: Run, file: Path) -> None:
         ("S-04", True, 7),
     ]
     assert len(ended.json["scenarios"][1]["digest"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("wanted", "full", "has_full", "has_suite"),
+    [
+        (None, False, False, True),
+        (None, True, True, True),
+        (["S-19"], False, False, True),
+        (["S-19"], True, True, True),
+        (["S-19-full"], False, True, False),
+    ],
+)
+def test_full_size_is_run_when_it_is_meant(wanted: list[str] | None, full: bool, has_full: bool, has_suite: bool) -> None:
+    meant = {path.stem for path in find(wanted, full=full)}
+    assert ("S-19-full" in meant, "S-19" in meant) == (has_full, has_suite)
 
 
 def test_run_fails(run: Run, file: Path) -> None:
