@@ -7,9 +7,10 @@ from pydantic import Field
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
-from emulator.domain.vocabulary import CplStatus, DeviceType, UserRole
+from emulator.domain.vocabulary import CplStatus, UserRole
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps import access, customers, faults, local, makers, network, releases, smki, stock
+from emulator.scenarios.steps.products import ProductStep
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.values import Moment, Reference, References
 
@@ -127,54 +128,21 @@ def _mpxns(device: Any) -> tuple[str, ...]:
     return device.import_mpxn, device.secondary_import_mpan, device.export_mpan
 
 
-class PutProduct(Step):
+class PutProduct(ProductStep):
     """Add a row to the Central Products List or change its status."""
 
-    image: Reference = ""
-    """A built image: product, version and hash are its own."""
-    type: DeviceType | None = None
-    """Of the product, where there is no `image`."""
-    manufacturer: str = ""
-    """The same."""
-    model: str = ""
-    """The same."""
-    firmware_version: str = ""
-    """The same."""
     image_hash: str = ""
-    """SHA-256 of the Manufacturer Image."""
+    """SHA-256 of the Manufacturer Image, where there is no `image`."""
     status: CplStatus = CplStatus.ACTIVE
     """Its status from now on."""
     gbcs_version: str = "4.2"
     """The version of GBCS that it speaks."""
 
-    def check(self, names: Names) -> None:
-        """Either an image or a product."""
-        if self.image:
-            names.known("image", self.image, names.images, "image")
-        product = (self.type, self.manufacturer, self.model, self.firmware_version)
-        if any(product) if self.image else not all(product):
-            remedy = "image alone, or type, manufacturer, model and firmware_version"
-            raise Malformed("it is not clear which product is meant", where="image", expected=remedy)
-
     async def run(self, stage: "Stage") -> None:
         """Put the row."""
-        row = {
-            "type": self.type,
-            "manufacturer": self.manufacturer,
-            "model": self.model,
-            "firmware_version": self.firmware_version,
-            "image_hash": self.image_hash.lower(),
-        }
-        if self.image:
-            image = stage.images[self.image]
-            row = {
-                "type": image.device_type,
-                "manufacturer": image.manufacturer,
-                "model": image.model,
-                "firmware_version": image.image.firmware_version,
-                "image_hash": image.hash,
-            }
-        await stage.command("PUT", "firmware-list", {**row, "status": self.status, "gbcs_version": self.gbcs_version})
+        image_hash = stage.images[self.image].hash if self.image else self.image_hash.lower()
+        row = {**self.product(stage), "image_hash": image_hash, "status": self.status, "gbcs_version": self.gbcs_version}
+        await stage.command("PUT", "firmware-list", row)
 
 
 class Power(Step):
