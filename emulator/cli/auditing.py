@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, instant_ms, tls
+from emulator.cli.output import ExitCode, console, print_fields, print_json, print_rows
+from emulator.cli.remote import Addresses, Call, instant_ms, remote, tls
 from emulator.client.control import ControlClient
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
@@ -40,9 +40,7 @@ DeviceOption = Annotated[str, typer.Option("--device", help="EUI of the device."
 class Source:
     """Where the trail is."""
 
-    server: str
-    world: str
-    token: str
+    call: Call
     file: Path | None
     data: Path | None
 
@@ -64,7 +62,7 @@ class Source:
         if self.file is not None:
             yield read_export(self.file.read_bytes().splitlines())[0]
         elif self.data is not None:
-            async with data_folder_trail(self.data, self.world) as (trail, _):
+            async with data_folder_trail(self.data, self.call.world) as (trail, _):
                 yield trail
         else:
             async with self.client() as client:
@@ -72,14 +70,15 @@ class Source:
 
     def client(self) -> ControlClient:
         """The control service of the server."""
-        return ControlClient(Addresses.find(self.server, self.world).control, self.world, token=self.token, tls=tls())
+        call = self.call
+        return ControlClient(Addresses.find(call.server, call.world).control, call.world, token=call.token, tls=tls())
 
     async def verdict(self) -> dict[str, Any]:
         """What a walk along the trail finds."""
         if self.file is not None:
             return (await verify_export(*read_export(self.file.read_bytes().splitlines()))).as_json()
         if self.data is not None:
-            async with data_folder_trail(self.data, self.world) as (kept, marks):
+            async with data_folder_trail(self.data, self.call.world) as (kept, marks):
                 return (await verify_trail(kept, marks=marks)).as_json()
         async with self.client() as client:
             return await client.verify_audit()
@@ -87,7 +86,7 @@ class Source:
     async def export(self) -> bytes:
         """The trail as lines."""
         if self.data is not None:
-            async with data_folder_trail(self.data, self.world) as (kept, _):
+            async with data_folder_trail(self.data, self.call.world) as (kept, _):
                 return b"".join([line async for line in export_lines(kept, await kept.end())])
         async with self.client() as client:
             return await client.export_audit()
@@ -107,18 +106,11 @@ class _Remote:
 
 
 @application.command("verify")
-@verb
-def audit_verify(
-    file: FileOption = None,
-    data: DataOption = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def audit_verify(call: Call, file: FileOption = None, data: DataOption = None) -> None:
     """Walk the chain of records and say which one was edited, dropped or put in first. Ends with 1 when there is one."""
-    found = asyncio.run(Source(server, world, token, file, data).verdict())
-    if json_output:
+    found = asyncio.run(Source(call, file, data).verdict())
+    if call.as_json:
         print_json(found)
     else:
         title = (
@@ -131,8 +123,9 @@ def audit_verify(
 
 
 @application.command("query")
-@verb
+@remote
 def audit_query(
+    call: Call,
     device: Annotated[str, typer.Option("--device", help="About this device (EUI), by itself or in a list.")] = "",
     user: Annotated[str, typer.Option("--user", help="By or to this user (EUI).")] = "",
     request_id: Annotated[str, typer.Option("--request-id", help="About this RequestID.")] = "",
@@ -145,10 +138,6 @@ def audit_query(
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most.")] = 100,
     file: FileOption = None,
     data: DataOption = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Show who did what: with --device, --from and --to, who touched a device between two instants."""
     wanted = Query(
@@ -162,29 +151,26 @@ def audit_query(
         to_ms=instant_ms(until) if until else None,
     )
     query = AuditQuery(wanted, limit=limit, newest_first=newest_first)
-    records = Source(server, world, token, file, data).ask(lambda trail: trail.records(query))
-    if json_output:
+    records = Source(call, file, data).ask(lambda trail: trail.records(query))
+    if call.as_json:
         print_json([record.as_json() for record in records])
     else:
         print_records(records)
 
 
 @application.command("last-image")
-@verb
+@remote
 def audit_last_image(
+    call: Call,
     device: DeviceOption,
     before: Annotated[str, typer.Option("--before", help="Simulated instant, such as that of an alert.")] = "",
     file: FileOption = None,
     data: DataOption = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Say who last sent an image to a device before an instant. Ends with 1 when nobody did."""
     eui, before_ms = format_eui(parse_eui(device)), instant_ms(before) if before else None
-    found = Source(server, world, token, file, data).ask(lambda trail: last_sent_image(trail, eui, before_ms))
-    if json_output:
+    found = Source(call, file, data).ask(lambda trail: last_sent_image(trail, eui, before_ms))
+    if call.as_json:
         print_json(None if found is None else found.as_json())
     elif found is None:
         console().print(f"nobody sent {eui} an image")
@@ -195,20 +181,17 @@ def audit_last_image(
 
 
 @application.command("export")
-@verb
+@remote
 def audit_export(
+    call: Call,
     output: Annotated[Path, typer.Option("--output", "-o", help="File of JSON lines to write.")],
     data: DataOption = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Write the whole trail to a file, which `audit verify --file` can verify anywhere."""
-    content = asyncio.run(Source(server, world, token, None, data).export())
+    content = asyncio.run(Source(call, None, data).export())
     output.write_bytes(content)
     lines = content.count(b"\n")
-    print_json({"output": str(output), "lines": lines}) if json_output else console().print(f"{lines} lines in {output}")
+    print_json({"output": str(output), "lines": lines}) if call.as_json else console().print(f"{lines} lines in {output}")
 
 
 def print_records(records: list[Record]) -> None:

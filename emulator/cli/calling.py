@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from emulator.cli.output import JsonFlag, console, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.output import console, print_json, print_rows
+from emulator.cli.remote import Call, remote
 from emulator.client.control import ControlClient
 from emulator.client.control_calls import segment
 from emulator.domain.errors import Malformed
@@ -18,17 +18,14 @@ Operations = dict[str, tuple[str, str, dict[str, Any]]]
 """Method, path and description of each operation by its name."""
 
 
-@verb
+@remote
 def call(
+    call: Call,
     operation: Annotated[str, typer.Argument(help="Name of the operation, such as put_devices_by_device_power.")] = "",
     values: Annotated[
         list[str] | None, typer.Argument(help="What it takes, as NAME=VALUE: parameters, or fields of its body (JSON or text).")
     ] = None,
     body: Annotated[str, typer.Option("--body", help="The whole body in JSON, or @FILE.", show_default=False)] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Call any operation of the control API and print its answer; without a name list them all."""
 
@@ -39,15 +36,15 @@ def call(
         if operation not in known:
             raise Malformed(f"there is no operation {operation!r}", expected=suggest(operation, known))
         method, path, described = known[operation]
-        place, query, fields = _sorted(path, described, dict(map(_pair, values or [])), world)
+        place, query, fields = _sorted(path, described, dict(map(_pair, values or [])), call.world)
         content = _body(body, fields, "requestBody" in described)
         waits_ms = content.get("timeout_ms", 600_000) if isinstance(content, dict) else 0
         return await control.call(method, place, query=query, body=content, waits_ms=waits_ms)
 
-    found = ask(server, world, token, question)
+    found = call.ask(question)
     if isinstance(found, bytes):
         _print(found)
-    elif json_output:
+    elif call.as_json:
         print_json([{"operation": name, "method": each[0], "path": each[1]} for name, each in found.items()])
     else:
         rows = [(name, method, described["summary"]) for name, (method, _, described) in found.items()]

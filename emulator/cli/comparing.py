@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emulator.cli.output import ExitCode, JsonFlag, console, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, ask, tls
+from emulator.cli.remote import Addresses, Call, remote, tls
 from emulator.client.control import ControlClient
 from emulator.client.keys import load_key_store
 from emulator.client.recordings import FORM, Difference, Recorded, differences, read_recording
@@ -33,12 +33,10 @@ def diff(first: Recording, second: Recording, limit: Most = 1000, json_output: J
     _conclude(before, after, limit, json_output)
 
 
-@verb
+@remote
 def replay(
+    call: Call,
     recording: Recording,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
     duis: Annotated[str, typer.Option("--duis", help="URL of the DUIS services, when it does not follow from --server.")] = "",
     keys: Annotated[
         Path | None,
@@ -46,7 +44,6 @@ def replay(
     ] = None,
     pushes: Annotated[bool, typer.Option("--pushes", help="Wait until nothing is under way, and compare pushes too.")] = False,
     limit: Most = 1000,
-    json_output: JsonFlag = False,
 ) -> None:
     """Send the requests of a recording to a running server, in their order, and say what comes otherwise than it came.
 
@@ -55,7 +52,7 @@ def replay(
     """
     before = read_recording(recording.read_bytes(), str(recording))
     store = None if keys is None else load_key_store(keys)
-    url = Addresses.find(server, world, duis).duis
+    url = Addresses.find(call.server, call.world, duis).duis
     requests = [each for each in before if not each.is_push]
     if not requests:
         raise Malformed("there is no request in it", where=str(recording), expected=FORM)
@@ -71,8 +68,8 @@ def replay(
         came = read_recording(await control.transcript_lines(after=after), "the server's transcript")
         return [*answers, *(each for each in came if each.is_push)]
 
-    came = ask(server, world, token, send)
-    _conclude(before if pushes else requests, came, limit, json_output)
+    came = call.ask(send)
+    _conclude(before if pushes else requests, came, limit, call.as_json)
 
 
 async def _send(requests: Sequence[Recorded], url: str, keys: KeyStore | None) -> list[Recorded]:

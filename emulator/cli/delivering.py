@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from emulator.cli.output import ExitCode, JsonFlag, print_fields, print_json, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.output import ExitCode, print_fields, print_json
+from emulator.cli.remote import Call, remote
 from emulator.client.decode import payload_of
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
@@ -18,23 +18,16 @@ Device = Annotated[str, typer.Argument(help="EUI of the device.")]
 Command = Annotated[str, typer.Argument(help="The Command: base64, hexadecimal, or a file with either or with the response XML.")]
 
 
-@verb
-def deliver(
-    device: Device,
-    command: Command,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def deliver(call: Call, device: Device, command: Command) -> None:
     """Hand a device a Command on the spot, as an installer does. Ends with 1 when it does not answer.
 
     The answer is for 8.13: `dcc-emulator send 8.13 -f DeviceGBCSResponse=BASE64`.
     """
     eui, octets = parse_eui(device), _octets(command)
-    response = ask(server, world, token, lambda client: client.deliver(eui, octets))
+    response = call.ask(lambda client: client.deliver(eui, octets))
     shown = None if response is None else base64.b64encode(response).decode()
-    if json_output:
+    if call.as_json:
         print_json({"device": format_eui(eui), "response": shown})
     else:
         print_fields("", {"device": format_eui(eui), "response": shown or "none: the journal says why"})

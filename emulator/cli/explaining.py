@@ -5,22 +5,16 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from emulator.cli.output import JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.output import console, print_fields, print_json, print_rows
+from emulator.cli.remote import Call, remote
 from emulator.duis.datetimes import format_datetime
 
 
-@verb
-def explain(
-    request_id: Annotated[str, typer.Argument(help="The RequestID, in any case.")],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def explain(call: Call, request_id: Annotated[str, typer.Argument(help="The RequestID, in any case.")]) -> None:
     """Say which rule decided a request, on what data, what became of it, and what it waits for."""
-    found = ask(server, world, token, lambda client: client.explain(request_id))
-    if json_output:
+    found = call.ask(lambda client: client.explain(request_id))
+    if call.as_json:
         print_json(found)
         return
     console().print(Text(found["request_id"], style="bold"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from emulator.cli.output import JsonFlag, console, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, duration_ms
+from emulator.cli.remote import Call, duration_ms, remote
 from emulator.client.control import ControlClient
 from emulator.client.errors import Rejected
 from emulator.domain.errors import Malformed
@@ -39,13 +39,11 @@ def _kind(name: str) -> dict[str, Any]:
 
 
 @application.command("list")
-@verb
-def fault_list(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def fault_list(call: Call) -> None:
     """List planned faults, the used-up ones included, and how often each has hit."""
-    found = ask(server, world, token, lambda client: client.faults())
-    if json_output:
+    found = call.ask(lambda client: client.faults())
+    if call.as_json:
         print_json(found)
         return
     columns = ("Fault", "Kind", "Condition", "Hits", "Last hit", "From", "To", "How often", "Whom, and name")
@@ -72,8 +70,9 @@ def _row(fault: dict[str, Any]) -> tuple[object, ...]:
 
 
 @application.command("add")
-@verb
+@remote
 def fault_add(
+    call: Call,
     kind: Annotated[str, typer.Argument(help="What goes wrong; `fault kinds` lists them.")] = "",
     file: Annotated[
         Path | None, typer.Option("--file", help="Plan all faults of a TOML file instead.", exists=True, dir_okay=False)
@@ -91,10 +90,6 @@ def fault_add(
     daily: Annotated[str, typer.Option("--daily", help="Only in this part of the day, UTC, such as 22:00-06:00.")] = "",
     param: Annotated[Several, typer.Option("--param", metavar="NAME=VALUE", help="What the kind needs; may be repeated.")] = None,
     name: Annotated[str, typer.Option("--name", help="A name, for people.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Plan a fault, or all faults of a file."""
     if bool(kind) == (file is not None):
@@ -117,8 +112,8 @@ def fault_add(
             "name": name,
         }
         plan = {"": {key: value for key, value in given.items() if value not in (None, "", {}, [])}}
-    planned = ask(server, world, token, lambda client: _plan(client, plan))
-    if json_output:
+    planned = call.ask(lambda client: _plan(client, plan))
+    if call.as_json:
         print_json(planned)
     else:
         rows = [(each["fault"], fault["kind"], each["matches"]) for each, fault in zip(planned, plan.values(), strict=True)]
@@ -170,24 +165,21 @@ def _number(text: str) -> int | str:
 
 
 @application.command("remove")
-@verb
+@remote
 def fault_remove(
+    call: Call,
     number: Annotated[int | None, typer.Argument(help="Number of the fault.", min=1, show_default=False)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Take all faults back.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Take a fault back, or all of them."""
     if (number is None) != everything:
         raise Malformed("which fault is not clear", expected="a NUMBER, or --all; `dcc-emulator fault list` lists them")
     if number is None:
-        ask(server, world, token, lambda client: client.clear_faults())
+        call.ask(lambda client: client.clear_faults())
     else:
         wanted = number
-        ask(server, world, token, lambda client: client.remove_fault(wanted))
-    if json_output:
+        call.ask(lambda client: client.remove_fault(wanted))
+    if call.as_json:
         print_json({"fault": number})
     else:
         console().print("all faults are taken back" if number is None else f"fault {number} is taken back")

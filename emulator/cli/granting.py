@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from emulator.cli.output import JsonFlag, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, instant_ms
+from emulator.cli.output import print_json, print_rows
+from emulator.cli.remote import Call, instant_ms, remote
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, parse_eui
 from emulator.duis.datetimes import format_datetime
@@ -19,13 +19,11 @@ Limits = list[str] | None
 
 
 @application.command("list")
-@verb
-def grant_list(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def grant_list(call: Call) -> None:
     """List grants and approvals."""
-    found = ask(server, world, token, lambda client: client.grants())
-    if json_output:
+    found = call.ask(lambda client: client.grants())
+    if call.as_json:
         print_json(found)
         return
     grants = [_grant_row(grant) for grant in found["grants"]]
@@ -55,8 +53,9 @@ def _approval_row(approval: dict[str, Any]) -> tuple[object, ...]:
 
 
 @application.command("put")
-@verb
+@remote
 def grant_put(
+    call: Call,
     supplier: Annotated[str, typer.Option("--supplier", help="Company that grants.")],
     agent: Annotated[str, typer.Option("--agent", help="User ID of the agent (EUI).")],
     until: Annotated[str, typer.Option("--to", help="Up to this simulated instant.")],
@@ -72,10 +71,6 @@ def grant_put(
         str, typer.Option("--on-change-of-supplier", help="What becomes of its jobs then: cancel or let_run.")
     ] = "cancel",
     exclusive: Annotated[bool, typer.Option("--exclusive", help="Nobody else distributes to what it covers.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Let an agent distribute firmware for a supplier; what is not limited is not."""
     eui, to_ms = parse_eui(agent), instant_ms(until)
@@ -90,37 +85,28 @@ def grant_put(
         "on_change_of_supplier": on_change_of_supplier,
         "exclusive": exclusive,
     }
-    found = ask(server, world, token, lambda client: client.put_grant(supplier, eui, to_ms, **limits))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.put_grant(supplier, eui, to_ms, **limits))
+    call.show(found)
 
 
 @application.command("revoke")
-@verb
-def grant_revoke(
-    number: Number,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def grant_revoke(call: Call, number: Number) -> None:
     """End a grant now."""
-    found = ask(server, world, token, lambda client: client.revoke_grant(number))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.revoke_grant(number))
+    call.show(found)
 
 
 @application.command("approve")
-@verb
+@remote
 def grant_approve(
+    call: Call,
     number: Number,
     image: Annotated[Path | None, typer.Option("--image", help="OTA file to approve.", exists=True, dir_okay=False)] = None,
     version: Annotated[str, typer.Option("--version", help="Firmware version; by default that of the image.")] = "",
     image_hash: Annotated[str, typer.Option("--hash", help="SHA-256 of the Manufacturer Image, in place of the image.")] = "",
     device: Annotated[list[str] | None, typer.Option("--device", help="For exactly these devices; may be repeated.")] = None,
     devices: Annotated[Path | None, typer.Option("--devices", help="The same from a file, one EUI a line.", exists=True)] = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Approve an image under a grant, for any devices or for exactly one list of them."""
     if (image is None) == (not image_hash):
@@ -132,5 +118,5 @@ def grant_approve(
         raise Malformed("a hash needs the version that it is of", where="--version", expected="such as 00010100")
     listed = [*(device or ()), *(devices.read_text("utf-8").split() if devices else ())]
     euis: list[Eui64] = [parse_eui(text) for text in listed]
-    found = ask(server, world, token, lambda client: client.approve(number, version, image_hash, euis))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.approve(number, version, image_hash, euis))
+    call.show(found)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from emulator.cli.output import JsonFlag, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, OPERATOR_VARIABLE, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.output import print_json, print_rows
+from emulator.cli.remote import OPERATOR_VARIABLE, Call, remote
 from emulator.duis.datetimes import format_datetime
 
 application = typer.Typer(no_args_is_help=True, help="Requests that anomaly detection holds for an operator.")
@@ -17,13 +17,11 @@ Reference = Annotated[int, typer.Argument(help="Reference of the quarantined req
 
 
 @application.command("list")
-@verb
-def quarantine_list(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def quarantine_list(call: Call) -> None:
     """List what is in quarantine."""
-    found = ask(server, world, token, lambda client: client.quarantine())
-    if json_output:
+    found = call.ask(lambda client: client.quarantine())
+    if call.as_json:
         print_json(found)
         return
     columns = ("Reference", "Simulated", "User", "Variant", "RequestID", "Why")
@@ -35,30 +33,16 @@ def quarantine_list(
 
 
 @application.command("release")
-@verb
-def quarantine_release(
-    reference: Reference,
-    operator: Operator = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def quarantine_release(call: Call, reference: Reference, operator: Operator = "") -> None:
     """Let a request go on."""
-    found = ask(server, world, token, lambda client: client.release(reference, operator=operator))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.release(reference, operator=operator))
+    call.show(found)
 
 
 @application.command("delete")
-@verb
-def quarantine_delete(
-    reference: Reference,
-    operator: Operator = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def quarantine_delete(call: Call, reference: Reference, operator: Operator = "") -> None:
     """Delete a request."""
-    found = ask(server, world, token, lambda client: client.delete_quarantined(reference, operator=operator))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.delete_quarantined(reference, operator=operator))
+    call.show(found)

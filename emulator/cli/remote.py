@@ -1,26 +1,30 @@
 """Reaching a running server from the command line: addresses, options and times as people write them."""
 
 import asyncio
+import inspect
 import json
 import os
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Concatenate, ParamSpec, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import typer
 
+from emulator.cli.output import JsonFlag, print_fields, print_json, verb
 from emulator.client.control import ControlClient
 from emulator.client.errors import Rejected
 from emulator.client.tls import client_tls
 from emulator.domain.errors import Malformed
 from emulator.duis.datetimes import parse_datetime_ms
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
@@ -125,6 +129,46 @@ def ask(server: str, world: str, token: str, question: Callable[[ControlClient],
                 return await question(client)
 
     return asyncio.run(run())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What every verb of a server is told: whom it asks, and how it shows what it hears."""
+
+    server: str
+    world: str
+    token: str
+    as_json: bool
+
+    def ask(self, question: Callable[[ControlClient], Awaitable[T]]) -> T:
+        """Put a question to the control service."""
+        return ask(self.server, self.world, self.token, question)
+
+    def show(self, found: Mapping[str, object], title: str = "") -> None:
+        """Print fields, as JSON if that is wanted."""
+        print_json(found) if self.as_json else print_fields(title, found)
+
+
+_OPTIONS = (("server", ServerOption, DEFAULT_SERVER), ("world", WorldOption, "default"), ("token", TokenOption, ""),
+            ("json_output", JsonFlag, False))  # fmt: skip
+
+
+def remote(action: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
+    """A verb of a server: --server, --world, --token and --json, behind its own options, reach it as a :class:`Call`."""
+
+    @wraps(action)
+    def called(*args: P.args, **options: P.kwargs) -> None:
+        action(Call(*(options.pop(name) for name, _, _ in _OPTIONS)), *args, **options)  # type: ignore[arg-type]
+
+    own = list(inspect.signature(action, eval_str=True).parameters.values())[1:]
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, kind, default in _OPTIONS
+    ]
+    # Typer reads both, one for order and defaults, the other for types.
+    called.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in (*own, *common)}
+    return verb(called)
 
 
 def duration_ms(text: str) -> int:

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from emulator.cli.output import JsonFlag, console, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, duration_ms, instant_ms
+from emulator.cli.output import console, print_json, print_rows
+from emulator.cli.remote import Call, ask, duration_ms, instant_ms, remote
 from emulator.duis.datetimes import format_datetime
 from emulator.reports.report import Unit
 from emulator.simulation.durations import format_duration
@@ -14,8 +14,9 @@ LIST = "list"
 """In place of a name: which reports there are."""
 
 
-@verb
+@remote
 def report(
+    call: Call,
     name: Annotated[str, typer.Argument(help="Name of a report, or `list`.")] = LIST,
     user: Annotated[str, typer.Option("--user", help="User ID (EUI).")] = "",
     sender: Annotated[str, typer.Option("--sender", help="User ID (EUI) of who sent an image.")] = "",
@@ -34,10 +35,6 @@ def report(
     ] = None,
     offset: Annotated[int, typer.Option("--offset", min=0, help="Rows to leave out.")] = 0,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many rows at most.")] = 100,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Show a report, or with `list` which there are. Each has filters of its own and names them when it is given another."""
     filters: dict[str, Any] = {
@@ -56,10 +53,10 @@ def report(
         "supplier_changed": supplier_changed,
     }
     if name == LIST:
-        _list(server, world, token, as_json=json_output)
+        _list(call.server, call.world, call.token, as_json=call.as_json)
         return
-    found = ask(server, world, token, lambda client: client.report(name, offset=offset, limit=limit, **filters))
-    if json_output:
+    found = call.ask(lambda client: client.report(name, offset=offset, limit=limit, **filters))
+    if call.as_json:
         print_json(found)
         return
     columns = found["columns"]

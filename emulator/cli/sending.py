@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from emulator.cli.following import DISTRIBUTIONS, devices_in_question, follow, problem_of
-from emulator.cli.output import ExitCode, JsonFlag, print_fields, print_json, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, tls, wrong_calls
+from emulator.cli.output import ExitCode, print_fields, print_json
+from emulator.cli.remote import Addresses, Call, remote, tls, wrong_calls
 from emulator.cli.shortform import Given, build_request
 from emulator.client.control import ControlClient
 from emulator.client.documents import MessageReader
@@ -85,8 +85,9 @@ class Outcome:
         return bool(said) and "invalid" not in self.result.get("checks", {}).values()
 
 
-@verb
+@remote
 def send(
+    call: Call,
     what: What,
     user: User = DEFAULT_USER,
     device: Device = None,
@@ -102,12 +103,8 @@ def send(
     wait: Wait = 0,
     keep_counter: KeepCounter = False,
     transform_only: TransformOnly = False,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
     duis: Duis = "",
     smki: Smki = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Sign a request and send it. Critical ones are transformed, checked, signed and sent on.
 
@@ -131,11 +128,11 @@ def send(
     request = build_request(what, given) if content is None else _readable(content, keep_counter)
     if request is not None:
         given = replace(given, user=request.request_id.originator)
-    addresses = Addresses.find(server, world, duis, smki)
-    options = _Options(keys, wait, keep_counter, transform_only, world, token, operator)
+    addresses = Addresses.find(call.server, call.world, duis, smki)
+    options = _Options(keys, wait, keep_counter, transform_only, call.world, call.token, operator)
     outcome = asyncio.run(_send(content, request, given, addresses, options))
     report = {"answers": outcome.answers, "result": outcome.result, "problem": outcome.problem or None}
-    if json_output:
+    if call.as_json:
         print_json({"in_order": outcome.in_order, **report})
     else:
         for answer in outcome.answers:

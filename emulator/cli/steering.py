@@ -9,8 +9,8 @@ import typer
 from emulator.campaigns.folder import REPORT, write_run
 from emulator.campaigns.funnel import STAGES
 from emulator.campaigns.reading import read_plan
-from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.output import ExitCode, console, print_fields, print_json, print_rows
+from emulator.cli.remote import Call, remote
 from emulator.client.control import ControlClient
 from emulator.client.control_calls import Json
 from emulator.duis.datetimes import format_datetime
@@ -36,33 +36,28 @@ def add_verbs(application: typer.Typer) -> None:
         application.command(name, help=text)(_steering(name))
 
 
-@verb
+@remote
 def start(
+    call: Call,
     plan: Annotated[Path, typer.Argument(help="A campaign plan in TOML.", show_default=False)],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
     wait: WaitOption = False,
-    json_output: JsonFlag = False,
 ) -> None:
     """Start a campaign in a world of a running server; it goes on there by the world's clock when this command has ended."""
     name = read_plan(plan).name
     text = plan.read_text("utf-8")
-    found = ask(server, world, token, lambda control: control.start_campaign(text))
+    found = call.ask(lambda control: control.start_campaign(text))
     if wait:
-        found = _follow(server, world, token, name, quiet=json_output)
-    _tell(found, json_output=json_output)
+        found = _follow(call, name)
+    _tell(found, as_json=call.as_json)
     if wait:
         _judge(found)
 
 
-@verb
-def list_campaigns(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def list_campaigns(call: Call) -> None:
     """List the campaigns of a world of a running server."""
-    found = ask(server, world, token, lambda control: control.campaigns())
-    if json_output:
+    found = call.ask(lambda control: control.campaigns())
+    if call.as_json:
         print_json({"campaigns": found})
         return
     rows = [
@@ -72,73 +67,52 @@ def list_campaigns(
     print_rows(("Campaign", "Phase", "Verdict", "Wave", "Of", "Title"), rows)
 
 
-@verb
+@remote
 def show(
+    call: Call,
     name: CampaignName,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow it until it ends or rests; then end with 1 unless complete.")
     ] = False,
-    json_output: JsonFlag = False,
 ) -> None:
     """Show how a campaign stands: phase, waves and their funnel, what was decided."""
-    if wait:
-        found = _follow(server, world, token, name, quiet=json_output)
-    else:
-        found = ask(server, world, token, lambda control: control.campaign(name))
-    _tell(found, json_output=json_output)
+    found = _follow(call, name) if wait else call.ask(lambda control: control.campaign(name))
+    _tell(found, as_json=call.as_json)
     if wait:
         _judge(found)
 
 
-@verb
+@remote
 def result(
+    call: Call,
     name: CampaignName,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder for result, report and curves.", show_default=False)] = None,
-    json_output: JsonFlag = False,
 ) -> None:
     """Fetch everything about a campaign so far, and write the folder that `campaign run --out` would."""
-    found = ask(server, world, token, lambda control: control.campaign_result(name))
+    found = call.ask(lambda control: control.campaign_result(name))
     files = [] if out is None else write_run(out, found, pictures=False)
-    if json_output or out is None:
+    if call.as_json or out is None:
         print_json(found)
     else:
         console().print(f"report: {next(path for path in files if path.name == REPORT)}")
 
 
-@verb
-def drop(
-    name: CampaignName,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def drop(call: Call, name: CampaignName) -> None:
     """Break a campaign off, where it still runs, and forget it. What it has sent stays sent."""
-    ask(server, world, token, lambda control: control.drop_campaign(name))
-    print_json({"dropped": name}) if json_output else print_fields("", {"dropped": name})
+    call.ask(lambda control: control.drop_campaign(name))
+    call.show({"dropped": name})
 
 
 def _steering(act: str) -> Callable[..., None]:
-    @verb
-    def steer(
-        name: CampaignName,
-        server: ServerOption = DEFAULT_SERVER,
-        world: WorldOption = "default",
-        token: TokenOption = "",
-        json_output: JsonFlag = False,
-    ) -> None:
-        _tell(ask(server, world, token, lambda control: control.steer_campaign(name, act)), json_output=json_output)
+    @remote
+    def steer(call: Call, name: CampaignName) -> None:
+        _tell(call.ask(lambda control: control.steer_campaign(name, act)), as_json=call.as_json)
 
     return steer
 
 
-def _follow(server: str, world: str, token: str, name: str, *, quiet: bool) -> Json:
+def _follow(call: Call, name: str) -> Json:
     """Wait until it ends or rests, and say on the way what it decides."""
     told = 0
 
@@ -146,9 +120,9 @@ def _follow(server: str, world: str, token: str, name: str, *, quiet: bool) -> J
         return control.wait_for_campaign(name, timeout_ms=LOOK_MS)
 
     while True:
-        found = ask(server, world, token, question)
+        found = call.ask(question)
         decisions = found.get("decisions", [])
-        for each in () if quiet else decisions[told:]:
+        for each in () if call.as_json else decisions[told:]:
             wave = "" if each["wave"] is None else f" wave {each['wave']}"
             console().print(
                 f"{format_datetime(each['at_ms'])} {each['what']}{wave}" + (f": {each['why']}" if each["why"] else "")
@@ -158,8 +132,8 @@ def _follow(server: str, world: str, token: str, name: str, *, quiet: bool) -> J
             return found
 
 
-def _tell(found: Json, *, json_output: bool) -> None:
-    if json_output:
+def _tell(found: Json, *, as_json: bool) -> None:
+    if as_json:
         print_json(found)
         return
     fields: dict[str, Any] = {name: found[name] for name in ("campaign", "phase", "verdict")}

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, duration_ms, instant_ms
+from emulator.cli.output import ExitCode, console, print_fields, print_json, print_rows
+from emulator.cli.remote import Call, duration_ms, instant_ms, remote
 from emulator.client.archive import device_archive, zipped
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
@@ -45,8 +45,8 @@ async def _last(count: int, portion: Callable[..., Awaitable[list[dict[str, Any]
     return list(kept)
 
 
-def _show_clock(found: dict[str, Any], json_output: bool) -> None:
-    if json_output:
+def _show_clock(call: Call, found: dict[str, Any]) -> None:
+    if call.as_json:
         print_json(found)
         return
     next_ms = found.get("next_event_ms")
@@ -61,109 +61,85 @@ def _show_clock(found: dict[str, Any], json_output: bool) -> None:
 
 
 @clock.command("show")
-@verb
-def clock_show(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def clock_show(call: Call) -> None:
     """Say what simulated time it is and how it moves."""
-    _show_clock(ask(server, world, token, lambda client: client.clock()), json_output)
+    _show_clock(call, call.ask(lambda client: client.clock()))
 
 
 @clock.command("pause")
-@verb
-def clock_pause(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def clock_pause(call: Call) -> None:
     """Let simulated time stand still."""
-    _show_clock(ask(server, world, token, lambda client: client.pause()), json_output)
+    _show_clock(call, call.ask(lambda client: client.pause()))
 
 
 @clock.command("resume")
-@verb
-def clock_resume(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def clock_resume(call: Call) -> None:
     """Let simulated time go on as before the pause."""
-    _show_clock(ask(server, world, token, lambda client: client.resume()), json_output)
+    _show_clock(call, call.ask(lambda client: client.resume()))
 
 
 @clock.command("autojump")
-@verb
-def clock_autojump(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def clock_autojump(call: Call) -> None:
     """Let simulated time jump to the next event whenever somebody waits."""
-    _show_clock(ask(server, world, token, lambda client: client.autojump()), json_output)
+    _show_clock(call, call.ask(lambda client: client.autojump()))
 
 
 @clock.command("rate")
-@verb
-def clock_rate(
-    rate: Annotated[str, typer.Argument(help="Simulated over wall time: 1, 60, 0.5 or 3/2.")],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def clock_rate(call: Call, rate: Annotated[str, typer.Argument(help="Simulated over wall time: 1, 60, 0.5 or 3/2.")]) -> None:
     """Let simulated time follow wall time."""
-    _show_clock(ask(server, world, token, lambda client: client.set_rate(rate)), json_output)
+    _show_clock(call, call.ask(lambda client: client.set_rate(rate)))
 
 
 @clock.command("advance")
-@verb
+@remote
 def clock_advance(
+    call: Call,
     by: Annotated[str, typer.Option("--by", help="Duration such as 90s, 30m, 2h, 1d.")] = "",
     to: Annotated[str, typer.Option("--to", help="Date and time of UTC, such as 2026-01-05T12:00:00Z.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Move simulated time as fast as possible. Ends with 1 when the instant was not reached."""
     if bool(by) == bool(to):
         raise Malformed("how far is not clear", expected="exactly one of --by and --to")
     by_ms, to_ms = duration_ms(by) if by else None, instant_ms(to) if to else None
-    now_ms = ask(server, world, token, lambda client: client.clock())["now_ms"]
+    now_ms = call.ask(lambda client: client.clock())["now_ms"]
     if to_ms is not None and to_ms <= now_ms:
         raise Malformed(f"{format_datetime(to_ms)} is over", where="--to", expected=f"later than {format_datetime(now_ms)}")
-    found = ask(server, world, token, lambda client: client.advance(by_ms=by_ms, to_ms=to_ms))
-    _show_clock(found, json_output)
+    found = call.ask(lambda client: client.advance(by_ms=by_ms, to_ms=to_ms))
+    _show_clock(call, found)
     if not found["reached"]:
         raise typer.Exit(ExitCode.VERDICT)
 
 
 @clock.command("step")
-@verb
-def clock_step(
-    count: Annotated[int, typer.Argument(min=1, help="How many events.")] = 1,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def clock_step(call: Call, count: Annotated[int, typer.Argument(min=1, help="How many events.")] = 1) -> None:
     """Go on to the next event, or by several. Ends with 1 when fewer are planned."""
-    found = ask(server, world, token, lambda client: client.step(count))
-    _show_clock(found, json_output)
+    found = call.ask(lambda client: client.step(count))
+    _show_clock(call, found)
     if found["events"] < count:
         raise typer.Exit(ExitCode.VERDICT)
 
 
 @clock.command("run-until")
-@verb
+@remote
 def clock_run_until(
+    call: Call,
     kind: Annotated[str, typer.Argument(help="idle, messages, answered, job, jobs, transaction, device or inventory.")],
     fields: Annotated[
         list[str] | None,
-        typer.Argument(help="Its fields as NAME=VALUE, such as device=EUI states=VERIFIED; for device and inventory also values.",
-                       show_default=False),
+        typer.Argument(
+            help="Its fields as NAME=VALUE, such as device=EUI states=VERIFIED; for device and inventory also values.",
+            show_default=False,
+        ),
     ] = None,
     within: Annotated[str, typer.Option("--within", help="Simulated time to spend at most, such as 5d.")] = "30d",
     timeout: Annotated[str, typer.Option("--timeout", help="Wall time to spend at most, such as 30s.")] = "10m",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:  # fmt: skip
+) -> None:
     """Go from event to event until a condition holds, in any mode of the clock; say how it stands, and end with 1, when it does
     not come to that.
 
@@ -172,11 +148,11 @@ def clock_run_until(
     """
     limits = {"within_ms": duration_ms(within), "timeout_ms": duration_ms(timeout)}
     condition = _condition(kind, fields or [])
-    found = ask(server, world, token, lambda client: client.run_until(kind, **limits, **condition))
-    if json_output:
+    found = call.ask(lambda client: client.run_until(kind, **limits, **condition))
+    if call.as_json:
         print_json(found)
     else:
-        _show_clock(found, json_output)
+        _show_clock(call, found)
         print_fields("", {"ended by": found["ended_by"], "seen": json.dumps(found["seen"])})
     if not found["met"]:
         raise typer.Exit(ExitCode.VERDICT)
@@ -201,8 +177,9 @@ def _condition(kind: str, fields: list[str]) -> dict[str, Any]:
     return found
 
 
-@verb
+@remote
 def devices(
+    call: Call,
     device: Annotated[str, typer.Argument(help="EUI of one device, to see all that is known of it.", show_default=False)] = "",
     device_type: Annotated[str, typer.Option("--type", help="Only this type, such as ESME.")] = "",
     status: Annotated[str, typer.Option("--status", help="Only this inventory status.")] = "",
@@ -211,22 +188,18 @@ def devices(
     archive: Annotated[
         Path | None, typer.Option("--archive", help="Write all that is known of DEVICE into this ZIP file.", show_default=False)
     ] = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """List devices: what the inventory has, what they really run, what becomes of their firmware."""
     if archive is not None:
         eui = parse_eui(device)
-        counts, files = ask(server, world, token, lambda client: device_archive(client, eui))
+        counts, files = call.ask(lambda client: device_archive(client, eui))
         archive.write_bytes(zipped({"device": format_eui(eui), **counts}, files))
-        print_json(counts) if json_output else print_fields(str(archive), counts)
+        call.show(counts, str(archive))
         return
     if device:
         eui = parse_eui(device)
-        found = ask(server, world, token, lambda client: client.device(eui))
-        print_json(found) if json_output else print_fields(format_eui(eui), found)
+        found = call.ask(lambda client: client.device(eui))
+        call.show(found, format_eui(eui))
         return
     query = {
         "type": _one_of(DeviceType, device_type, "--type"),
@@ -234,8 +207,8 @@ def devices(
         "hub": format_eui(parse_eui(hub)) if hub else None,
         "limit": limit,
     }
-    rows = ask(server, world, token, lambda client: client.devices(**query))
-    if json_output:
+    rows = call.ask(lambda client: client.devices(**query))
+    if call.as_json:
         print_json(rows)
         return
     columns = ("Device", "Type", "Status", "Listed", "Running", "Firmware job", "Hub")
@@ -264,13 +237,11 @@ def _device_row(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 @users.command("list")
-@verb
-def users_list(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def users_list(call: Call) -> None:
     """List users, their roles and where their pushes go."""
-    rows = ask(server, world, token, lambda client: client.users())
-    if json_output:
+    rows = call.ask(lambda client: client.users())
+    if call.as_json:
         print_json(rows)
         return
     columns = ("User", "Name", "Roles", "Active", "Endpoint")
@@ -279,27 +250,25 @@ def users_list(
 
 
 @users.command("endpoint")
-@verb
+@remote
 def users_endpoint(
+    call: Call,
     user: Annotated[str, typer.Argument(help="EUI of the user.")],
     url: Annotated[str, typer.Argument(help="Where its pushes go; empty holds them back.")],
     floor: Annotated[
         str,
         typer.Option("--floor", help="Wall time between acknowledgement and push: 1s, 0ms."),
     ] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Set where a user's pushes go."""
     eui, floor_ms = parse_eui(user), duration_ms(floor) if floor else None
-    found = ask(server, world, token, lambda client: client.set_endpoint(eui, url, floor_ms))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.set_endpoint(eui, url, floor_ms))
+    call.show(found)
 
 
-@verb
+@remote
 def journal(
+    call: Call,
     request_id: Annotated[str, typer.Option("--request-id", help="Only what belongs to this RequestID.")] = "",
     device: Annotated[str, typer.Option("--device", help="Only what concerns this device (EUI).")] = "",
     kind: Annotated[str, typer.Option("--kind", help="Only this kind, or its beginning: gbcs, push, gate …")] = "",
@@ -314,10 +283,6 @@ def journal(
         typer.Option("--output", "-o", help="Write it with all XML and GBCS to a file of JSON lines; .har: an HTTP Archive."),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until interrupted.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Show what happened, the oldest first."""
     query: dict[str, Any] = {
@@ -332,26 +297,26 @@ def journal(
         if since or until or output is not None:
             raise Malformed("--follow shows what comes, all of it", expected="--follow without --since, --until and --output")
         wanted = {name: value for name, value in query.items() if value is not None}
-        ask(server, world, token, lambda client: _follow(client.events(**wanted), json_output))
+        call.ask(lambda client: _follow(client.events(**wanted), call.as_json))
         return
     if output is not None and output.suffix == ".har":
-        archive = ask(server, world, token, lambda client: client.har(**query, limit=_PORTION))
+        archive = call.ask(lambda client: client.har(**query, limit=_PORTION))
         output.write_text(json.dumps(archive, indent=1, ensure_ascii=False), "utf-8")
         exchanges = len(archive["log"]["entries"])
         fields = {"output": str(output), "entries": exchanges}
-        print_json(fields) if json_output else console().print(f"{exchanges} exchanges in {output}")
+        print_json(fields) if call.as_json else console().print(f"{exchanges} exchanges in {output}")
         return
     if output is not None:
-        content = ask(server, world, token, lambda client: client.transcript_lines(**query))
+        content = call.ask(lambda client: client.transcript_lines(**query))
         output.write_bytes(content)
         lines = content.count(b"\n")
-        print_json({"output": str(output), "entries": lines}) if json_output else console().print(f"{lines} entries in {output}")
+        print_json({"output": str(output), "entries": lines}) if call.as_json else console().print(f"{lines} entries in {output}")
         return
     if last:
-        entries = ask(server, world, token, lambda client: _last(last, partial(client.journal, **query, decode=decode)))
+        entries = call.ask(lambda client: _last(last, partial(client.journal, **query, decode=decode)))
     else:
-        entries = ask(server, world, token, lambda client: client.journal(**query, limit=limit, decode=decode))
-    if json_output:
+        entries = call.ask(lambda client: client.journal(**query, limit=limit, decode=decode))
+    if call.as_json:
         print_json(entries)
         return
     columns = ("Number", "Simulated", "Kind", "What")
@@ -368,17 +333,11 @@ async def _follow(entries: AsyncIterator[dict[str, Any]], json_output: bool) -> 
             )
 
 
-@verb
-def exceptions(
-    limit: LimitOption = 100,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def exceptions(call: Call, limit: LimitOption = 100) -> None:
     """Show what does not go on by itself: failed jobs, quarantined requests, dead letters, warnings."""
-    found = ask(server, world, token, lambda client: client.exceptions(limit=limit))
-    if json_output:
+    found = call.ask(lambda client: client.exceptions(limit=limit))
+    if call.as_json:
         print_json(found)
         return
     rows = [("job", job["device"], f"{job['state']} {job['reason'] or ''}".strip()) for job in found["jobs"]]
@@ -391,17 +350,14 @@ def exceptions(
 
 
 @outbox.command("list")
-@verb
+@remote
 def outbox_list(
+    call: Call,
     state: Annotated[str, typer.Option("--state", help="Only this state: queued, delivered, dead.")] = "",
     recipient: Annotated[str, typer.Option("--recipient", help="Only for this user (EUI).")] = "",
     device: Annotated[str, typer.Option("--device", help="Only about this device (EUI).")] = "",
     request_id: Annotated[str, typer.Option("--request-id", help="Only answers to this RequestID.")] = "",
     limit: LimitOption = 100,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """List messages to users. Ends with 1 when one of them is dead-lettered."""
     query = {
@@ -411,8 +367,8 @@ def outbox_list(
         "request_id": request_id or None,
         "limit": limit,
     }
-    found = ask(server, world, token, lambda client: client.outbox(**query))
-    if json_output:
+    found = call.ask(lambda client: client.outbox(**query))
+    if call.as_json:
         print_json(found)
     else:
         columns = ("Number", "Simulated", "Recipient", "Kind", "Code", "State", "Attempts", "Waits for, or last outcome")
@@ -431,30 +387,21 @@ def _message_row(message: dict[str, Any]) -> tuple[object, ...]:
 
 
 @outbox.command("show")
-@verb
-def outbox_show(
-    number: Annotated[int, typer.Argument(help="Number of the message.")],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def outbox_show(call: Call, number: Annotated[int, typer.Argument(help="Number of the message.")]) -> None:
     """Show one message with its XML."""
-    found = ask(server, world, token, lambda client: client.message(number))
-    print_json(found) if json_output else print_fields(f"message {number}", found)
+    found = call.ask(lambda client: client.message(number))
+    call.show(found, f"message {number}")
 
 
 @outbox.command("resend")
-@verb
+@remote
 def outbox_resend(
+    call: Call,
     number: Annotated[int | None, typer.Argument(help="A message; without it all dead letters.", show_default=False)] = None,
     recipient: Annotated[str, typer.Option("--recipient", help="Only dead letters for this user (EUI).")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Queue a finished message, or all dead letters, once more."""
     to = parse_eui(recipient) if recipient else None
-    found = ask(server, world, token, lambda client: client.resend(number, to))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.resend(number, to))
+    call.show(found)

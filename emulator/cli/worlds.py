@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from emulator.cli.output import JsonFlag, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask, instant_ms
+from emulator.cli.remote import DEFAULT_SERVER, Call, ServerOption, TokenOption, ask, instant_ms, remote
 from emulator.duis.datetimes import format_datetime
 
 application = typer.Typer(no_args_is_help=True, help="Worlds of a server: list, make, fork, snapshot, restore, reset, drop.")
@@ -64,75 +64,52 @@ def make(
 
 
 @application.command("reset")
-@verb
-def reset(
-    estate: EstateOption = None,
-    seed: SeedOption = None,
-    start: StartOption = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def reset(call: Call, estate: EstateOption = None, seed: SeedOption = None, start: StartOption = "") -> None:
     """Forget everything in a world and begin again."""
     origin = _origin(estate, seed, start)
-    _show(ask(server, world, token, lambda client: client.reset(**origin)), json_output)
+    _show(call.ask(lambda client: client.reset(**origin)), call.as_json)
 
 
 @application.command("snapshot")
-@verb
+@remote
 def snapshot(
-    name: Annotated[str, typer.Argument(help="Keep it in memory under this name, to restore or fork it.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
+    call: Call, name: Annotated[str, typer.Argument(help="Keep it in memory under this name, to restore or fork it.")] = ""
 ) -> None:
     """Write a snapshot to the data folder now, or keep one in memory under a name."""
-    found = ask(server, world, token, lambda client: client.snapshot(name))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.snapshot(name))
+    call.show(found)
 
 
 @application.command("snapshots")
-@verb
-def snapshots(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def snapshots(call: Call) -> None:
     """List the snapshots that are kept under names."""
-    found = ask(server, world, token, lambda client: client.snapshots())
-    if json_output:
+    found = call.ask(lambda client: client.snapshots())
+    if call.as_json:
         print_json(found)
     else:
         print_rows(("Name", "Simulated"), [(each["name"], format_datetime(each["now_ms"])) for each in found])
 
 
 @application.command("restore")
-@verb
-def restore(
-    name: Annotated[str, typer.Argument(help="Name of a kept snapshot.", show_default=False)],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def restore(call: Call, name: Annotated[str, typer.Argument(help="Name of a kept snapshot.", show_default=False)]) -> None:
     """Go back to a kept snapshot: state and clock; journal, outbox and audit trail begin anew."""
-    _show(ask(server, world, token, lambda client: client.restore(name)), json_output)
+    _show(call.ask(lambda client: client.restore(name)), call.as_json)
 
 
 @application.command("fork")
-@verb
+@remote
 def fork(
+    call: Call,
     name: NameArgument,
     kept: Annotated[str, typer.Option("--snapshot", help="Begin at this kept snapshot instead of now.")] = "",
     endpoints: Annotated[bool, typer.Option("--endpoints", help="Send messages to the users' endpoints as well.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Make a world that begins where another is. Its messages wait for endpoints of its own unless told otherwise."""
-    found = ask(server, world, token, lambda client: client.fork(name, snapshot=kept, endpoints=endpoints))
-    _show(found, json_output)
+    found = call.ask(lambda client: client.fork(name, snapshot=kept, endpoints=endpoints))
+    _show(found, call.as_json)
 
 
 @application.command("drop")
