@@ -537,6 +537,11 @@ def stock() -> str:
         )
         for each in logistics.truths().values()
     ]
+    felt = [
+        (f"`{cause}`", f"`{each.fault}`", each.percent, each.meaning, each.source, each.confidence)
+        for cause, listed in logistics.symptoms().items()
+        for each in listed
+    ]
     return (
         """# Stock
 
@@ -560,6 +565,9 @@ times, lots and fees are [settings](world-settings.md).
         + "\n## What can be the matter\n\n"
         + "*Part* is that of the generated returns which are not free of faults.\n\n"
         + table(("Truth", "Part", "Types", "Right reason of 8.14.3", "Meaning", "Source", "Confidence"), wrong)
+        + "\n## How it is felt\n\n"
+        + "Where a unit stands, what is the matter with it brings about [faults](faults.md). What is not here only shows to "
+        "who looks.\n\n" + table(("Cause", "Fault", "Per cent of occasions", "Meaning", "Source", "Confidence"), felt)
     )
 
 

@@ -96,7 +96,7 @@ class Engine:
         )
         self.dsp = Dsp(self.context)
         smki.bring_back(state.dsp, keys)
-        self.logistics = Logistics(state.logistics, self.context, settings.stock, estate.seed)
+        self.logistics = Logistics(state.logistics, self.context, settings.stock, estate.seed, self.faults)
         self._rooms = (
             (Dsp.TOPICS, self.dsp.handle),
             (Csp.TOPICS, self.csp.handle),
@@ -112,7 +112,7 @@ class Engine:
     def submit(self, item: DuisInput, at_ms: int) -> Answer:
         """Advance to ``at_ms`` (not before ``now_ms``), process one DUIS request and return its synchronous answer."""
         self.advance(at_ms)
-        self.logistics.make_known(item.request)
+        self.logistics.entries.make_known(item.request)
         return self.dsp.submit(item)
 
     def advance(self, to_ms: int, budget: int | None = None) -> bool:

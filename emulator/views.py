@@ -78,7 +78,7 @@ class Views:
     def device_exists(self, eui: int) -> bool:
         """Whether the inventory or a home holds this EUI."""
         engine = self._engine
-        return engine.logistics.peek(eui) is not None or engine.premises.describe(Eui64(eui), engine.now_ms) is not None
+        return engine.logistics.entries.peek(eui) is not None or engine.premises.describe(Eui64(eui), engine.now_ms) is not None
 
     def devices(
         self,
@@ -102,7 +102,7 @@ class Views:
 
     def device(self, eui: int) -> dict[str, Any] | None:
         """One device: what the inventory believes, what the device is, its firmware job; None when there is none."""
-        entry = self._engine.logistics.peek(eui)
+        entry = self._engine.logistics.entries.peek(eui)
         real = self._engine.premises.describe(Eui64(eui), self._engine.now_ms)
         if entry is None and real is None:
             return None

@@ -12,14 +12,16 @@ from typing import Any
 
 from emulator.client.errors import BadAnswer
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.tables import service_reference_variants
 from emulator.domain.vocabulary import DeviceType
 from emulator.dsp.commands import body_parameters
 from emulator.duis.messages import Request, ServiceResponse
+from emulator.gbcs.asn1 import decode_element
 from emulator.gbcs.commands import command_content
 from emulator.gbcs.message import Cra, GbcsMessage, decode_message
 from emulator.gbcs.usecases import UseCase, use_case_for
+from emulator.pki.certificates import read_certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def _compare_content(request: Request, message: GbcsMessage) -> PreCommandCheck:
     variant = request.service_reference_variant
     candidates = [
         (use_case, facts)
-        for facts in _possible_facts(request)
+        for facts in _possible_facts(request, message)
         if (use_case := use_case_for(variant, facts["device_type"], facts)) and use_case.code == message.message_code
     ]
     if not candidates:
@@ -76,13 +78,25 @@ def _compare_content(request: Request, message: GbcsMessage) -> PreCommandCheck:
     return PreCommandCheck(None, content_compared=bool(derived))
 
 
-def _possible_facts(request: Request) -> Iterator[dict[str, Any]]:
-    """The body with every type that the device, and the other one of a join, may have: the request does not say."""
+def _possible_facts(request: Request, message: GbcsMessage) -> Iterator[dict[str, Any]]:
+    """The body with every type that the device, and the other one of a join, may have: the request does not say. The DCC adds the
+    certificate of the other one where the two agree on a key."""
     parameters = body_parameters(request.body)
     others = tuple(DeviceType) if "OtherDeviceID" in parameters else (None,)
+    if "OtherDeviceID" in parameters and (certificate := _certificate_of(str(parameters["OtherDeviceID"]), message.content)):
+        parameters["other_device_certificate"] = certificate
     for device_type in service_reference_variants()[request.service_reference_variant].device_types:
         for other in others:
             yield {**parameters, "device_type": device_type, **({} if other is None else {"other_device_type": other})}
+
+
+def _certificate_of(device: str, content: bytes) -> bytes | None:
+    """The certificate of a device that is the last part of a payload, if one is."""
+    try:
+        *_, last = decode_element(content).children
+        return last.raw if read_certificate(last.raw).eui == parse_eui(device) else None
+    except (Malformed, ValueError):
+        return None
 
 
 def _derive(use_case: UseCase, facts: Mapping[str, object], message: GbcsMessage) -> bytes | None:

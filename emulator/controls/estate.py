@@ -16,19 +16,21 @@ from emulator.controls.params import (
     word,
 )
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.settings import DAY_MS, HOUR_MS
-from emulator.domain.vocabulary import CplStatus, DeviceType, RemotePartyRole
+from emulator.domain.vocabulary import CplStatus, CspRegion, DeviceType, RemotePartyRole
 from emulator.dsp.audit import Entry
+from emulator.dsp.state import Premises as Place
 from emulator.dsp.versions import product_changed
 from emulator.engine import Engine
 from emulator.estate.model import CplEntry
 from emulator.gbcs.usecases import parse_version
-from emulator.logistics.fitting import check_free, definition_of, replace_hub
 from emulator.simulation.faults import KINDS, read_fault
 
 MAX_GBCS_BYTES = 65_535
 """Longest Command that can be delivered by hand; ours, far above every use case."""
+MAX_ADDRESS = 30
+"""Characters of an AddressIdentifier (duis.md 7.3, certain)."""
 MAX_CHANNELS = 1_000_000
 """Most images that a pool may send at a time; ours."""
 
@@ -167,35 +169,65 @@ def network_outage(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def device_fit(engine: Engine, params: Params) -> dict[str, Any]:
-    """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it. A pre-notified
-    hub, with its GPF, takes the place of the one that is named, which loses its power."""
-    only(params, "device", "hub", "supplier")
-    eui, hub, supplier = eui_of(params, "device"), eui_of(params, "hub"), eui_of(params, "supplier", None)
-    entry, home = engine.logistics.entry(eui), engine.state.dsp.premises.get(hub)
+    """Fit a pre-notified device in the home of a hub, as an installer would; it joins once the hub's log lists it.
+
+    A pre-notified hub, with its GPF, takes the place of the one that is named, which loses its power; with ``home`` it begins a
+    home where none was.
+    """
+    only(params, "device", "hub", "home", "supplier", "network_operator")
+    eui, hub = eui_of(params, "device"), eui_of(params, "hub", None)
+    holders = {
+        "supplier": _party(engine, params, "supplier", RemotePartyRole.SUPPLIER),
+        "network_operator": _party(engine, params, "network_operator", RemotePartyRole.NETWORK_OPERATOR),
+    }
+    begun = take(params, "home", dict, None)
+    if (begun is None) == (hub is None):
+        raise Malformed("it is not said where", where="hub", expected="one of hub, in whose home, and home, for a new one")
+    entry = engine.logistics.entries.entry(eui)
     if entry is None:
         raise Malformed(f"{format_eui(eui)} is not in the inventory", where="device", expected="a device notified by 12.2")
     if entry.device_type is DeviceType.GPF:
         raise Malformed("a GPF is not fitted by itself", where="device", expected="its hub, or another device")
+    if begun is not None:
+        if entry.device_type is not DeviceType.CHF:
+            raise Malformed(f"{format_eui(eui)} is a {entry.device_type}", where="device", expected="a hub, which begins a home")
+        engine.logistics.homes.begin(entry, read_place(engine, begun, eui), **holders)
+        return {"device": format_eui(eui), "hub": format_eui(eui)}
+    home = engine.state.dsp.premises.get(hub)
     if home is None:
         raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF of the estate")
-    suppliers = {p.eui for p in engine.state.estate.parties if p.remote_party_role is RemotePartyRole.SUPPLIER}
-    if supplier is not None and supplier not in suppliers:
-        raise Malformed(f"{format_eui(supplier)} is not a supplier", where="supplier", expected="the EUI of a supplier")
-    if entry.device_type is DeviceType.CHF:
-        check_free(engine.context, entry)
-    test = hub in engine.state.dsp.test_hubs
-    if test and entry.device_type is DeviceType.CHF:
-        raise Malformed(f"{format_eui(hub)} is a test hub", where="hub", expected="a hub in a home")
-    row = engine.logistics.check_fit(eui, "begin triage" if test else "install")
-    version = engine.logistics.version_for(row)
-    if entry.device_type is DeviceType.CHF:
-        replace_hub(engine.context, entry, home, supplier, version, engine.logistics.variant_for(row))
-    else:
-        engine.premises.add_device(definition_of(entry, hub, supplier, version), engine.now_ms)
-        entry.supplier = supplier
-    if row is not None:
-        engine.logistics.fitted(row, "begin triage" if test else "install")
+    engine.logistics.homes.fit(entry, home, **holders)
     return {"device": format_eui(eui), "hub": format_eui(hub)}
+
+
+def _party(engine: Engine, params: Params, name: str, role: RemotePartyRole) -> Eui64 | None:
+    """A party whose certificates a device holds."""
+    eui: Eui64 | None = eui_of(params, name, None)
+    if eui is not None and eui not in {p.eui for p in engine.state.estate.parties if p.remote_party_role is role}:
+        called = name.replace("_", " ")
+        raise Malformed(f"{format_eui(eui)} is not a {called}", where=name, expected=f"the EUI of a {called}")
+    return eui
+
+
+def read_place(engine: Engine, params: Params, hub: Eui64) -> tuple[Place, str]:
+    """Where a home begins, and the WAN technology that reaches it, empty where that follows from the hub."""
+    only(params, "region", "technology", "connectivity", "uprn", "post_code", "address_identifier")
+    technology = text(params, "technology", "")
+    if technology and technology not in engine.csp.technologies:
+        known = ", ".join(engine.csp.technologies)
+        raise Malformed(f"there is no WAN technology {technology!r}", where="technology", expected=f"one of {known}")
+    uprn, post_code = take(params, "uprn", int, None), text(params, "post_code", "")
+    if uprn is not None and not 0 < uprn < 10**12:
+        raise Malformed(f"uprn is {uprn}", where="uprn", expected="1 to 12 digits")
+    if post_code and not 6 <= len(post_code) <= 8:
+        raise Malformed(f"post_code is {post_code[:20]!r}", where="post_code", expected="6 to 8 characters")
+    address, connectivity = text(params, "address_identifier", ""), text(params, "connectivity", "Cellular")
+    if len(address) > MAX_ADDRESS:
+        raise Malformed(
+            "address_identifier is too long", where="address_identifier", expected=f"at most {MAX_ADDRESS} characters"
+        )
+    region = word(params, "region", CspRegion)
+    return Place(hub, region, uprn, post_code, address, connectivity=connectivity), technology
 
 
 def fault_add(engine: Engine, params: Params) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def stock_mark(engine: Engine, params: Params) -> dict[str, Any]:
         books.units.owner[rows] = books.company(owner)
     if truth:
         books.units.truth[rows] = truths()[truth].number
-    engine.logistics.follow(rows)
+        engine.logistics.homes.feel(rows)
+    engine.logistics.entries.follow(rows)
     return {"units": len(rows)}
 
 
@@ -199,7 +200,7 @@ def stock_issue(engine: Engine, params: Params) -> dict[str, Any]:
     books.check(event, rows)
     books.check_owner(company, rows, "company")
     books.move(event, rows)
-    engine.logistics.follow(rows)
+    engine.logistics.entries.follow(rows)
     return {"units": len(rows), "listed": [format_eui(books.eui(int(row))) for row in rows[:100]]}
 
 
@@ -213,7 +214,7 @@ def stock_install(engine: Engine, params: Params) -> dict[str, Any]:
         logistics.books, company, _whole(params, "count", ..., 1, MAX_LOT), logistics.released_for(company), rates,
         engine.now_ms, update=take(params, "update", bool, False), variant=text(params, "variant", ""),
     )  # fmt: skip
-    logistics.follow(rows)
+    logistics.entries.follow(rows)
     return {
         "run": run.number, "visits": run.units, "installed": len(rows), "failed": run.failed, "updated": run.updated,
         "minutes": run.minutes,
@@ -232,7 +233,7 @@ def stock_update(engine: Engine, params: Params) -> dict[str, Any]:
     rows = books.units.where((books.in_state("installed")) & np.isin(books.units.variant, numbers))
     versions = books.versions_of(rows)
     rows = rows[versions == int(older, 16) if older else versions < int(version, 16)]
-    standing = logistics.update_installed(rows, version, duration_ms)
+    standing = logistics.homes.update_installed(rows, version, duration_ms)
     return {"hubs": len(rows), "over_the_air": standing}
 
 
@@ -246,7 +247,7 @@ def returns_take(engine: Engine, params: Params) -> dict[str, Any]:
     only(params, "company", "units", "with")
     company = _company(engine, params, "company")
     euis = [parse_eui(each) for each in _items(params)]
-    return {"units": engine.logistics.take_back(euis, company, eui_of(params, "with", None))}
+    return {"units": engine.logistics.going_back.take_back(euis, company, eui_of(params, "with", None))}
 
 
 def returns_batch(engine: Engine, params: Params) -> dict[str, Any]:
@@ -279,7 +280,7 @@ def reflash_order(engine: Engine, params: Params) -> dict[str, Any]:
         (found.manufacturer, found.model, image.file_version), engine.now_ms, address=address,
     )  # fmt: skip
     engine.logistics.note_order(order)
-    engine.logistics.follow(unpacked(order.rows))
+    engine.logistics.entries.follow(unpacked(order.rows))
     return {"order": order.number, "state": order.state, "reason": order.reason, "evidence": order.evidence}
 
 
@@ -302,7 +303,7 @@ def triage_hub(engine: Engine, params: Params) -> dict[str, Any]:
     """Put a hub up in a company's triage facility, online, for devices with dummy MPxNs to join."""
     only(params, "unit", "company", "region")
     company, row = _company(engine, params, "company"), engine.logistics.books.unit(text(params, "unit"))
-    engine.logistics.stand_test_hub(row, company, word(params, "region", CspRegion))
+    engine.logistics.homes.stand_test_hub(row, company, word(params, "region", CspRegion))
     return {"hub": format_eui(engine.logistics.books.eui(row)), "company": company}
 
 
@@ -327,7 +328,7 @@ def triage_run(engine: Engine, params: Params) -> dict[str, Any]:
         lot, kind = books.lot_of(each.row), books.variant_of(each.row).device_type
         listed = engine.state.dsp.cpl.get((kind, lot.manufacturer, lot.model, each.version))
         each.cpl_status = "" if listed is None else listed.status.value
-    engine.logistics.leave_bench(rows)
+    engine.logistics.homes.leave_bench(rows)
     found = sum(each.found for each in records)
     return {"units": len(records), "fault_found": found, "no_fault_found": len(records) - found}
 
@@ -342,10 +343,10 @@ def unit_take_step(engine: Engine, params: Params) -> dict[str, Any]:
     refurbishing.check(books, rows, step)
     refurbishing.take(books, rows, step, engine.now_ms)
     if step == "restock":
-        logistics.forget_home(rows)
+        logistics.entries.forget_home(rows)
     elif step == "open":
-        logistics.tell_opened(rows)
-    logistics.follow(rows)
+        logistics.homes.tell_opened(rows)
+    logistics.entries.follow(rows)
     for row in map(int, rows):
         logistics.journal(f"{format_eui(books.eui(row))}: {step}", int(books.eui(row)))
     return {"units": len(rows), "step": step}

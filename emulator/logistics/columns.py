@@ -1,7 +1,7 @@
 """Units as columns: some forty octets each, whatever their number."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,17 @@ Rows = npt.NDArray[np.int64]
 """Places of units in the columns."""
 Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[np.generic]
+
+
+def one(row: int) -> Rows:
+    """One place."""
+    return np.array([row], np.int64)
+
+
+def many(rows: Iterable[int]) -> Rows:
+    """Some places."""
+    return np.array(list(rows), np.int64)
+
 
 COLUMNS: dict[str, str] = {
     "state": "u1",

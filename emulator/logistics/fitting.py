@@ -77,7 +77,11 @@ def put_up(
     version: str = "",
     hub_variant: str = "",
 ) -> None:
-    """Begin a home with a pre-notified hub and its GPF. What the hub runs is ``version``, or what the inventory has."""
+    """Begin a home with a pre-notified hub and its GPF. What the hub runs is ``version``, or what the inventory has.
+
+    A hub that comes onto the WAN is Commissioned with that (duis.md 7.7, medium); one that does not stays as it was until 8.14.2
+    or 8.4 says that it is installed.
+    """
     check_free(context, entry)
     assert entry.associated_gpf is not None
     gpf = context.state.inventory[entry.associated_gpf]
@@ -106,5 +110,6 @@ def put_up(
     context.lookup.add_premises(place)
     gpf.supplier, gpf.network_operator = supplier, network_operator
     with recorded(context, entry.eui), recorded(context, gpf.eui):
-        set_status(context, entry, DeviceStatus.COMMISSIONED)
+        if context.csp.seen(entry.eui, context.now_ms):
+            set_status(context, entry, DeviceStatus.COMMISSIONED)
         set_status(context, gpf, DeviceStatus.INSTALLED_NOT_COMMISSIONED)

@@ -9,7 +9,7 @@ from emulator.domain.settings import DAY_MS, KIB
 from emulator.logistics import stock
 from emulator.logistics.books import Books
 from emulator.logistics.chance import draws_below
-from emulator.logistics.columns import FAILS_INSTALL, Rows
+from emulator.logistics.columns import FAILS_INSTALL, Rows, one
 from emulator.logistics.state import Defect, InstallRun
 from emulator.logistics.tables import variant_list
 
@@ -116,6 +116,11 @@ def _removed(books: Books, at_s: int) -> npt.NDArray[np.bool_]:
 
 def _defects(books: Books, kind: str) -> list[Defect]:
     return [each for each in books.state.defects if each.kind == kind]
+
+
+def fails(books: Books, row: int) -> bool:
+    """Whether an installation of a hub fails by the version that it has."""
+    return bool(_failing(books, one(row))[0])
 
 
 def _failing(books: Books, rows: Rows) -> npt.NDArray[np.bool_]:

@@ -85,6 +85,19 @@ class Truth:
     confidence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """How something wrong makes itself felt."""
+
+    fault: str
+    """Kind of fault."""
+    percent: int
+    """Of a hundred occasions, how many."""
+    meaning: str
+    source: str
+    confidence: str
+
+
 def _rows(name: str) -> list[dict[str, Any]]:
     document = tomllib.loads(resources.files("emulator.logistics").joinpath(f"data/{name}.toml").read_text("utf-8"))
     return [dict(zip(document["columns"], row, strict=True)) for row in document["rows"]]
@@ -159,3 +172,13 @@ def truths() -> Mapping[str, Truth]:
 def truth_names() -> tuple[str, ...]:
     """Names of truths by number."""
     return tuple(truths())
+
+
+@cache
+def symptoms() -> Mapping[str, tuple[Symptom, ...]]:
+    """What is felt, by its cause: a truth, or a defect of a version."""
+    found: dict[str, tuple[Symptom, ...]] = {}
+    for row in _rows("symptoms"):
+        symptom = Symptom(*(row[each] for each in ("fault", "percent", "meaning", "source", "confidence")))
+        found[row["cause"]] = (*found.get(row["cause"], ()), symptom)
+    return found

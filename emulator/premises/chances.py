@@ -83,7 +83,11 @@ class PlannedChances:
         entries = [entry for entry in self._plan.entries if entry.kind in STANDS]
         if not entries and not planned:
             return
-        seen = ([(each.number, each.hits, each.passed) for each in entries], len(self._state.devices), self.changes_ms(now_ms))
+        seen = (
+            [(each.number, each.hits, each.passed, each.devices) for each in entries],
+            len(self._state.devices),
+            self.changes_ms(now_ms),
+        )
         if seen == self._seen and not any(FACTS[name].changes for each in entries for name, _ in each.who.wanted):
             return
         self._seen = seen

@@ -60,7 +60,7 @@ def try_to_join(context: Context, home: HubState, eui: int, now_ms: int) -> None
     if entry is None or entry.joined or device is None or device.hub != home.eui:
         return
     there = context.rows.powered(eui) and context.rows.hub_powered(home.eui) and not context.rows.dead(eui)
-    if not there or now_ms > entry.join_until_ms:
+    if not there or now_ms > entry.join_until_ms or context.faults.find("hub.refuses_joins", home.eui, now_ms) is not None:
         return
     entry.joined, entry.last_communication_ms = True, now_ms
     context.rows.join(eui)
@@ -102,7 +102,7 @@ def _comes_along(context: Context, home: HubState, eui: int, now_ms: int) -> boo
     if device is None or device.hub == home.eui:
         return device is not None and any(entry.device == eui and entry.joined for entry in home.historic_log)
     there = context.rows.powered(eui) and not context.rows.dead(eui) and not context.rows.restarting(eui)
-    if not there or context.rows.hub_powered(device.hub):
+    if not there or context.rows.hub_powered(device.hub) or context.faults.find("hub.refuses_joins", home.eui, now_ms):
         return False
     move(context, device, home.eui, now_ms)
     return True

@@ -209,9 +209,10 @@ async def _outage(call: Call) -> Answer:
 
 async def _fit(call: Call) -> Answer:
     wanted = call.given(Fit)
-    supplier = None if wanted.supplier is None else format_eui(wanted.supplier)
-    device = format_eui(_device_of(call))
-    return await call.carry_out("device.fit", device=device, hub=format_eui(wanted.hub), supplier=supplier)
+    parties = {name: getattr(wanted, name) for name in ("hub", "supplier", "network_operator")}
+    home = None if wanted.home is None else wanted.home.model_dump()
+    given = {name: None if eui is None else format_eui(eui) for name, eui in parties.items()}
+    return await call.carry_out("device.fit", device=format_eui(_device_of(call)), home=home, **given)
 
 
 async def _credentials(call: Call) -> Answer:

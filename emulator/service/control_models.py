@@ -164,11 +164,24 @@ class Outage(Model):
     cell: int | None = None
 
 
-class Fit(Model):
-    """Where a pre-notified device is fitted."""
+class NewHome(Model):
+    """Where a hub begins a home."""
 
-    hub: Eui
-    supplier: Eui | None = None
+    region: str = Field(description="CSP region")
+    technology: str = Field("", description="WAN technology; that of the hub where it is a unit of the books, else cellular")
+    connectivity: str = Field("Cellular", description="as the inventory has it")
+    uprn: int | None = Field(None, ge=1, lt=10**12)
+    post_code: str = ""
+    address_identifier: str = ""
+
+
+class Fit(Model):
+    """Where a pre-notified device is fitted: one of hub and home."""
+
+    hub: Eui | None = Field(None, description="in the home of this hub; another hub takes its place")
+    home: NewHome | None = Field(None, description="a hub in a home of its own, where none was")
+    supplier: Eui | None = Field(None, description="whose certificates it holds")
+    network_operator: Eui | None = Field(None, description="whose certificates it holds")
 
 
 class NewRegistration(Model):

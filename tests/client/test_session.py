@@ -15,7 +15,7 @@ from emulator.client.precommand import PreCommandCheck, check_pre_command
 from emulator.client.requests import activate_firmware, join, read_firmware_version, read_inventory
 from emulator.client.session import DuisClient, Exchange, SignedCommand
 from emulator.client.signing import CounterSource, stamp
-from emulator.domain.identifiers import Eui64
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.domain.vocabulary import DeviceType, RemotePartyRole
 from emulator.duis.decode import decode_request
 from emulator.duis.encode import encode_message
@@ -27,6 +27,7 @@ from emulator.gbcs.protect import verify_signature
 from emulator.gbcs.usecases import use_case_for
 from emulator.pki.certificates import Usage
 from emulator.pki.keystore import KeyStore
+from emulator.world import create_world
 from tests.client.conftest import ESME, USER, signed_by
 
 HASH = bytes(range(32))
@@ -257,3 +258,22 @@ def test_the_other_device_of_a_join_is_compared_although_its_type_is_not_known()
     assert check_pre_command(wanted, message) == PreCommandCheck(None, content_compared=True)
     other = stamp(join(USER, ESME, Eui64(0x00DB1234567890A5), critical=True), CounterSource(clock=lambda: 9))
     assert "payload" in str(check_pre_command(other, message).problem)
+
+
+def test_the_certificate_that_the_dcc_adds_to_a_join_is_compared() -> None:
+    gsme, ppmid = Eui64(0x00DB1234567890A1), Eui64(0x00DB1234567890A4)
+    keys = create_world().engine.context.keys
+    use_case = use_case_for("8.7.1", DeviceType.GSME, {"other_device_type": DeviceType.PPMID})
+    assert use_case is not None
+
+    def message(certified: Eui64) -> GbcsMessage:
+        facts = {"OtherDeviceID": format_eui(ppmid), "other_device_type": DeviceType.PPMID, "device_type": DeviceType.GSME}
+        certificate = keys.party_certificate(certified, "KA")
+        parameters = {**facts, "other_device_certificate": certificate}
+        return build_command(
+            use_case, user=USER, user_counter=9, device=gsme, acb_counter=1, parameters=parameters, now_ms=0
+        )  # fmt: skip
+
+    wanted = stamp(join(USER, gsme, ppmid, critical=True), CounterSource(clock=lambda: 9))
+    assert check_pre_command(wanted, message(ppmid)) == PreCommandCheck(None, content_compared=True)
+    assert "payload" in str(check_pre_command(wanted, message(gsme)).problem), "a certificate of another device"

@@ -509,7 +509,10 @@ GOOD: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "cell": st.none() | st.integers(-2, 300),
         }
     ),
-    "device.fit": st.fixed_dictionaries({"device": eui_texts(), "hub": eui_texts(), "supplier": eui_texts() | st.none()}),
+    "device.fit": st.fixed_dictionaries({"device": eui_texts(), "hub": eui_texts(), "supplier": eui_texts() | st.none()})
+    | st.fixed_dictionaries(
+        {"device": eui_texts(), "home": st.fixed_dictionaries({"region": st.sampled_from(["North", "Central", "Nowhere"])})}
+    ),
     "fault.add": st.fixed_dictionaries(
         {
             "kind": st.sampled_from(list(KINDS)),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
@@ -163,29 +163,67 @@ class Power(Step):
             await stage.command("PUT", f"devices/{format_eui(eui)}/power", {"on": self.on})
 
 
+class NewHome(BaseModel):
+    """Where a hub begins a home."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    region: str
+    """CSP region."""
+    technology: str = ""
+    """WAN technology; that of the hub where it is a unit of the books, else `cellular`."""
+    uprn: int | None = None
+    """Its UPRN."""
+    post_code: str = ""
+    """Its post code."""
+    address_identifier: str = ""
+    """The house."""
+
+
 class Fit(Step):
-    """Fit a pre-notified device in the home of a hub, as an installer would."""
+    """Fit a pre-notified device in the home of a hub, as an installer would, or a hub in a home where none was."""
 
     device: Reference
     """Which."""
-    hub: Reference
-    """Where."""
+    hub: Reference = ""
+    """Where: in the home of this hub, whose place another hub takes."""
+    home: NewHome | None = None
+    """Where a hub begins a home, in place of `hub`."""
     supplier: Reference = ""
     """Whose certificates it holds."""
+    network_operator: Reference = ""
+    """Whose certificates it holds."""
+    refused: str = ""
+    """Words of the refusal that must come."""
 
     def check(self, names: Names) -> None:
-        """Device, hub, supplier."""
+        """Device, place, parties."""
         names.device(self.device, "device")
-        names.device(self.hub, "hub")
-        if self.supplier:
-            names.user(self.supplier, "supplier")
+        if bool(self.hub) is (self.home is not None):
+            raise Malformed("it is not said where", where="hub", expected="one of hub and home")
+        if self.hub:
+            names.device(self.hub, "hub")
+        for name in ("supplier", "network_operator"):
+            if text := getattr(self, name):
+                names.user(text, name)
 
     async def run(self, stage: "Stage") -> None:
         """Fit it."""
         names = stage.names
-        supplier = format_eui(names.user(self.supplier, "supplier")) if self.supplier else None
-        body = _given(hub=format_eui(names.device(self.hub, "hub")), supplier=supplier)
-        await stage.command("POST", f"devices/{format_eui(names.device(self.device, 'device'))}/fit", body)
+        parties = {name: getattr(self, name) for name in ("supplier", "network_operator")}
+        body = _given(
+            hub=format_eui(names.device(self.hub, "hub")) if self.hub else None,
+            home=None if self.home is None else self.home.model_dump(),
+            **{name: format_eui(names.user(text, name)) if text else None for name, text in parties.items()},
+        )
+        try:
+            answer = await stage.command("POST", f"devices/{format_eui(names.device(self.device, 'device'))}/fit", body)
+        except Malformed as error:
+            if not self.refused or self.refused not in str(error):
+                stage.fail("refusal", self.refused or "none", str(error))
+            return
+        if self.refused:
+            stage.fail("refusal", self.refused, answer)
 
 
 class CancelJob(Step):
