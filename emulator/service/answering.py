@@ -97,7 +97,7 @@ async def _read(world: HostedWorld, body: bytes) -> tuple[Reading | Refusal, Bod
     """Read a body: small ones here, large ones in a thread, where they also reach the disk."""
     if len(body) <= world.settings.duis.offload_bytes:
         edge = world.edge
-        found = await edge.read_together((body, world.instant_ms()))
+        found = await edge.read_together(body, world.instant_ms())
         stale = edge is not world.edge or (isinstance(found, Reading) and found.keys_number != world.world.keys.number)
         return world.edge.read(body, world.instant_ms()) if stale else found, body
     loop = asyncio.get_running_loop()

@@ -6,6 +6,7 @@ No state and no I/O: reading the same body against the same certificates gives t
 import hashlib
 import itertools
 from dataclasses import dataclass
+from functools import partial
 
 from lxml import etree
 
@@ -48,34 +49,71 @@ def fault_digest(fault: str) -> bytes:
     return hashlib.sha256(f"fault {fault}".encode()).digest()
 
 
-def check_document(body: bytes, schemas: SchemaSet) -> etree._Element | Refusal:
-    """The root of a document that is valid, or why it is none (``http.400``); no certificate has a say in that."""
-    try:
-        root = parse_document(body)
-    except Malformed as error:
-        return Refusal("http.400", error.detail, where=error.where, expected=error.expected)
-    return schemas.validate(root) or root
+@dataclass(slots=True)
+class Draft:
+    """A body on its way through the stages of reading: :func:`parse`, :func:`validate`, :func:`verify` and :func:`decode`.
+
+    Nothing is done any more for one that has been refused.
+    """
+
+    body: bytes
+    certificates: CertificateLookup | None
+    """None where none are known: then no more can be said than whether the document is valid."""
+    policy: SignaturePolicy
+    now_ms: int
+    """Simulated time, against which dates of certificates are held."""
+    root: etree._Element | None = None
+    valid: bool = False
+    signer: Signer | None = None
+    request: Request | None = None
+    """There at the end, unless it is refused."""
+    refusal: Refusal | None = None
 
 
-def read_request(
-    root: etree._Element, certificates: CertificateLookup, policy: SignaturePolicy, now_ms: int
-) -> tuple[Request, Signer] | Refusal:
-    """The request in a valid document and who signed it, or why it is not to be trusted."""
-    signer = verify_document(root, certificates, policy, now_ms)
-    if isinstance(signer, Refusal):
-        return signer
+def parse(draft: Draft) -> None:
+    """Octets to a tree."""
     try:
-        request = decode_request(root)
+        draft.root = parse_document(draft.body)
     except Malformed as error:
-        return Refusal("http.400", error.detail, where=error.where, expected=error.expected)
-    if signer.eui != request.request_id.originator:
-        return Refusal(
-            "http.403",
-            f"the request was signed by {format_eui(signer.eui)} in the name of {format_eui(request.request_id.originator)}",
-            where="RequestID",
-            expected=f"the certificate of {format_eui(request.request_id.originator)}",
-        )
-    return request, signer
+        draft.refusal = Refusal("http.400", error.detail, where=error.where, expected=error.expected)
+
+
+def validate(draft: Draft, schemas: SchemaSet) -> None:
+    """Hold the tree against the schemas; no certificate has a say in that."""
+    if draft.root is not None:
+        draft.refusal = schemas.validate(draft.root)
+        draft.valid = draft.refusal is None
+
+
+def verify(draft: Draft) -> None:
+    """Find who signed the document."""
+    if draft.valid and draft.root is not None and draft.certificates is not None:
+        found = verify_document(draft.root, draft.certificates, draft.policy, draft.now_ms)
+        if isinstance(found, Refusal):
+            draft.refusal = found
+        else:
+            draft.signer = found
+
+
+def decode(draft: Draft) -> None:
+    """Take the request out of the tree; it has to be its signer's own."""
+    signer = draft.signer
+    if draft.root is None or signer is None:
+        return
+    try:
+        request = decode_request(draft.root)
+    except Malformed as error:
+        draft.refusal = Refusal("http.400", error.detail, where=error.where, expected=error.expected)
+        return
+    if signer.eui == request.request_id.originator:
+        draft.request = request
+        return
+    draft.refusal = Refusal(
+        "http.403",
+        f"the request was signed by {format_eui(signer.eui)} in the name of {format_eui(request.request_id.originator)}",
+        where="RequestID",
+        expected=f"the certificate of {format_eui(request.request_id.originator)}",
+    )
 
 
 class Edge:
@@ -87,11 +125,10 @@ class Edge:
         self.policy = policy
         self._life = next(_LIVES)
         self._keys = keys
-        self._schemas = schemas
         self._unsigned_acknowledgements = unsigned_acknowledgements
         self._signing: tuple[int, CertificateRecord] | None = None
-        self.read_together: Together[tuple[bytes, int], Reading | Refusal] = Together(lambda asked: self.read(*asked))
-        """:meth:`read` for all requests that came at the same time."""
+        self._stages = parse, partial(validate, schemas=schemas), verify, decode
+        self._together = Together(*self._stages)
 
     @property
     def edition(self) -> int:
@@ -104,11 +141,17 @@ class Edge:
         ``now_ms`` is simulated time, against which dates of certificates are held.
         """
         number = self._keys.number
-        root = check_document(body, self._schemas)
-        if isinstance(root, Refusal):
-            return root
-        found = read_request(root, self._keys, self.policy, now_ms)
-        return found if isinstance(found, Refusal) else Reading(*found, number)
+        draft = Draft(body, self._keys, self.policy, now_ms)
+        for stage in self._stages:
+            stage(draft)
+        return _reading(draft, number)
+
+    async def read_together(self, body: bytes, now_ms: int) -> Reading | Refusal:
+        """:meth:`read`, stage by stage for all requests that came at the same time."""
+        number = self._keys.number
+        draft = Draft(body, self._keys, self.policy, now_ms)
+        await self._together(draft)
+        return _reading(draft, number)
 
     def read_again(self, body: bytes) -> Request:
         """Decode a logged request, whose verdict is logged beside it; raise :class:`Malformed` for what is not one."""
@@ -144,3 +187,11 @@ class Edge:
                 raise Broken("the DSP has no key to sign with")
             self._signing = (self._keys.number, found)
         return self._signing[1]
+
+
+def _reading(draft: Draft, keys_number: int) -> Reading | Refusal:
+    if draft.refusal is not None:
+        return draft.refusal
+    assert draft.request is not None
+    assert draft.signer is not None
+    return Reading(draft.request, draft.signer, keys_number)

@@ -10,13 +10,13 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import WebService
 from emulator.duis.schema import SchemaSet
@@ -24,7 +24,7 @@ from emulator.duis.signature import SignaturePolicy, SigningCertificate
 from emulator.service.answering import Reply
 from emulator.service.config import Settings
 from emulator.service.duis_app import duis_app
-from emulator.service.edge import check_document, read_request
+from emulator.service.edge import Draft, decode, parse, validate, verify
 from emulator.service.edge_link import Link, Parts, refusal_parts, reply_of, request_parts
 from emulator.service.logs import configure_logs
 from emulator.service.tls import listener_context
@@ -61,12 +61,11 @@ class EdgeProcess:
         self.link = Link(self._take, self._over)
         self._stopping = asyncio.Event()
         self._greeted: asyncio.Future[Settings] = asyncio.get_running_loop().create_future()
-        self._schemas: SchemaSet | None = None
+        self._together: Together[Draft] | None = None
         self._offload_bytes = 0
         self._known: dict[str | None, KnownCertificates] = {}
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._number = 0
-        self._reading: Together[tuple[str | None, bytes], Parts | None] = Together(lambda asked: self._read(*asked))
 
     async def run(self, listener: socket.socket, link: socket.socket) -> None:
         """Serve until told to stop."""
@@ -74,7 +73,8 @@ class EdgeProcess:
         await loop.create_connection(lambda: self.link, sock=link)
         settings = await self._greeted
         configure_logs(settings.log)
-        self._schemas = SchemaSet(settings.schemas.folder)
+        schemas = SchemaSet(settings.schemas.folder)
+        self._together = Together(parse, partial(validate, schemas=schemas), verify, decode)
         self._offload_bytes = settings.duis.offload_bytes
         runner = web.AppRunner(
             duis_app(self, settings.duis),
@@ -87,7 +87,7 @@ class EdgeProcess:
         tls = listener_context(settings.tls) if "duis" in settings.tls.listeners else None
         await web.SockSite(runner, listener, ssl_context=tls).start()
         self.link.send(("ready",))
-        warming = asyncio.create_task(asyncio.to_thread(self._schemas.warm))
+        warming = asyncio.create_task(asyncio.to_thread(schemas.warm))
         await self._stopping.wait()
         await runner.cleanup()
         await asyncio.gather(warming, return_exceptions=True)
@@ -122,7 +122,7 @@ class EdgeProcess:
 
     async def answer(self, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
         """The answer of the process with the worlds."""
-        return await self._asked(name, service.value, body, operator, await self._reading((name, body)))
+        return await self._asked(name, service.value, body, operator, await self._read(name, body))
 
     async def _asked(self, world: str | None, *message: Any) -> Reply:
         self._number = number = self._number + 1
@@ -131,20 +131,19 @@ class EdgeProcess:
         self.link.send((number, world, *message))
         return await waiting
 
-    def _read(self, world: str | None, body: bytes) -> Parts | None:
+    async def _read(self, world: str | None, body: bytes) -> Parts | None:
         """What can be said of a body here: why it is no valid document, or which request it is; None is nothing."""
         if len(body) > self._offload_bytes:
             return None
-        assert self._schemas is not None
-        root = check_document(body, self._schemas)
-        if isinstance(root, Refusal):
-            return refusal_parts(root)
+        assert self._together is not None
         known = self._known.get(world)
-        found = None if known is None else read_request(root, known, SIGNATURE_ALONE, 0)
-        if known is None or found is None or isinstance(found, Refusal):
+        draft = Draft(body, known, SIGNATURE_ALONE, 0)
+        await self._together(draft)
+        if draft.refusal is not None and not draft.valid:
+            return refusal_parts(draft.refusal)
+        if known is None or draft.request is None or draft.signer is None:
             return None
-        request, signer = found
-        return known.edition, signer.issuer, signer.serial, request_parts(request)
+        return known.edition, draft.signer.issuer, draft.signer.serial, request_parts(draft.request)
 
 
 def main() -> None:

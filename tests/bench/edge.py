@@ -178,7 +178,7 @@ def whole() -> Iterator[Run]:
         recorder = Recorder(log, edge, LastNumbers(0, 0, 0), wall_ms=lambda: world.engine.now_ms, expect=lambda _: None)
 
         async def answered(document: bytes) -> bytes:
-            reading = await edge.read_together((document, world.engine.now_ms))
+            reading = await edge.read_together(document, world.engine.now_ms)
             assert not isinstance(reading, Refusal)
             item = DuisInput(WebService.SEND_COMMAND, reading.request, reading.signer)
             writing, durable = recorder.duis(run_submit(world.engine, item, world.engine.now_ms), item, document)

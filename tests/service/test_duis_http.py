@@ -362,7 +362,7 @@ async def test_an_error_of_ours_is_500_and_not_forgotten(
 ) -> None:
     world = server.worlds["default"]
 
-    def fail(item: object) -> ServiceResponse:
+    def fail(*_: object) -> ServiceResponse:
         raise ZeroDivisionError("on purpose")
 
     monkeypatch.setattr(world.world.engine.dsp, "submit", fail)
@@ -372,7 +372,7 @@ async def test_an_error_of_ours_is_500_and_not_forgotten(
     assert world.last_seq == 1
     assert b'dcc_engine_faults_total{world="default"} 1.0' in server.metrics.exposition()
     monkeypatch.undo()
-    monkeypatch.setattr(world.edge, "read", fail)
+    monkeypatch.setattr(world.edge, "read_together", fail)
     assert (await post(http, server, b"<x/>"))[0] == 500
 
 
