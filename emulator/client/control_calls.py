@@ -3,6 +3,7 @@
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -71,14 +72,18 @@ class ControlCalls:
     ) -> bytes:
         """Any operation: the octets of its answer. ``operator`` is the human who calls, where the operation records one."""
         timeout_s = self._timeout_s + waits_ms / 1000
-        headers = {OPERATOR_HEADER: check_operator(operator)} if operator else None
+        headers = {OPERATOR_HEADER: check_operator(operator)} if operator else {}
+        data = None
+        if body is not None:
+            data = BytesIO(json.dumps(body).encode())  # large ones, such as an estate, go piece by piece
+            headers["Content-Type"] = "application/json"
         params = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         try:
             async with self._session().request(
                 method,
                 self.url + path,
                 params=params,
-                json=body,
+                data=data,
                 headers=headers,
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:

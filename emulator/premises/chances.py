@@ -3,8 +3,10 @@
 What behaviour asks the plan about itself (messages, commands) is not here. A chance stands for one fault and one hub or device.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from emulator.domain.vocabulary import DeviceType
 from emulator.fanout import phases
@@ -83,12 +85,9 @@ class PlannedChances:
         entries = [entry for entry in self._plan.entries if entry.kind in STANDS]
         if not entries and not planned:
             return
-        seen = (
-            [(each.number, each.hits, each.passed, each.devices) for each in entries],
-            len(self._state.devices),
-            self.changes_ms(now_ms),
-        )
-        if seen == self._seen and not any(FACTS[name].changes for each in entries for name, _ in each.who.wanted):
+        counted = [(each.number, each.hits, each.passed, each.devices) for each in entries]
+        seen = (counted, len(self._state.devices), self.changes_ms(now_ms), self._what_changes(entries))
+        if seen == self._seen:
             return
         self._seen = seen
         wanted = dict(self._wanted(entries, now_ms))
@@ -100,6 +99,14 @@ class PlannedChances:
             if key not in known:
                 number = network.add_chance(chance)
                 planned.append(PlannedChance(*key, number, chance.first_n, chance.skip_n, (chance.from_s, chance.to_s)))
+
+    def _what_changes(self, entries: Iterable[FaultEntry]) -> object:
+        """The facts by which entries select and that may change, as they are now: equal to an earlier one where none has."""
+        names = {name for each in entries for name, _ in each.who.wanted if FACTS[name].changes}
+        if names - {"firmware_version"}:
+            return object()  # equal to nothing: these are not compared
+        columns = [cast(Iterable[int], pool.memory.columns["running"]) for pool in self._rows.network.pools]
+        return [array("i", column).tobytes() for column in columns] if names else None
 
     def _wanted(self, entries: Iterable[FaultEntry], now_ms: int) -> Iterator[tuple[tuple[int, int, str], Chance]]:
         for entry in entries:

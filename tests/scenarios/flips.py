@@ -39,6 +39,18 @@ def flipped(path: Path) -> Iterator[Flipped]:
                 yield _with(original, path, (number, "left"), lambda document, at=before: document["steps"][at]["messages"].pop())
 
 
+def together(path: Path) -> tuple[Scenario, set[int]]:
+    """The first of every step that expects something, all at once, and the steps that must fail; requests and waits stay."""
+    document = tomllib.loads(path.read_text("utf-8"))
+    steps: set[int] = set()
+    for number, step in enumerate(document["steps"], 1):
+        flips = list(_flips(step)) if step["do"].startswith("expect-") else []
+        if flips:
+            flips[0][1](step)
+            steps.add(number)
+    return parse_scenario(to_toml(document), path), steps
+
+
 def _with(original: Table, path: Path, at: tuple[int, str], flip: Flip) -> Flipped:
     document = copy.deepcopy(original)
     flip(document)

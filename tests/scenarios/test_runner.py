@@ -214,3 +214,78 @@ def test_differences_are_line_by_line() -> None:
 def test_files_are_relative_to_the_scenario(tmp_path: Path) -> None:
     scenario = parse_scenario(HEAD + READ, tmp_path / "deep" / "test.toml")
     assert scenario.path.parent == tmp_path / "deep"
+
+
+WAITS = """
+[[steps]]
+do = "hub.update"
+hub = "CHF@central"
+version = "00020000"
+takes = "2 h"
+
+[[steps]]
+do = "wait"
+device = "CHF@*"
+state = { running_version = "00020000" }
+within = "3 h"
+"""
+
+
+async def test_a_wait_in_vain_names_all_that_are_missing() -> None:
+    estate = '[[estate.cpl]]\ntype = "CHF"\nmanufacturer = "10C0"\nmodel = "00010101"\nfirmware_version = "00020000"\n'
+    async with in_process_server() as server:
+        report = await run_scenario(scenario_of(estate + WAITS), server)
+    (failure,) = report.steps[-1].failures
+    assert failure.seen == {
+        "state of CHF@north": "running_version 00010000",
+        "state of CHF@south": "running_version 00010000",
+    }
+    assert report.simulated_ms == 3 * 3_600_000
+
+
+UPDATE = """
+[[steps]]
+do = "image"
+name = "{0}"
+device = "ESME@central"
+version = "{0}"
+signed_by = "supplier"
+
+[[steps]]
+do = "cpl.put"
+image = "{0}"
+
+[[steps]]
+do = "11.1"
+by = "supplier"
+image = "{0}"
+devices = "ESME@central"
+answer = "I99"
+
+[[steps]]
+do = "wait"
+device = "ESME@central"
+job = ["VERIFIED"]
+
+[[steps]]
+do = "11.3"
+by = "supplier"
+device = "ESME@central"
+image = "{0}"
+answer = "I99"
+
+[[steps]]
+do = "run-until-idle"
+
+[[steps]]
+do = "expect-device"
+device = "ESME@central"
+state = {{ running_version = "{1}" }}
+"""
+
+
+async def test_a_fault_that_selects_by_version_follows_the_version(run: Run) -> None:
+    """Nobody runs the version when the fault is planned; who has come to it does not leave it any more."""
+    fault = '[[faults]]\nkind = "device.activation_fails"\nwho = { type = "ESME", firmware_version = "00010100" }\n'
+    report = await run(scenario_of(fault + UPDATE.format("00010100", "00010100") + UPDATE.format("00010200", "00010100")))
+    assert report.passed, found(report)

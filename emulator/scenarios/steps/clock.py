@@ -1,10 +1,10 @@
 """Moving simulated time, and waiting for something on it."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import format_eui
+from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp import job_states
 from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.messages import Kind
@@ -125,36 +125,54 @@ class Wait(Step):
 
     async def run(self, stage: "Stage") -> None:
         """Wait."""
-        missing: dict[str, object] = {}
+        last: Eui64 | None = None
 
         async def holds() -> bool:
-            missing.clear()
-            missing.update(await self._missing(stage))
-            return not missing
+            """Whether nothing is missing; the device that was last found missing is looked at before all others."""
+            nonlocal last
+            if last is not None and await self._unlike(stage, last):
+                return False
+            last = await self._first_unlike(stage)
+            return last is None and not await self._missing(stage)
 
         if not await stage.run_until(holds, stage.now_ms + self.within):
+            missing: dict[str, object] = dict(await self._missing(stage))
+            for eui in stage.names.devices_of(self.device, "device"):
+                missing |= await self._unlike(stage, eui)
             expected = self._words() or (
                 "all" if self.answered or self.messages else " or ".join(self.job or ["the end of its job"])
             )
-            stage.fail(f"within {format_duration(self.within)}", dict.fromkeys(missing, expected), dict(missing))
+            stage.fail(f"within {format_duration(self.within)}", dict.fromkeys(missing, expected), missing)
 
     async def _missing(self, stage: "Stage") -> dict[str, str]:
+        """Answers and messages that have not come."""
         if self.answered:
             return self._unanswered(stage)
-        if self.messages:
-            return await self._unsent(stage)
-        return await (self._unlike(stage) if self.inventory or self.state else self._unfinished(stage))
+        return await self._unsent(stage)
 
-    async def _unlike(self, stage: "Stage") -> dict[str, str]:
-        """Devices that are not as they must be, and how they are."""
-        found: dict[str, str] = {}
+    async def _first_unlike(self, stage: "Stage") -> Eui64 | None:
         for eui in stage.names.devices_of(self.device, "device"):
-            described = await stage.look(f"devices/{format_eui(eui)}")
-            for part, wanted in (("inventory", self.inventory), ("state", self.state)):
-                seen = {path: plain(value_at(described[part], path, part)) for path in wanted}
-                if seen != {path: value_of(stage, value) for path, value in wanted.items()}:
-                    found[f"{part} of {stage.names.shown(eui)}"] = ", ".join(f"{path} {value}" for path, value in seen.items())
+            if await self._unlike(stage, eui):
+                return eui
+        return None
+
+    async def _unlike(self, stage: "Stage", eui: Eui64) -> dict[str, str]:
+        """How a device or its job is, where that is not as it must be."""
+        described = await stage.look(f"devices/{format_eui(eui)}")
+        if not (self.inventory or self.state):
+            return self._unfinished(stage.names.shown(eui), described["job"])
+        found: dict[str, str] = {}
+        for part, wanted in (("inventory", self.inventory), ("state", self.state)):
+            seen = {path: plain(value_at(described[part], path, part)) for path in wanted}
+            if seen != {path: value_of(stage, value) for path, value in wanted.items()}:
+                found[f"{part} of {stage.names.shown(eui)}"] = ", ".join(f"{path} {value}" for path, value in seen.items())
         return found
+
+    def _unfinished(self, device: str, job: Mapping[str, Any] | None) -> dict[str, str]:
+        """The state of its newest job, where that is none of those that are waited for."""
+        if job is None:
+            return {device: "no job"}
+        return {device: job["state"]} if (job["state"] not in self.job if self.job else job["open"]) else {}
 
     async def _unsent(self, stage: "Stage") -> dict[str, str]:
         found: dict[str, str] = {}
@@ -173,15 +191,6 @@ class Wait(Step):
             count = sum(each.request_id in answered for each in sent)
             if not sent or count < len(sent):
                 found[text] = f"{count} of {len(sent)}" if sent else "no request was taken"
-        return found
-
-    async def _unfinished(self, stage: "Stage") -> dict[str, str]:
-        found: dict[str, str] = {}
-        for eui in stage.names.devices_of(self.device, "device"):
-            job = (await stage.look(f"devices/{format_eui(eui)}"))["job"]
-            state = "no job" if job is None else job["state"]
-            if job is None or (state not in self.job if self.job else job["open"]):
-                found[stage.names.shown(eui)] = state
         return found
 
 

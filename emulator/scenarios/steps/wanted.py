@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64
+from emulator.domain.identifiers import Eui64, RequestId
 from emulator.domain.tables import dcc_alerts
 from emulator.scenarios.messages import Kind, Seen
 from emulator.scenarios.names import Names, suggest
@@ -142,12 +142,13 @@ class Wanted(BaseModel):
     async def found(self, stage: "Stage") -> list["Found"]:
         """For each user and device of the row, the messages that nothing has accounted for yet and that the row describes."""
         names, wanted = stage.names, self.holds(stage)
+        asked = frozenset(sent.request_id for sent in stage.sent.get(self.request, ()))
         devices: tuple[Eui64 | None, ...] = names.devices_of(self.device, "device") or (None,)
         found: list[Found] = []
         for user in names.users_of(self.to, "to"):
             of_kind: dict[Eui64 | None, list[Seen]] = defaultdict(list)
             for message in stage.pending:
-                if message.to == user and self._is_kind_of(stage, message):
+                if message.to == user and self._is_kind_of(message, asked):
                     for about in (*message.about, None):
                         of_kind[about].append(message)
             for device in devices:
@@ -158,10 +159,10 @@ class Wanted(BaseModel):
                 )
         return found
 
-    def _is_kind_of(self, stage: "Stage", message: Seen) -> bool:
+    def _is_kind_of(self, message: Seen, asked: frozenset[RequestId]) -> bool:
         if message.kind is not self.kind:
             return False
-        if self.request and not any(sent.request_id in message.requests for sent in stage.sent.get(self.request, [])):
+        if self.request and asked.isdisjoint(message.requests):
             return False
         if self.dcc_alert is not None and message.body is not None and message.body.name == self.dcc_alert:
             return True
