@@ -80,6 +80,8 @@ def _follow(context: Context, device: InventoryEntry, version: str, listed: CplE
             for entry in context.lookup.on_hub(device.eui):
                 if entry.device_type is DeviceType.GPF:
                     entry.firmware_version, entry.gbcs_version = version, listed.gbcs_version
+                    if cpl_entry(context, entry, version) is not None:
+                        suspend_or_restore(context, entry)
     suspend_or_restore(context, device)
 
 

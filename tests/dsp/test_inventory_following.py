@@ -5,9 +5,10 @@ import hashlib
 import pytest
 
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.vocabulary import DeviceStatus
 from emulator.duis.messages import element
 from emulator.estate.declaration import generated_manufacturer_image
-from tests.dsp.bench_world import DAY_MS, Bench, bench_with, device
+from tests.dsp.bench_world import DAY_MS, HOUR_MS, Bench, bench_with, device
 from tests.dsp.telling import told
 
 ESME, PPMID = device(0, "A0"), device(0, "A4")
@@ -52,6 +53,23 @@ def test_the_version_of_a_suspended_device_is_read_unless_the_setting_forbids_it
         bench.control("cpl.put", **row)
         assert bench.submit("11.2", to=ESME).code == code
         assert bench.submit("8.9", to=device(0, "A2")).code == "I99", "the hub is in service"
+
+
+def test_a_suspended_hub_is_back_in_service_with_firmware_that_is_listed() -> None:
+    bench, hub, gpf = Bench(), device(0, "A2"), device(0, "A3")
+    for version, status, heard, after in (
+        ("00010100", "Active", ["N64"], DeviceStatus.COMMISSIONED),
+        ("00010200", "Withdrawn", ["N64", "N28", "N28"], DeviceStatus.SUSPENDED),
+        ("00010300", "Active", ["N64", "N29", "N29"], DeviceStatus.COMMISSIONED),
+        ("00010400", "", ["N64"], DeviceStatus.COMMISSIONED),  # not listed: the inventory takes the word of the CSP
+    ):
+        for kind in ("CHF", "GPF") if status else ():
+            row = {"type": kind, "manufacturer": "10C0", "model": "00010101", "firmware_version": version, "status": status}
+            bench.control("cpl.put", **row)
+        assert bench.world.engine.premises.update_hub(hub, int(version, 16), "4.3", HOUR_MS, bench.now_ms)
+        assert told(bench.advance(2 * HOUR_MS)) == {"one": heard}
+        assert [smi(bench, function) for function in (hub, gpf)] == [version] * 2
+        assert [bench.world.engine.state.dsp.inventory[function].status for function in (hub, gpf)] == [after] * 2
 
 
 def test_a_receipt_after_decommissioning_is_dropped_as_unsolicited() -> None:
