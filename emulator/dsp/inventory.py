@@ -6,6 +6,7 @@ Source: reference duis/duis.md sections 7.2 to 7.7.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
@@ -16,12 +17,15 @@ from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
 from emulator.dsp.registration import holders, other_parties
-from emulator.dsp.state import InventoryEntry
+from emulator.dsp.state import InventoryEntry, Premises
 from emulator.duis.messages import Element, element
 from emulator.estate.model import CplEntry
 
 _ANSWER_ORDER = (DeviceType.CHF, *(each for each in DeviceType if each is not DeviceType.CHF))
 """The hub comes first (duis.md 7.3, captured)."""
+
+DESCRIPTIONS_KEPT = 4_096
+"""Devices as 8.2 last listed them that are remembered: some 3 kB each."""
 
 Outcome = Element | Refusal | None
 """A payload for the answer, a refusal, or success without data."""
@@ -77,44 +81,82 @@ def whole_number(text: str, where: str) -> int:
 
 
 def _describe(context: Context, entry: InventoryEntry) -> Element:
-    """One Device of DSPInventory, fields in the order of the schema; Type 2 devices have no status (duis.md 7.3)."""
     premises = context.state.premises.get(entry.hub) if entry.hub is not None else None
     listed = cpl_entry(context, entry, entry.firmware_version)
-    hub = entry.device_type is DeviceType.CHF
-    type_2 = entry.device_type.type_2
+    return _device(
+        *(entry.eui, entry.device_type, entry.status, entry.manufacturer, entry.model, entry.smets_version),
+        *(entry.firmware_version, listed.status if listed else None, entry.date_commissioned, entry.import_mpxn),
+        *(entry.secondary_import_mpan, entry.export_mpan, entry.esme_variant, entry.gbcs_version),
+        *(_NOWHERE if premises is None else _place(premises)),
+    )
+
+
+_NOWHERE = (None, "", "", None, "", "")
+
+
+def _place(premises: Premises) -> tuple[int | None, str, str, str | None, str, str]:
+    return (
+        *(premises.uprn, premises.post_code, premises.address_identifier, premises.region),
+        *(premises.han_variant, premises.connectivity),
+    )
+
+
+@lru_cache(DESCRIPTIONS_KEPT)
+def _device(
+    eui: Eui64,
+    device_type: DeviceType,
+    status: DeviceStatus | None,
+    manufacturer: str,
+    model: str,
+    smets_version: str,
+    firmware_version: str,
+    cpl_status: str | None,
+    date_commissioned: str,
+    import_mpxn: str,
+    secondary_import_mpan: str,
+    export_mpan: str,
+    esme_variant: str,
+    gbcs_version: str,
+    uprn: int | None,
+    post_code: str,
+    address_identifier: str,
+    region: str | None,
+    han_variant: str,
+    connectivity: str,
+) -> Element:
+    """One Device of DSPInventory, fields in the order of the schema; Type 2 devices have no status (duis.md 7.3).
+
+    It follows from the arguments alone, so that a device that is read again costs a look at what it is made of.
+    """
+    hub, type_2 = device_type is DeviceType.CHF, device_type.type_2
 
     def optional(name: str, value: str | None) -> Element | None:
         return element(name, value) if value else None
 
-    located = premises is not None and bool(premises.post_code)
     return element(
         "Device",
-        element("DeviceID", format_eui(entry.eui)),
-        element("DeviceType", entry.device_type),
-        optional("DeviceStatus", entry.status),
-        element("DeviceManufacturer", entry.manufacturer),
-        element("DeviceModel", entry.model),
-        optional("SMETSCHTSVersion", entry.smets_version),
-        optional("DeviceFirmwareVersion", None if type_2 else entry.firmware_version),
-        optional("DeviceFirmwareVersionStatus", listed.status if listed else None),
-        optional("CPLStatus", listed.status if listed else None),
-        optional("DateCommissioned", f"{entry.date_commissioned}Z" if entry.date_commissioned else None),
-        optional("ImportMPxN", entry.import_mpxn),
-        optional("SecondaryImportMPAN", entry.secondary_import_mpan),
-        optional("ExportMPAN", entry.export_mpan),
-        optional("ESMEVariant", entry.esme_variant),
-        optional("UPRN", str(premises.uprn) if premises and premises.uprn else None),
-        element(
-            "PropertyFilter",
-            element("PostCode", premises.post_code),
-            element("AddressIdentifier", premises.address_identifier),
-        )
-        if premises is not None and located
+        element("DeviceID", format_eui(eui)),
+        element("DeviceType", device_type),
+        optional("DeviceStatus", status),
+        element("DeviceManufacturer", manufacturer),
+        element("DeviceModel", model),
+        optional("SMETSCHTSVersion", smets_version),
+        optional("DeviceFirmwareVersion", None if type_2 else firmware_version),
+        optional("DeviceFirmwareVersionStatus", cpl_status),
+        optional("CPLStatus", cpl_status),
+        optional("DateCommissioned", f"{date_commissioned}Z" if date_commissioned else None),
+        optional("ImportMPxN", import_mpxn),
+        optional("SecondaryImportMPAN", secondary_import_mpan),
+        optional("ExportMPAN", export_mpan),
+        optional("ESMEVariant", esme_variant),
+        optional("UPRN", str(uprn) if uprn else None),
+        element("PropertyFilter", element("PostCode", post_code), element("AddressIdentifier", address_identifier))
+        if post_code
         else None,
-        optional("CSPRegion", premises.region if premises else None),
-        optional("DeviceGBCSVersion", None if type_2 else entry.gbcs_version),
-        optional("HANVariant", premises.han_variant if premises and hub else None),
-        optional("Connectivity", premises.connectivity if premises and hub else None),
+        optional("CSPRegion", region),
+        optional("DeviceGBCSVersion", None if type_2 else gbcs_version),
+        optional("HANVariant", han_variant if hub else None),
+        optional("Connectivity", connectivity if hub else None),
     )
 
 
