@@ -224,13 +224,14 @@ def _let_go(
     if dated.is_dated_by_device(transaction):
         transaction.instructions = dated.instructions(message, transaction.asked.value("ExecutionDateTime"))
     variant = transaction.request.command_variant
+    if variant not in LOCAL_DELIVERY_VARIANTS:
+        transmit(context, device, transaction, message, command)
+        return None
     local = element("LocalCommand", element("GBCSPayload", base64.b64encode(command).decode()))
     if variant in LOCAL_ONLY_VARIANTS:
         hand_out(context, transaction, message, command)
         return local
     transmit(context, device, transaction, message, command)
-    if variant not in LOCAL_DELIVERY_VARIANTS:
-        return None
     if context.settings.local_copy == "answered":
         return local
     answer(context, transaction, context.codes.code("done"), local)

@@ -12,7 +12,7 @@ from emulator.gbcs.expressions import Environment, Expression, elements
 from emulator.gbcs.functions import base64_octets, integer, octets_of
 from emulator.gbcs.gbz import Component, decode_components, encode_components, read_request
 from emulator.gbcs.message import Cra, GbcsMessage, Supplementary, decode_message
-from emulator.gbcs.protect import PrivateKey, PublicKey, add_mac
+from emulator.gbcs.protect import PrivateKey, PublicKey, encode_with_mac
 from emulator.gbcs.protected import ProtectedAttribute, protected_request
 from emulator.gbcs.shapes import decode_shape, encode_shape
 from emulator.gbcs.usecases import (
@@ -182,7 +182,7 @@ def accept_signed(pre_command: GbcsMessage, signed: bytes) -> GbcsMessage:
 
 def finish_command(message: GbcsMessage, acb_private_ka: PrivateKey, device_public_ka: PublicKey) -> bytes:
     """The Command as it goes to the device: with the MAC of ACB x device, whoever the originator is."""
-    return add_mac(message, acb_private_ka, device_public_ka).encode()
+    return encode_with_mac(message, acb_private_ka, device_public_ka)
 
 
 Payload = AccessRequest | tuple[Component, ...] | Mapping[str, object]

@@ -84,8 +84,7 @@ class GbcsMessage:
             return signing
         if self.signature is None:
             raise Broken("a message with a MAC has a signature field, null at least")
-        body = _SECURITY_HEADER + signing + self.mac
-        return _CIPHERING + encode_length(len(body)) + body
+        return cipher(signing, self.mac)
 
     def general_signing(self) -> bytes:
         """From ``DF`` up to and including the signature octets: what the MAC covers."""
@@ -109,6 +108,12 @@ class GbcsMessage:
                 with_length(self.content),
             )
         )
+
+
+def cipher(signing: bytes, mac: bytes) -> bytes:
+    """The general-ciphering layer around :meth:`GbcsMessage.general_signing`."""
+    body = _SECURITY_HEADER + signing + mac
+    return _CIPHERING + encode_length(len(body)) + body
 
 
 def decode_message(data: bytes) -> GbcsMessage:

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives import constant_time, hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, eui_bytes
-from emulator.gbcs.message import MAC_BYTES, SIGNATURE_BYTES, Cra, GbcsMessage
+from emulator.gbcs.message import MAC_BYTES, SIGNATURE_BYTES, Cra, GbcsMessage, cipher
 
 PrivateKey = ec.EllipticCurvePrivateKey
 PublicKey = ec.EllipticCurvePublicKey
@@ -90,17 +91,25 @@ def compute_mac(message: GbcsMessage, secret_z: bytes) -> bytes:
 
     For a Command Z is ACB x device whoever the header's originator is; for Responses and Alerts it is device x recipient.
     """
+    return _mac(message, message.general_signing(), secret_z)
+
+
+def _mac(message: GbcsMessage, signing: bytes, secret_z: bytes) -> bytes:
     key = derive_key(secret_z, message.originator, message.recipient, message.counter, _USAGE_OF[message.cra])
-    encryptor = Cipher(algorithms.AES(key), modes.GCM(_iv(message.originator))).encryptor()
-    encryptor.authenticate_additional_data(_MAC_AAD_PREFIX + message.general_signing())
-    encryptor.finalize()
-    return encryptor.tag[:MAC_BYTES]
+    return AESGCM(key).encrypt(_iv(message.originator), b"", _MAC_AAD_PREFIX + signing)[:MAC_BYTES]  # nothing but the tag
 
 
 def add_mac(message: GbcsMessage, private_key: PrivateKey, public_key: PublicKey) -> GbcsMessage:
     """The message with the MAC of these two key-agreement keys. Sign first: the MAC covers the signature."""
     whole = replace(message, signature=message.signature or b"")
     return replace(whole, mac=compute_mac(whole, shared_secret(private_key, public_key)))
+
+
+def encode_with_mac(message: GbcsMessage, private_key: PrivateKey, public_key: PublicKey) -> bytes:
+    """The octets of the message that :func:`add_mac` gives, without making it."""
+    whole = message if message.signature is not None else replace(message, signature=b"")
+    signing = whole.general_signing()
+    return cipher(signing, _mac(whole, signing, shared_secret(private_key, public_key)))
 
 
 def verify_mac(message: GbcsMessage, private_key: PrivateKey, public_key: PublicKey) -> bool:

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -280,6 +280,7 @@ def alert_use_case(alert_code: int, device_type: DeviceType, row: str = "") -> U
     return None if chosen is None else replace(chosen, recipient=chosen.recipients[device_type])
 
 
+@lru_cache(1_024)
 def parse_version(text: str) -> tuple[int, ...]:
     """``"4.2"`` as numbers; empty for an empty or unreadable text."""
     parts = text.strip().removeprefix("v").split(".")
