@@ -14,6 +14,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from json.encoder import encode_basestring_ascii as quoted
+from operator import attrgetter
 
 from emulator.domain.errors import Malformed
 
@@ -61,8 +63,10 @@ class Entry:
     """The same after it; of a grant that was given, its terms and filters."""
 
 
-_FIELDS = tuple(field.name for field in fields(Entry))
+_FIELDS = tuple(each.name for each in fields(Entry))
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_NAMES = tuple((name, f"{json.dumps(name)}:") for name in sorted(_FIELDS))
+_values_of = attrgetter(*(name for name, _ in _NAMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,10 @@ class AuditState:
     digest: str = GENESIS
 
 
-def append(state: AuditState, entry: Entry, at_ms: int) -> Record:
-    """Put an entry at the end of the chain."""
+def append(state: AuditState, entry: Entry, at_ms: int, text: str = "") -> Record:
+    """Put an entry at the end of the chain; ``text`` is its :func:`entry_text` where that is at hand."""
     number = state.number + 1
-    digest = _digest(number, at_ms, state.digest, entry)
+    digest = _digest(number, at_ms, state.digest, text or entry_text(entry))
     record = Record(number, at_ms, state.digest, entry, digest)
     state.number, state.digest = number, digest
     return record
@@ -110,8 +114,18 @@ def filled(entry: Entry) -> dict[str, str | int]:
     return {name: value for name in _FIELDS if (value := getattr(entry, name))}
 
 
-def _digest(number: int, at_ms: int, previous: str, entry: Entry) -> str:
-    return hashlib.sha256(_ENCODER.encode([number, at_ms, previous, filled(entry)]).encode()).hexdigest()
+def entry_text(entry: Entry) -> str:
+    """:func:`filled` as JSON with sorted names and without spaces: the text that is digested, and kept."""
+    parts = [
+        prefix + (quoted(value) if value.__class__ is str else _ENCODER.encode(value))
+        for (_, prefix), value in zip(_NAMES, _values_of(entry), strict=True)
+        if value
+    ]
+    return f"{{{','.join(parts)}}}"
+
+
+def _digest(number: int, at_ms: int, previous: str, text: str) -> str:
+    return hashlib.sha256(f"[{number},{at_ms},{quoted(previous)},{text}]".encode()).hexdigest()
 
 
 def read_record(values: Mapping[str, object]) -> Record:
@@ -156,7 +170,7 @@ def verify(records: Iterable[Record], *, start: Place = BEGINNING, expected_end:
             return Break(number, f"record {number} is missing; found {record.number} in its place")
         if record.previous != previous:
             return Break(number, f"record {number} does not follow the one before it: a record was edited, dropped or put in")
-        if record.digest != _digest(record.number, record.at_ms, record.previous, record.entry):
+        if record.digest != _digest(record.number, record.at_ms, record.previous, entry_text(record.entry)):
             return Break(number, f"record {number} was edited: its content does not have its digest")
         previous = record.digest
     if expected_end is None or expected_end == (number, previous):

@@ -10,7 +10,7 @@ from emulator.csp.csp import Csp
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId, format_eui
 from emulator.domain.tables import CheckCodes, alert_by_purpose
 from emulator.domain.vocabulary import CspRegion
-from emulator.dsp.audit import Entry, append
+from emulator.dsp.audit import Entry, append, entry_text
 from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.releases import reports
@@ -135,7 +135,8 @@ class Context:
         """Record something in the audit trail; ``devices`` are the list that the entry names by digest, sorted."""
         if self.controller and entry.kind in CONTROLLED:
             entry = replace(entry, operator=self.controller)
-        self.effects.append(AuditEffect(append(self.state.audit, entry, self.now_ms), devices))
+        text = entry_text(entry)
+        self.effects.append(AuditEffect(append(self.state.audit, entry, self.now_ms, text), devices, text))
 
     def region(self, device: int | None) -> CspRegion:
         """The CSP region of a device, by where its hub is."""

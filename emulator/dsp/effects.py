@@ -65,6 +65,8 @@ class AuditEffect:
     record: Record
     devices: tuple[str, ...] = ()
     """Where the record names a list by digest: its EUIs with hyphens, sorted, each once."""
+    text: str = ""
+    """The entry as it was digested: what the log keeps."""
 
 
 Effect = Delivery | JournalEntry | AuditEffect

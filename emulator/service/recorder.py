@@ -147,7 +147,7 @@ class Recorder:
                 deliveries.append(delivery)
                 journal.append(_queued(delivery))
             elif isinstance(effect, AuditEffect):
-                audit.append(AuditRow(effect.record, row.seq, effect.devices))
+                audit.append(AuditRow(effect.record, row.seq, effect.devices, effect.text))
             else:
                 journal.append(
                     JournalRow(

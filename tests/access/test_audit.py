@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.dsp.audit import AuditState, Break, Entry, Query, Record, append, read_record, select, verify
+from emulator.dsp.audit import (
+    GENESIS,
+    AuditState,
+    Break,
+    Entry,
+    Query,
+    Record,
+    append,
+    entry_text,
+    filled,
+    read_record,
+    select,
+    verify,
+)
 from emulator.service.audit_trail import export_lines, last_sent_image, read_export, verify_export, verify_trail
 from emulator.service.persistence.device_lists import pack
 from emulator.service.persistence.trails import MemoryTrail
@@ -188,3 +201,16 @@ async def test_an_export_ends_where_its_last_line_says() -> None:
         read_export([*whole, forged])
     assert "its end was cut off" in (await verify_export(*read_export(whole[:-1]))).problem
     assert "its last line names record" in (await verify_export(*read_export([*whole[:-2], whole[-1]]))).problem
+
+
+@given(
+    st.builds(Entry, kind=st.text(), outcome=st.text(), reason=st.text(), devices=st.integers(0, 50_000), before=st.text()),
+    st.integers(0, 2**40),
+)
+def test_the_text_that_is_digested_is_plain_json_with_sorted_names(entry: Entry, at_ms: int) -> None:
+    text = entry_text(entry)
+    assert text == json.dumps(filled(entry), sort_keys=True, separators=(",", ":"))
+    record, again = append(AuditState(), entry, at_ms), append(AuditState(), entry, at_ms, text)
+    whole = json.dumps([1, at_ms, GENESIS, filled(entry)], sort_keys=True, separators=(",", ":"))
+    assert record == again
+    assert record.digest == hashlib.sha256(whole.encode()).hexdigest()

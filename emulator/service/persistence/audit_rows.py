@@ -7,11 +7,10 @@ from typing import Any
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import eui_hex
-from emulator.dsp.audit import BEGINNING, Entry, Place, Record, filled, read_record
+from emulator.dsp.audit import BEGINNING, Entry, Place, Record, entry_text, read_record
 from emulator.service.persistence.contract import UNREADABLE, AuditQuery, AuditRow, Body, StoredBody, request_key
 from emulator.service.persistence.device_lists import EUI_BYTES, pack
 
-_JSON = json.JSONEncoder(separators=(",", ":"))
 _RECORD = "INSERT INTO audit (number, world, seq, at_ms, previous, digest, entry) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _LIST = "INSERT OR IGNORE INTO device_lists (digest, world, devices, lowest, highest, octets) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -21,8 +20,8 @@ Values = tuple[Any, ...]
 def record_values(world: str, row: AuditRow) -> Values:
     """What :func:`write_audit` writes of a record."""
     record = row.record
-    entry = _JSON.encode(filled(record.entry))
-    return (record.number, world, row.seq, record.at_ms, record.previous, record.digest, entry)
+    text = row.text or entry_text(record.entry)
+    return (record.number, world, row.seq, record.at_ms, record.previous, record.digest, text)
 
 
 def list_values(world: str, rows: Iterable[AuditRow], keep: Callable[[bytes], Body]) -> list[Values]:

@@ -138,6 +138,8 @@ class AuditRow:
     """The input or mark that made it."""
     devices: tuple[str, ...] = ()
     """The list that the record names by digest."""
+    text: str = ""
+    """The entry as it was digested, where that is at hand."""
 
 
 @dataclass(frozen=True, slots=True)
