@@ -11,7 +11,7 @@ from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, RequestId,
 from emulator.domain.tables import CheckCodes, alert_by_purpose
 from emulator.domain.vocabulary import CspRegion
 from emulator.dsp.audit import Entry, append, entry_text
-from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry
+from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry, SharedData
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.releases import reports
 from emulator.dsp.settings import DspSettings
@@ -126,10 +126,8 @@ class Context:
     ) -> None:
         """Note something for the journal."""
         self.numbers["journal"] = number = self.numbers.get("journal", 0) + 1
-        entry = JournalEntry(
-            number, self.now_ms, kind, request_id, None if device is None else Eui64(device), summary, dict(data or {})
-        )
-        self.effects.append(entry)
+        where, told = None if device is None else Eui64(device), data if isinstance(data, SharedData) else dict(data or {})
+        self.effects.append(JournalEntry(number, self.now_ms, kind, request_id, where, summary, told))
 
     def audit(self, entry: Entry, devices: tuple[str, ...] = ()) -> None:
         """Record something in the audit trail; ``devices`` are the list that the entry names by digest, sorted."""

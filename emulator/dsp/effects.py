@@ -1,6 +1,8 @@
 """What the engine hands back to whoever drives it. Effects are made in a fixed order; their numbers are never reused."""
 
+import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from emulator.domain.identifiers import Eui64
@@ -40,6 +42,15 @@ class Delivery:
     request_id: str | None
     """The RequestID it answers, for correlation and for the floor between acknowledgement and push."""
     message: Message
+
+
+class SharedData(dict[str, Any]):
+    """What many entries of the journal say in the same words: nobody changes it, and its JSON is made once."""
+
+    @cached_property
+    def text(self) -> str:
+        """It as JSON without spaces."""
+        return json.dumps(self, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

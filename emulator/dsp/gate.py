@@ -6,6 +6,7 @@ by its own module after the gate.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from emulator.domain.errors import Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, format_eui
@@ -20,6 +21,7 @@ from emulator.domain.tables import (
 from emulator.domain.vocabulary import DeviceStatus, UserRole, WebService
 from emulator.dsp.agents import extra_roles
 from emulator.dsp.context import Context
+from emulator.dsp.effects import SharedData
 from emulator.dsp.registration import claims, responsible
 from emulator.dsp.retention import raise_counter, use_request_id
 from emulator.dsp.state import InventoryEntry, User
@@ -364,7 +366,6 @@ def _told(verdict: Verdict) -> dict[str, object]:
 
 # Most checks of most requests pass, and then there is nothing to say that is not the same every time.
 _PASSED = {name: Verdict(name, True, "") for name, _ in (*CHECKS, *SCHEDULE_CHECKS)}
-_TOLD = {name: _told(verdict) for name, verdict in _PASSED.items()}
 
 
 def looked_at(context: Context, case: Case) -> dict[str, object]:
@@ -398,28 +399,34 @@ def pass_gate(
     default the request's own.
     """
     refusal: Refusal | None = None
-    for name, check in checks:
+    for passed, (name, check) in enumerate(checks):
         try:
             finding = check(context, case)
         except Malformed as error:
             finding = str(error)
-        if finding is None:
-            case.verdicts.append(_PASSED[name])
-            continue
-        case.verdicts.append(Verdict(name, False, finding, looked_at(context, case)))
-        reference = reference or (case.variant.service_reference if case.variant else "")
-        refusal = Refusal(context.codes.code(name, reference), finding, where=name)
-        break
-    request_id = str(case.request.request_id)
+        if finding is not None:
+            case.verdicts += [_PASSED[before] for before, _ in checks[:passed]]
+            case.verdicts.append(Verdict(name, False, finding, looked_at(context, case)))
+            reference = reference or (case.variant.service_reference if case.variant else "")
+            refusal = Refusal(context.codes.code(name, reference), finding, where=name)
+            break
+    else:
+        case.verdicts += [_PASSED[name] for name, _ in checks]
+    request_id = case.request.request_id
     context.journal(
         "gate",
-        f"{case.request.service_reference_variant} from {format_eui(case.request.request_id.originator)}: "
+        f"{case.request.service_reference_variant} from {format_eui(request_id.originator)}: "
         + (f"refused {refusal.code} by {refusal.where}" if refusal else "granted"),
-        request_id=request_id,
+        request_id=str(request_id),
         device=None if case.device is None else case.device.eui,
-        data={
-            "role": case.role,
-            "verdicts": [_TOLD[verdict.check] if verdict.passed else _told(verdict) for verdict in case.verdicts],
-        },
+        data={"role": case.role, "verdicts": [_told(verdict) for verdict in case.verdicts]}
+        if refusal
+        else _granted(case.role, checks),
     )
     return refusal
+
+
+@lru_cache(64)
+def _granted(role: UserRole | None, checks: tuple[tuple[str, Check], ...]) -> SharedData:
+    """What the journal says where every check passed: the same for everybody in a role."""
+    return SharedData(role=role, verdicts=[_told(_PASSED[name]) for name, _ in checks])

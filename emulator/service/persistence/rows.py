@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emulator.domain.identifiers import eui_hex, format_eui
+from emulator.dsp.effects import SharedData
 from emulator.service.persistence.audit_rows import list_values, record_values, write_audit
 from emulator.service.persistence.contract import (
     Body,
@@ -124,7 +125,7 @@ def _outcome_values(row: OutcomeRow) -> tuple[Any, ...]:
 def _journal_values(world: str, row: JournalRow) -> tuple[Any, ...]:
     device = None if row.device is None else eui_hex(row.device)
     key = None if row.request_id is None else request_key(row.request_id)
-    data = _JSON.encode(row.data) if row.data else "{}"
+    data = row.data.text if isinstance(row.data, SharedData) else _JSON.encode(row.data) if row.data else "{}"
     return (
         *(world, row.at_ms, row.wall_ms, row.kind, row.request_id, key, device, row.summary, data),
         *(row.seq, row.delivery, row.effect),
