@@ -17,7 +17,7 @@ from emulator.controls.params import (
 )
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.domain.settings import DAY_MS, HOUR_MS
+from emulator.domain.settings import DAY_MS
 from emulator.domain.vocabulary import CplStatus, CspRegion, DeviceType, RemotePartyRole
 from emulator.dsp.audit import Entry
 from emulator.dsp.state import Premises as Place
@@ -135,10 +135,12 @@ def device_boost(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def hub_update(engine: Engine, params: Params) -> dict[str, Any]:
-    """Send a hub firmware of its own, as its CSP does; the HAN is down while it restarts (ota.md 9)."""
+    """Send a hub firmware of its own, as its CSP does; the HAN is down while it restarts (ota.md 9). Where ``duration_ms`` is not
+    given, it takes as long to come as the hub's technology says."""
     only(params, "hub", "version", "gbcs_version", "duration_ms")
     hub, version = eui_of(params, "hub"), hexadecimal(params, "version", 8)
-    gbcs_version, duration_ms = text(params, "gbcs_version", ""), take(params, "duration_ms", int, HOUR_MS)
+    gbcs_version = text(params, "gbcs_version", "")
+    duration_ms = take(params, "duration_ms", int, engine.csp.hub_update_ms(hub))
     if not 1_000 <= duration_ms <= 31 * DAY_MS:
         raise Malformed(f"duration_ms is {duration_ms}", where="duration_ms", expected="one second to 31 days, in milliseconds")
     if gbcs_version and not parse_version(gbcs_version):

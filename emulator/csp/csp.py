@@ -16,8 +16,9 @@ from emulator.csp.distribution import Distribution
 from emulator.csp.regions import CspSettings, Technology
 from emulator.csp.state import CspState, WaitingMessage, WanHub
 from emulator.csp.wan import Wan
-from emulator.domain.errors import Broken
+from emulator.domain.errors import Broken, Malformed
 from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.settings import MINUTE_MS
 from emulator.estate.model import Estate
 from emulator.premises.context import Journal
 from emulator.premises.premises import Premises
@@ -111,6 +112,12 @@ class Csp:
         except KeyError:
             raise Broken(f"the csp has no event {event.topic}") from None
         handler(self, event)
+
+    def hub_update_ms(self, hub: Eui64) -> int:
+        """How long firmware of its own takes to come to a hub; :class:`Malformed` when there is no such hub (ota.md 9, L041)."""
+        if hub not in self.state.hubs:
+            raise Malformed(f"{format_eui(hub)} is not a hub", where="hub", expected="the EUI of a CHF that is there")
+        return self._wan.technology(hub).hub_update_minutes * MINUTE_MS
 
     def describe_job(self, job_key: str, now_ms: int) -> dict[str, Any] | None:
         """What a distribution is doing and waits for, as JSON values; None when it is over or unknown."""

@@ -22,11 +22,13 @@ class Technology:
     """A message takes between these, one way."""
     image_rate_bits_per_s: int
     """Payload rate of one channel or session."""
+    hub_update_minutes: int
+    """How long a hub's own firmware takes to come, where nobody says."""
     sources: Mapping[str, Source]
     """Where each value comes from, by field name."""
 
 
-_VALUES = ("command_latency_min_ms", "command_latency_max_ms", "image_rate_bits_per_s")
+_VALUES = ("command_latency_min_ms", "command_latency_max_ms", "image_rate_bits_per_s", "hub_update_minutes")
 
 
 def read_technologies(text: str, source: str) -> dict[str, Technology]:

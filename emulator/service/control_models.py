@@ -141,7 +141,8 @@ class AnnouncedVersion(Model):
 
 
 class HubUpdate(Model):
-    """Firmware of its own for a hub: what it runs then, its GBCS version, and how long it takes to come."""
+    """Firmware of its own for a hub: what it runs then, its GBCS version, and how long it takes to come;
+    without that as the technology of the hub has it."""
 
     version: str
     gbcs_version: str = ""

@@ -16,6 +16,7 @@ meaning = "radio"
 command_latency_min_ms = { value = 1, source = "L018", estimate = true }
 command_latency_max_ms = { value = 2, source = "L018", estimate = true }
 image_rate_bits_per_s = { value = 4_000, source = "L051", estimate = true }
+hub_update_minutes = { value = 4_320, source = "L041", estimate = true }
 """
 
 
@@ -27,12 +28,16 @@ def test_every_technology_of_the_default_estate_has_a_profile() -> None:
 def test_values_are_those_of_the_fact_table(reference: Path) -> None:
     rows = {row["id"]: row for row in csv.DictReader((reference / "ota" / "limits.csv").read_text("utf-8").splitlines())}
     kilobits = {"L051", "L059", "L060", "L065"}
+    hours = dict(zip(("radio", "cellular", "4g"), rows["L041"]["emulator_default"].split(" / "), strict=True))
+    hours["mesh"] = hours["cellular"]
     for technology in default_technologies().values():
         for name, source in technology.sources.items():
             row = rows[source.row]
             value = getattr(technology, name)
             if source.row in kilobits:
                 assert value == int(row["emulator_default"]) * 1_000, name
+            elif source.row == "L041":
+                assert value == float(hours[technology.name]) * 60
             elif source.row != "L018":
                 assert value == int(row["emulator_default"].split()[0]), name
             else:
@@ -54,7 +59,7 @@ def test_waits_double_up_to_a_limit() -> None:
         (GOOD.replace("value = 4_000", "value = 0"), "test: radio.image_rate_bits_per_s"),
         (GOOD.replace("image_rate_bits_per_s", "rate"), "test: radio.rate"),
         (GOOD.replace('source = "L051", ', ""), "test: radio.image_rate_bits_per_s"),
-        (GOOD[: GOOD.index("image_rate")], "test: radio.image_rate_bits_per_s"),
+        (GOOD[: GOOD.index("hub_update")], "test: radio.hub_update_minutes"),
         (GOOD.replace("value = 1,", "value = 3,"), "test: radio"),
     ],
 )

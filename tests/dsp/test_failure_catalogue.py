@@ -648,6 +648,19 @@ def test_a_hub_that_updates_itself_is_told_to_all_suppliers_at_the_premises(
     assert read_version(bench, device(1, "A0")) == {"one": ["11.2 I0"]}, "its HAN is up again"
 
 
+def test_how_long_firmware_takes_to_come_to_a_hub_follows_from_its_technology(bench: Bench) -> None:
+    hubs = {device(number, "A2"): hours for number, hours in ((0, 6), (1, 72))}
+    for hub in hubs:
+        bench.control("hub.update", hub=format_eui(hub), version="00010100")
+    came: dict[int, int] = {}
+    for hour in range(1, 74):
+        told(bench.advance(HOUR_MS))
+        came |= {hub: hour - 1 for hub in hubs if hub not in came and smi(bench, hub) == "00010100"}
+    assert came == hubs, "whole hours, and minutes for the restart"
+    with pytest.raises(AssertionError, match="is not a hub"):
+        bench.control("hub.update", hub=format_eui(ESME), version="00010100")
+
+
 def test_f22_a_device_that_does_not_come_back_after_its_hub_restarted(bench: Bench) -> None:
     fault(bench, "han.drop_after_hub_restart", ESME)
     assert bench.world.engine.premises.update_hub(HUB, 0x00010100, "", HOUR_MS, bench.now_ms)

@@ -26,7 +26,7 @@ class UpdateHub(Step):
     gbcs_version: str = ""
     """GBCS version of that firmware; as the list of products has it when not given."""
     takes: Duration | None = None
-    """How long it takes to come; an hour when not given."""
+    """How long it takes to come; as the technology of the hub has it when not given: 3 days by radio, half an hour by 4G."""
 
     def check(self, names: Names) -> None:
         """The hubs."""
