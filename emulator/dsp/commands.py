@@ -33,7 +33,7 @@ from emulator.duis.messages import Element, element
 from emulator.gbcs.commands import accept_signed, build_command, finish_command
 from emulator.gbcs.message import GbcsMessage, Supplementary, decode_message
 from emulator.gbcs.protect import PublicKey, sign, verify_signature
-from emulator.gbcs.usecases import Originator, UseCase, by_code, use_case_for
+from emulator.gbcs.usecases import Originator, UseCase, by_code, is_routed, use_case_for
 from emulator.premises.credentials import slots_of
 
 Outcome = Element | Refusal | None
@@ -115,6 +115,8 @@ def _without_use_case(context: Context, case: Case, parameters: dict[str, object
     if use_case_for(case.row.srv, device_type, parameters) is not None:
         detail = f"a {device_type} of GBCS version {case.target.gbcs_version} has no command for {case.row.srv}"
         return _refusal(context, case, "gbcs_version", detail)
+    if is_routed(case.row.srv, device_type):
+        return _refusal(context, case, "body_for_device", f"a {device_type} has not what the body asks for")
     detail = f"{case.row.srv} to a {device_type} is not emulated; see docs/reference/coverage.md"
     return _refusal(context, case, "service_not_emulated", detail)
 

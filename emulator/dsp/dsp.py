@@ -9,6 +9,7 @@ from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.tables import SIGNED_PRE_COMMAND_VARIANTS, alert_by_purpose, service_reference_variants
 from emulator.dsp import (
     anomaly,
+    bodies,
     commands,
     coverage,
     credential_checks,
@@ -61,6 +62,9 @@ NON_DEVICE_SERVICES: Mapping[str, Service] = {
 """Services the DCC answers itself, by Service Reference Variant."""
 
 SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {
+    **dict.fromkeys(bodies.PARTS, bodies.check),
+    "3.3": bodies.check_event_log,
+    "6.22": bodies.check_alert_behaviour,
     "8.11": lifecycle.check_device_log_update,
     "8.12.1": restoring.check,
     "8.12.2": restoring.check,

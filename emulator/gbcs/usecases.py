@@ -230,6 +230,11 @@ def use_case_for(
     return None
 
 
+def is_routed(variant: str, device_type: DeviceType) -> bool:
+    """Whether the table has a message for the variant and this type of device, whatever the body says."""
+    return (variant, device_type) in _table().routes
+
+
 _METER_KINDS = {"A": "single_element", "B": "twin_element", "C": "polyphase"}
 """By the first letter of the inventory's ESME variant (duis.md 7.4 has the letters; their meaning is our reading)."""
 
