@@ -22,7 +22,7 @@ from emulator.domain.vocabulary import DeviceStatus, UserRole, WebService
 from emulator.dsp.agents import extra_roles
 from emulator.dsp.context import Context
 from emulator.dsp.effects import SharedData
-from emulator.dsp.registration import claims, responsible
+from emulator.dsp.registration import claims, meters_of, responsible
 from emulator.dsp.retention import raise_counter, use_request_id
 from emulator.dsp.state import InventoryEntry, User
 from emulator.duis.datetimes import parse_datetime_ms
@@ -263,13 +263,22 @@ def _not_responsible(context: Context, case: Case) -> Finding:
         when_ms = case.at_ms
     ahead = when_ms != case.at_ms and _needs_present_right(context, case)
     for role in case.eligible:
-        if responsible(context, case.sender, role, case.target, when_ms) and not (
-            ahead and not responsible(context, case.sender, role, case.target, case.at_ms)
-        ):
+        if _entitled(context, case, role, when_ms) and not (ahead and not _entitled(context, case, role, case.at_ms)):
             case.role = role
             return None
     roles, when = ", ".join(case.eligible), "both now and at the date" if ahead else "at the required time"
     return f"{case.sender.name} ({roles}) is not registered for {format_eui(case.target.eui)} {when}"
+
+
+def _entitled(context: Context, case: Case, role: UserRole, at_ms: int) -> bool:
+    """Whether the sender may act on the device in a role at an instant: of a GPF also the import supplier of its home, for
+    putting the log of a replaced one onto it and for nothing else (access.md 3)."""
+    if responsible(context, case.sender, role, case.target, at_ms):
+        return True
+    restores = case.row.srv == "8.12.2" and role is UserRole.IS and context.settings.gpf_log_by_import_supplier
+    hub = context.state.inventory.get(case.target.hub) if restores and case.target.hub is not None else None
+    # A hub without meters lets anybody begin with it, which is no claim on what it holds.
+    return hub is not None and bool(meters_of(context, hub)) and responsible(context, case.sender, role, hub, at_ms)
 
 
 def _needs_present_right(context: Context, case: Case) -> bool:

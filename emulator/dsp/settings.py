@@ -50,6 +50,8 @@ class DspSettings:
     (``at_date``) or must be responsible now as well (``refuse``). Other dated services always go by their date."""
     hcalcs_responsible: str = setting("esme", "access.md 3 and 6", "medium", choices=("esme", "meters"))
     """Through which meters an HCALCS belongs to a supplier: its ESME, or as a PPMID through any."""
+    gpf_log_by_import_supplier: bool = setting(True, "access.md 3", "low")
+    """Whether the import supplier of a home may send 8.12.2, as its gas supplier may. All else of a GPF is the gas supplier's."""
     on_demand_validity_ms: int = setting(DAY_MS + HOUR_MS, "L023 and an hour for the way", "low")
     """How long the DSP waits for a device's answer; longer than the csp tries to deliver, so that E20 and E21 stay apart."""
     late_responses: str = setting("drop", "EMU: the sources are silent", "low", choices=("drop", "deliver"))

@@ -6,7 +6,7 @@ from emulator.domain.identifiers import Eui64, format_eui
 from emulator.dsp.lookup import Lookup
 from emulator.duis.messages import element
 from emulator.world import restore_world
-from tests.dsp.bench_world import HOUR_MS, SUPPLIER, SUPPLIER_TWO, Bench, device, responses
+from tests.dsp.bench_world import HOUR_MS, SUPPLIER, SUPPLIER_TWO, Bench, bench_with, device, responses
 from tests.dsp.telling import bodies, told
 
 ESME, GSME, HUB, GPF, PPMID = (device(0, last) for last in ("A0", "A1", "A2", "A3", "A4"))
@@ -86,6 +86,22 @@ def test_the_other_supplier_of_the_home_is_told(bench: Bench) -> None:
     body = element("RestoreGPFDeviceLog", element("OldGPFID", format_eui(GPF)))
     assert bench.submit("8.12.2", body, to=NEW_GPF, user=SUPPLIER_TWO).code == "I99"
     assert "8.12.2 I0" in told(bench.run_until_idle())["two"]
+
+
+@pytest.mark.parametrize(("allowed", "code", "heard"), [(True, "I99", {"one": ["8.12.2 I0"], "two": ["N31"]}), (False, "E4", {})])
+def test_the_import_supplier_restores_the_log_of_a_gpf_and_does_nothing_else_there(
+    allowed: bool, code: str, heard: dict[str, list[str]]
+) -> None:
+    bench = bench_with(gpf_log_by_import_supplier=allowed)
+    gas = bench.world.engine.state.dsp.inventory[GSME].import_mpxn
+    bench.control("registration.put", mpxn=gas, role="GS", party="supplier-two", from_ms=0)
+    fit(bench)
+    restore_hub(bench)
+    bench.run_until_idle()
+    read = element("RetrieveDeviceSecurityCredentialsKRP", element("RemotePartyRole", "Supplier"))
+    assert bench.submit("6.24.1", read, to=NEW_GPF).code == "E4"
+    assert restore_gpf(bench) == code
+    assert told(bench.run_until_idle()) == heard
 
 
 def test_a_device_without_power_stays_behind_until_it_is_listed_anew(bench: Bench) -> None:
