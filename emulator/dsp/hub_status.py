@@ -11,7 +11,7 @@ from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.dsp.context import Context, Noted
 from emulator.dsp.gate import Case, eligible_roles
 from emulator.dsp.inventory import recorded, set_status
-from emulator.dsp.jobs import hub_gone
+from emulator.dsp.lifecycle import hub_withdrawn
 from emulator.dsp.registration import responsible
 from emulator.dsp.state import HubReport, InventoryEntry
 
@@ -70,7 +70,7 @@ def _serves(context: Context, hub: InventoryEntry) -> bool:
 
 def _apply(context: Context, hub: InventoryEntry, srv: str, on_wan: bool) -> None:
     if srv not in INSTALLS:
-        hub_gone(context, hub)
+        hub_withdrawn(context, hub)
         set_status(context, hub, DeviceStatus.WITHDRAWN)
     elif hub.status in BEFORE_SERVICE:
         commissioned = INSTALLS[srv] and on_wan

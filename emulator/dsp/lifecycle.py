@@ -319,8 +319,17 @@ def decommission(context: Context, case: Case) -> Refusal | None:
     return None
 
 
+def hub_withdrawn(context: Context, hub: InventoryEntry) -> None:
+    """A hub is returned or withdrawn: what was asked of it ahead ends, the schedules of its home do, and its images are lost."""
+    for device in context.lookup.on_hub(hub.eui):
+        remove_schedules(context, device, "schedule_removed_withdrawn")
+    drop_held(context, hub, "held_request_dropped_decommissioned")
+    drop_dated(context, hub, "held_request_dropped_decommissioned")
+    hub_gone(context, hub)
+
+
 def _tell_decommissioned(context: Context, by: Eui64, entry: InventoryEntry, in_home: list[InventoryEntry]) -> None:
-    """The other registered parties of a meter, and the other suppliers on a hub, are told (N1, N8; low-medium)."""
+    """The other registered parties of a meter, and all suppliers on a hub, are told (N1, N8; low-medium)."""
     if entry.device_type in METERS:
         associated = [each for each in in_home if each.device_type in TYPE_1 and entry.eui in each.joined_to]
         change = element(
@@ -336,5 +345,5 @@ def _tell_decommissioned(context: Context, by: Eui64, entry: InventoryEntry, in_
         others = other_parties(context, registered_parties(context, entry), by)
         tell_status(context, others, "meter_decommissioned", entry, change)
     elif entry.device_type is DeviceType.CHF:
-        others = other_parties(context, responsible_suppliers(context, entry, context.now_ms), by)
-        tell_status(context, others, "hub_decommissioned", entry, element("CHFDecommissioning"))
+        suppliers = responsible_suppliers(context, entry, context.now_ms)
+        tell_status(context, suppliers, "hub_decommissioned", entry, element("CHFDecommissioning"))

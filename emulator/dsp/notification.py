@@ -10,11 +10,11 @@ from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, User
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
 from emulator.dsp.inventory import cpl_entry, date_of, note, recorded, tell_status
-from emulator.dsp.jobs import cancel_jobs, hub_gone
-from emulator.dsp.registration import METERS, registered, responsible
+from emulator.dsp.jobs import cancel_jobs
+from emulator.dsp.lifecycle import hub_withdrawn
+from emulator.dsp.registration import METERS, registered, responsible, responsible_suppliers
 from emulator.dsp.schedules import remove_schedules
 from emulator.dsp.state import InventoryEntry
-from emulator.dsp.transactions import drop_held
 from emulator.duis.messages import Element, element
 from emulator.estate.model import CplEntry
 
@@ -159,13 +159,13 @@ def update_inventory(context: Context, case: Case) -> Refusal | None:
 
 
 def _may_update(context: Context, case: Case, entry: InventoryEntry) -> bool:
-    """Who notified the device or is responsible for it; Other Users their Type 2 devices only (duis.md 7.8, low)."""
+    """Who notified the device or is responsible for it; Other Users no Type 2 device of another party (duis.md 7.8, low)."""
     if entry.notified_by == case.sender.eui:
         return True
     roles = [role for role in case.sender.roles if role is not UserRole.OU]
     if any(responsible(context, case.sender, role, entry, case.at_ms) for role in roles):
         return True
-    return entry.device_type.type_2 and UserRole.OU in case.sender.roles
+    return entry.device_type.type_2 and entry.notified_by is None and UserRole.OU in case.sender.roles
 
 
 def _update_status(context: Context, case: Case, entry: InventoryEntry, choice: Element) -> Refusal | None:
@@ -181,10 +181,7 @@ def _update_status(context: Context, case: Case, entry: InventoryEntry, choice: 
     if wanted is DeviceStatus.COMMISSIONED:
         entry.date_commissioned = date_of(case.at_ms)
     elif wanted is DeviceStatus.WITHDRAWN:
-        for device in context.lookup.on_hub(entry.eui):
-            remove_schedules(context, device, "schedule_removed_withdrawn")
-        drop_held(context, entry, "held_request_dropped_decommissioned")
-        hub_gone(context, entry)
+        hub_withdrawn(context, entry)
     return None
 
 
@@ -215,6 +212,9 @@ def _delete(context: Context, case: Case, entry: InventoryEntry, choice: Element
         detail = f"only a Pending device can be deleted, this one is {entry.status}"
         return _refuse(context, case, "inventory_delete", detail)
     request_id = str(case.request.request_id)
+    told = set(responsible_suppliers(context, entry, context.now_ms))
+    if entry.notified_by is not None:
+        told.add(entry.notified_by)
     cancel_jobs(context, entry.eui, "deleted from the inventory")
     remove_schedules(context, entry, "schedule_removed_decommissioned")
     context.lookup.drop_device(entry)
@@ -223,8 +223,8 @@ def _delete(context: Context, case: Case, entry: InventoryEntry, choice: Element
         cancel_jobs(context, gpf.eui, "deleted from the inventory")
         with recorded(context, gpf.eui, request_id, case.row.srv):
             context.lookup.drop_device(gpf)
-    if entry.notified_by is not None:
-        tell_status(context, [entry.notified_by], "device_removed", entry, element("DeviceRemovedFromInventory"), request_id)
+    # Who notified it, and whose it is (N9, low-medium).
+    tell_status(context, told, "device_removed", entry, element("DeviceRemovedFromInventory"), request_id)
     return None
 
 

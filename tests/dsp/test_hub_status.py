@@ -5,7 +5,8 @@ import pytest
 from emulator.domain.identifiers import format_eui
 from emulator.domain.vocabulary import DeviceStatus
 from emulator.duis.messages import Element, element
-from tests.dsp.bench_world import SUPPLIER, SUPPLIER_TWO, Bench, bench_with, device
+from tests.dsp.bench_world import DAY_MS, SUPPLIER, SUPPLIER_TWO, Bench, bench_with, device
+from tests.dsp.telling import told
 
 HUB, ESME = device(0, "A2"), device(0, "A0")
 
@@ -52,6 +53,20 @@ def test_a_hub_in_use_is_not_returned_and_one_out_of_use_is() -> None:
     assert bench.submit("8.14.3", returned()).code == "I99"
     assert bench.world.engine.state.dsp.inventory[HUB].status is DeviceStatus.WITHDRAWN
     assert bench.submit("8.14.1", installed()).code == "E081402", "it has been returned"
+
+
+@pytest.mark.parametrize("srv", ["8.14.3", "8.4"])
+def test_what_was_asked_ahead_of_a_hub_falls_with_it(srv: str) -> None:
+    bench = Bench()
+    for meter in (ESME, device(0, "A1")):
+        bench.submit("8.3", element("DecommissionDevice", element("DeviceID", format_eui(meter))))
+    later = element("ReadFirmwareVersion", element("ExecutionDateTime", "2026-01-08T00:00:00Z"))
+    assert bench.submit("11.2", later, to=HUB).code == "I99"
+    bench.deliveries.clear()
+    withdrawn = element("UpdateInventory", element("DeviceID", format_eui(HUB)), element("UpdateDeviceStatusCH", "Withdrawn"))
+    assert bench.submit(srv, returned() if srv == "8.14.3" else withdrawn).code == "I99"
+    assert told(bench.deliveries) == {"one": ["N3"]}
+    assert not bench.advance(7 * DAY_MS)
 
 
 @pytest.mark.parametrize(("srv", "body", "user", "code"), [

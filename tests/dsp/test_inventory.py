@@ -141,8 +141,21 @@ def test_who_may_change_what(bench: Bench) -> None:
     assert change(bench, ESME, element("UpdateMPxN", element("ImportMPxN", "1")), user=SUPPLIER_TWO) == "E080411"
     assert change(bench, NEW, element("DeleteDevice")) == "E19"
     notify(bench, NEW, "CAD")
-    assert change(bench, NEW, element("DeleteDevice"), user=OTHER_USER) == "I99"
+    assert change(bench, NEW, element("DeleteDevice"), user=OTHER_USER) == "E080411", "another party's"
+    assert change(bench, NEW, element("DeleteDevice")) == "I99"
     assert told(bench.deliveries) == {"one": ["N9"]}
+    notify(bench, NEW, "CAD", user=OTHER_USER)
+    assert change(bench, NEW, element("DeleteDevice"), user=OTHER_USER) == "I99"
+    assert told(bench.deliveries) == {"one": ["N9"], "other": ["N9"]}
+
+
+def test_who_notified_a_device_and_whose_it_is_hear_that_it_is_deleted(bench: Bench) -> None:
+    notify(bench, NEW, "ESME", user=OTHER_USER)
+    assert change(bench, NEW, element("UpdateMPxN", element("ImportMPxN", "1200000001001")), user=SUPPLIER) == "E080411"
+    with bench.world.engine.context.lookup.changing(bench.world.engine.state.dsp.inventory[NEW]):
+        bench.world.engine.state.dsp.inventory[NEW].import_mpxn = "1200000001001"
+    assert change(bench, NEW, element("DeleteDevice"), user=SUPPLIER) == "I99"
+    assert told(bench.deliveries) == {"one": ["N9"], "other": ["N9"]}
 
 
 def test_a_new_number_is_found_at_once(bench: Bench) -> None:

@@ -143,6 +143,14 @@ def test_who_hears_of_a_decommissioned_device(bench: Bench, eui: int, expected: 
     assert told(bench.deliveries) == {user: heard for user, heard in expected.items() if heard}
 
 
+def test_every_supplier_on_a_hub_hears_that_it_is_decommissioned(bench: Bench) -> None:
+    hub = device(1, "A2")
+    for meter, user in ((device(1, "A0"), SUPPLIER), (device(1, "A1"), SUPPLIER_TWO), (hub, SUPPLIER)):
+        bench.deliveries.clear()
+        assert bench.submit("8.3", element("DecommissionDevice", element("DeviceID", format_eui(meter))), user=user).code == "I99"
+    assert told(bench.deliveries) == {"one": ["N8"], "two": ["N8"]}
+
+
 def test_the_export_supplier_hears_of_a_decommissioned_meter(bench: Bench) -> None:
     bench.world.engine.state.dsp.users[SUPPLIER_TWO].roles += (UserRole.ES,)
     bench.control("registration.put", mpxn="1300000001001", role="ES", party="supplier-two")
