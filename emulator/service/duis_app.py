@@ -5,7 +5,7 @@ below DUIS gets an HTTP status and a line of plain text.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,21 +70,31 @@ def unknown(name: str | None) -> Reply:
     return plain(404, f"there is no world {name!r}")
 
 
-def duis_app(answerer: Answerer, settings: Duis) -> web.Application:
-    """The application. Start it with ``auto_decompress=False``, so that a compressed body cannot unfold here."""
+def duis_app(
+    answerer: Answerer, settings: Duis, decided: MutableMapping[asyncio.BaseTransport, Reply] | None = None
+) -> web.Application:
+    """The application. Start it with ``auto_decompress=False``, so that a compressed body cannot unfold here.
+
+    ``decided`` are replies to the next request of connections; ``answerer`` is not asked for them again.
+    """
+    ready = {} if decided is None else decided
     app = web.Application(client_max_size=settings.body_limit_bytes + 1)  # aiohttp takes less than that, not as much
     held = HeldBodies(settings.held_bytes)
     for prefix in ("", "/worlds/{world}"):
         for service in WebService:
             resource = app.router.add_resource(f"{prefix}/api/v1/service{service.value}")
-            resource.add_route("POST", _handler(answerer, settings, service, held), expect_handler=go_on)
+            resource.add_route("POST", _handler(answerer, settings, service, held, ready), expect_handler=go_on)
             resource.add_route("*", _wrong_method, expect_handler=go_on)
     app.router.add_route("*", "/{path:.*}", _wrong_path, expect_handler=go_on)
     return app
 
 
 def _handler(
-    answerer: Answerer, settings: Duis, service: WebService, held: HeldBodies
+    answerer: Answerer,
+    settings: Duis,
+    service: WebService,
+    held: HeldBodies,
+    decided: MutableMapping[asyncio.BaseTransport, Reply],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         size_bytes = request.content_length if request.content_length is not None else settings.body_limit_bytes
@@ -107,17 +117,23 @@ def _handler(
                 return refused.reply
             missing = unknown(name)
             return web.Response(status=missing.status, body=missing.body, content_type=missing.content_type)
-        try:
-            reply = await answerer.answer(name, service, body, operator)
-        except Exception:
-            _log.exception("a request could not be answered", path=request.path)
-            reply = plain(500, "the emulator failed on this request; its log on stderr says where")
+        known = decided.pop(request.transport, None) if request.transport is not None else None
+        reply = await answered(answerer, name, service, body, operator) if known is None else known
         if reply.spoilt != UNSPOILT:
             return await spoil(request, reply)
         headers = {"Retry-After": str(reply.retry_after_s)} if reply.retry_after_s else None
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type, headers=headers)
 
     return handle
+
+
+async def answered(answerer: Answerer, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
+    """What ``answerer`` says, or that it failed."""
+    try:
+        return await answerer.answer(name, service, body, operator)
+    except Exception:
+        _log.exception("a request could not be answered", world=name, service=service.value)
+        return plain(500, "the emulator failed on this request; its log on stderr says where")
 
 
 def find_world(worlds: Worlds, request: web.Request) -> HostedWorld | None:

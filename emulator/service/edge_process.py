@@ -23,7 +23,7 @@ from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import SignaturePolicy, SigningCertificate
 from emulator.service.answering import Reply
 from emulator.service.config import Settings
-from emulator.service.duis_app import duis_app
+from emulator.service.duis_connections import DuisRunner
 from emulator.service.edge import Draft, decode, parse, validate, verify
 from emulator.service.edge_link import Link, Parts, refusal_parts, reply_of, request_parts
 from emulator.service.logs import configure_logs
@@ -76,13 +76,7 @@ class EdgeProcess:
         schemas = SchemaSet(settings.schemas.folder)
         self._together = Together(parse, partial(validate, schemas=schemas), verify, decode)
         self._offload_bytes = settings.duis.offload_bytes
-        runner = web.AppRunner(
-            duis_app(self, settings.duis),
-            access_log=None,
-            keepalive_timeout=settings.duis.idle_timeout_ms / 1000,
-            shutdown_timeout=settings.stop_timeout_ms / 1000,
-            auto_decompress=False,
-        )
+        runner = DuisRunner(self, settings.duis, stop_timeout_ms=settings.stop_timeout_ms)
         await runner.setup()
         tls = listener_context(settings.tls) if "duis" in settings.tls.listeners else None
         await web.SockSite(runner, listener, ssl_context=tls).start()

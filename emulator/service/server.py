@@ -18,7 +18,8 @@ from emulator.domain.errors import Malformed
 from emulator.duis.schema import SchemaSet
 from emulator.service.config import LOOPBACK, Control, Listener, LoadedSettings, Settings
 from emulator.service.control_app import Extension, control_app
-from emulator.service.duis_app import Hosted, duis_app
+from emulator.service.duis_app import Hosted
+from emulator.service.duis_connections import DuisRunner
 from emulator.service.edge_processes import EdgeProcesses
 from emulator.service.endpoints import EndpointPolicy
 from emulator.service.hosted import HostedWorld, Shared, Source, WorldState
@@ -87,13 +88,15 @@ class Server:
                 self._folder = DataFolder.hold(settings.storage.folder)
             schemas = schema_set(settings.schemas.folder)
             self._shared = Shared(settings, schemas, self._policy, self._readers, self._folder)
-            await self._listen("control", settings.control, control_app(self, settings.control, self.metrics, self._extensions))
+            control = control_app(self, settings.control, self.metrics, self._extensions)
+            await self._listen("control", settings.control, self._runner(control))
             if settings.duis.processes > 1:
                 self._edges = EdgeProcesses(self.worlds, settings)
                 self.ports["duis"] = self._edges.listen()
             else:
-                await self._listen("duis", settings.duis, duis_app(Hosted(self.worlds), settings.duis))
-            await self._listen("smki", settings.smki, smki_app(self.worlds))
+                runner = DuisRunner(Hosted(self.worlds), settings.duis, stop_timeout_ms=settings.stop_timeout_ms)
+                await self._listen("duis", settings.duis, runner)
+            await self._listen("smki", settings.smki, self._runner(smki_app(self.worlds)))
             kept = self._folder.worlds() if self._folder is not None else []
             for name in dict.fromkeys((*settings.worlds.names, *kept)):
                 await self._start_world(name, None)
@@ -104,14 +107,11 @@ class Server:
             await self.stop()
             raise
 
-    async def _listen(self, name: str, listener: Listener, app: web.Application) -> None:
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            keepalive_timeout=self.settings.duis.idle_timeout_ms / 1000,
-            shutdown_timeout=self.settings.stop_timeout_ms / 1000,
-            auto_decompress=False,
-        )
+    def _runner(self, app: web.Application) -> web.AppRunner:
+        idle_s, stop_s = self.settings.duis.idle_timeout_ms / 1000, self.settings.stop_timeout_ms / 1000
+        return web.AppRunner(app, access_log=None, keepalive_timeout=idle_s, shutdown_timeout=stop_s, auto_decompress=False)
+
+    async def _listen(self, name: str, listener: Listener, runner: web.AppRunner) -> None:
         await runner.setup()
         self._runners.append(runner)
         tls = self._tls if self._scheme(name) == "https" else None

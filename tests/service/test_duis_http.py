@@ -19,6 +19,7 @@ from emulator.duis.messages import Request, ServiceResponse
 from emulator.duis.parse import parse_document
 from emulator.duis.signature import sign_document
 from emulator.pki.keystore import KeyStore
+from emulator.service.duis_connections import Connections
 from emulator.service.server import Server, schema_set
 from tests.service.conftest import ESME, OTHER_USER, SUPPLIER, SUPPLIER_2, ServerFactory
 
@@ -353,8 +354,9 @@ async def test_a_truncated_body_changes_nothing(server: Server, http: aiohttp.Cl
 
 async def test_an_idle_connection_is_kept_longer_than_stock_clients_keep_theirs(server: Server) -> None:
     (runner,) = [runner for runner in server._runners if server.ports["duis"] in [a[1] for a in runner.addresses]]
-    assert runner.server is not None
-    assert runner.server._kwargs["keepalive_timeout"] == 75
+    assert isinstance(runner.server, Connections)
+    assert runner.server.idle_timeout_s == 75
+    assert runner.server.general()._keepalive_timeout == 75
 
 
 async def test_an_error_of_ours_is_500_and_not_forgotten(
