@@ -132,12 +132,25 @@ request_id_used = "E71"
     )
 
 
+def _purposes_of_logic() -> set[str]:
+    """Purposes of DCC Alerts that the DSP's logic names: no other is ever sent."""
+    words = {
+        node.value
+        for path in (ROOT / "emulator" / "dsp").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return words & tables.alert_by_purpose().keys()
+
+
 def dcc_alerts() -> str:
     """All DCC Alert codes."""
+    sent = _purposes_of_logic()
     rows = [
         (
             row.code,
             f"`{row.body}`" + (f" ({row.variant})" if row.variant else ""),
+            "yes" if row.purpose in sent else "",
             f"`{row.purpose}`" if row.purpose else "",
             row.meaning,
             row.recipients.value.replace("_", " "),
@@ -151,8 +164,12 @@ def dcc_alerts() -> str:
 The {len(rows)} codes of DUIS V5.4. The schema does not bind codes to bodies; *confidence* says how well code, body and cause are
 known to belong together. The emulator's logic names the purpose and finds the code here.
 
+*Sent* are {len(sent)}. Of the others either the cause is not known, or nothing here brings it about: recovery, SMETS1, the
+enduring change of supplier party, limits of attributes, the report 8F84 of a hub, a change of load control by new firmware,
+users on another version of DUIS. An adapter may meet them at the DCC; `inspect` and the client read them.
+
 """
-    header = ("Code", "Body", "Purpose", "Meaning", "Goes to", "Confidence", "Source")
+    header = ("Code", "Body", "Sent", "Purpose", "Meaning", "Goes to", "Confidence", "Source")
     return text + table(header, rows) + "\n" + sources_of("dcc_alerts")
 
 
