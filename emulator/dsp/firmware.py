@@ -43,7 +43,7 @@ Models = frozenset[tuple[DeviceType, str, str]] | None
 """Device types, manufacturers and models that the products list has for an image; None where the list is not consulted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Wanted:
     """What a request wants to distribute, after the checks of the image."""
 
@@ -51,7 +51,7 @@ class _Wanted:
     image: OtaImage
     image_hash: str
     version: str
-    models: Models
+    models: Models = None
 
 
 @dataclass(slots=True)
@@ -72,13 +72,19 @@ class _Sorted:
 
 
 def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
-    """11.1 and 11.4: refuse, accept, or accept in part with the warning lists (duis.md 6.2)."""
+    """11.1 and 11.4: refuse, accept, or accept in part with the warning lists (duis.md 6.2).
+
+    An agent hears first what it may not do, and what the products list says of its image last (access.md section 4).
+    """
     missing = missing_for_service(context.state.releases, context.settings, case.row.srv)
     if missing is not None:
         return _refusal(context, case, "service_not_released", f"{case.row.srv} does not exist yet: {missing} is off")
     wanted = _wanted(context, case)
     if isinstance(wanted, Refusal):
         return wanted
+    unlisted = _look_up(context, case, wanted)
+    if unlisted is not None and UserRole.RSA not in eligible_roles(context, case.sender, case.row):
+        return unlisted
     listed = read_list(case.request.body.required("DeviceIDList"))
     if listed.count > MAX_DEVICES_PER_REQUEST:
         detail = f"{listed.count} devices; at most {MAX_DEVICES_PER_REQUEST} in one request"
@@ -90,6 +96,8 @@ def update_firmware(context: Context, case: Case) -> Element | Refusal | None:
         check = "mixed_or_wrong_type" if _all_of_other_types(context, case, listed.euis) else "no_valid_device"
         reasons = ", ".join(f"{name}: {len(devices)}" for name, devices in outcome.lists.items())
         return _refusal(context, case, check, f"no device of the list may have the image ({reasons})")
+    if unlisted is not None:
+        return unlisted
     _accept(context, case, outcome, wanted)
     if not outcome.lists:
         return None
@@ -102,7 +110,7 @@ def _refusal(context: Context, case: Case, check: str, detail: str) -> Refusal:
 
 
 def _wanted(context: Context, case: Case) -> _Wanted | Refusal:
-    """Read the image and hold it against the products list (ota.md 3.2)."""
+    """Read the image (ota.md 3.2)."""
     version = case.request.body.required("FirmwareVersion").upper()
     try:
         octets = base64.b64decode("".join(case.request.body.required("FirmwareImage").split()), validate=True)
@@ -116,17 +124,22 @@ def _wanted(context: Context, case: Case) -> _Wanted | Refusal:
     disagreement = _version_disagreement(context, case, image, version)
     if disagreement is not None:
         return _refusal(context, case, "image_malformed", disagreement)
-    image_hash, models = image.manufacturer_image_hash.hex(), None
-    if context.settings.check_products_list:
-        listed = _listed(context, case, image, version)
-        if isinstance(listed, str):
-            return _refusal(context, case, "firmware_version_not_on_cpl", listed)
-        matching = [row for row in listed if row.image_hash in ("", image_hash) or not context.settings.check_image_hash]
-        if not matching:
-            detail = f"the Manufacturer Image hashes to {image_hash}; the list has {listed[0].image_hash}"
-            return _refusal(context, case, "image_hash_differs", detail)
-        models = frozenset((row.device_type, row.manufacturer, row.model) for row in matching)
-    return _Wanted(octets, image, image_hash, version, models)
+    return _Wanted(octets, image, image.manufacturer_image_hash.hex(), version)
+
+
+def _look_up(context: Context, case: Case, wanted: _Wanted) -> Refusal | None:
+    """Hold the image against the products list: the models that may have it, or why none may (ota.md 3.2)."""
+    if not context.settings.check_products_list:
+        return None
+    listed = _listed(context, case, wanted.image, wanted.version)
+    if isinstance(listed, str):
+        return _refusal(context, case, "firmware_version_not_on_cpl", listed)
+    matching = [row for row in listed if row.image_hash in ("", wanted.image_hash) or not context.settings.check_image_hash]
+    if not matching:
+        detail = f"the Manufacturer Image hashes to {wanted.image_hash}; the list has {listed[0].image_hash}"
+        return _refusal(context, case, "image_hash_differs", detail)
+    wanted.models = frozenset((row.device_type, row.manufacturer, row.model) for row in matching)
+    return None
 
 
 def _version_disagreement(context: Context, case: Case, image: OtaImage, version: str) -> str | None:

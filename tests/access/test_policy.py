@@ -96,6 +96,27 @@ def test_an_agent_that_is_not_appointed_has_no_use_of_a_grant(bench: Bench) -> N
     assert send(bench, [ESME]).code == "E110101"
 
 
+def test_an_agent_hears_of_its_right_before_it_hears_of_the_products_list(bench: Bench) -> None:
+    def asks(**options: object) -> str:
+        return str(send(bench, [ESME], **options).code)
+
+    row = next(row for row in bench.world.estate.cpl if (row.device_type, row.firmware_version) == ("ESME", "00010100"))
+    values = {"type": "ESME", "manufacturer": row.manufacturer, "model": row.model, "firmware_version": "00010100"}
+    bench.control("cpl.put", **values, status="Withdrawn")
+    assert bench.distribute("11.1", "ESME", [ESME]).code == "E110102", "a supplier"
+    assert asks() == "E110101"
+    grant(bench, versions=["00090000"])
+    assert asks() == "E110101", "granted, and not this version"
+    grant(bench)
+    assert asks() == "E110102"
+    bench.control("cpl.put", **values, image_hash="00" * 32)
+    assert asks() == "E110103"
+    bench.control("cpl.put", **values, image_hash=row.image_hash)
+    assert asks() == "I99"
+    bench.control("cpl.put", **values, status="Withdrawn")
+    assert asks() == "E110101", "another request is in progress"
+
+
 def test_only_distribution_to_meters_is_opened(bench: Bench) -> None:
     grant(bench)
     assert bench.distribute("11.4", "PPMID", [PPMID], user=AGENT).code == "E2"
