@@ -46,10 +46,10 @@ def prenotify(context: Context, case: Case) -> Refusal | None:
         eui=eui,
         device_type=device_type,
         hub=eui if device_type is DeviceType.CHF else None,
-        manufacturer=body.required("DeviceManufacturer"),
-        model=body.required("DeviceModel"),
+        manufacturer=_product(device_type, body.required("DeviceManufacturer")),
+        model=_product(device_type, body.required("DeviceModel")),
         smets_version=body.value("SMETSCHTSVersion") or "",
-        firmware_version=body.value("FirmwareVersion") or "",
+        firmware_version=_product(device_type, body.value("FirmwareVersion") or ""),
         gbcs_version="",
         status=None if device_type.type_2 else DeviceStatus.PENDING,
         esme_variant=body.value("ESMEVariant") or "",
@@ -68,6 +68,12 @@ def prenotify(context: Context, case: Case) -> Refusal | None:
                 context.lookup.add_device(new)
     note(context, entry, "pre-notified")
     return None
+
+
+def _product(device_type: DeviceType, text: str) -> str:
+    """A manufacturer, model or version as the Central Products List writes them: hexadecimal digits, in capitals here as in 11.1;
+    of a Type 2 device it is free text (duis.md 7.2, medium)."""
+    return text if device_type.type_2 else text.upper()
 
 
 def _refuse(context: Context, case: Case, check: str, detail: str) -> Refusal:
@@ -192,9 +198,9 @@ def _update_details(context: Context, case: Case, entry: InventoryEntry, choice:
     variant = choice.value("ESMEVariant")
     if variant is not None and entry.device_type is not DeviceType.ESME:
         return _refuse(context, case, "inventory_esme_variant", f"a {entry.device_type} has no ESMEVariant")
-    manufacturer = choice.value("DeviceManufacturer") or entry.manufacturer
-    model = choice.value("DeviceModel") or entry.model
-    version = choice.value("FirmwareVersion") or entry.firmware_version
+    manufacturer = _product(entry.device_type, choice.value("DeviceManufacturer") or entry.manufacturer)
+    model = _product(entry.device_type, choice.value("DeviceModel") or entry.model)
+    version = _product(entry.device_type, choice.value("FirmwareVersion") or entry.firmware_version)
     listed = context.state.cpl.get((entry.device_type, manufacturer, model, version))
     if not entry.device_type.type_2 and not _usable(listed):
         detail = f"{manufacturer}/{model}/{version} is not on the Central Products List"

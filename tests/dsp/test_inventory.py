@@ -100,6 +100,19 @@ def test_what_is_notified_is_on_the_products_list_in_use(bench: Bench) -> None:
     assert notify(bench, NEW, "CAD", FirmwareVersion="v1.2") == "I99"
 
 
+def test_products_are_the_same_in_small_letters(bench: Bench) -> None:
+    for version in ("0001abcd", "0001ABCE"):
+        bench.control("cpl.put", type="ESME", manufacturer="11E5", model="00020101", firmware_version=version)
+    inventory = bench.world.engine.state.dsp.inventory
+    assert notify(bench, NEW, "ESME", DeviceManufacturer="11e5", FirmwareVersion="0001abcd") == "I99"
+    assert (inventory[NEW].manufacturer, inventory[NEW].firmware_version) == ("11E5", "0001ABCD")
+    assert change(bench, NEW, element("UpdateDeviceDetails", element("FirmwareVersion", "0001abce"))) == "I99"
+    assert inventory[NEW].firmware_version == "0001ABCE"
+    display = Eui64(NEW + 1)
+    assert notify(bench, display, "CAD", FirmwareVersion="v1.2") == "I99"
+    assert (inventory[display].model, inventory[display].firmware_version) == ("Trio", "v1.2"), "free text of a Type 2 device"
+
+
 def test_what_a_device_is_can_be_corrected_until_it_is_commissioned(bench: Bench) -> None:
     assert notify(bench, NEW, "ESME") == "I99"
     details = element("UpdateDeviceDetails", element("FirmwareVersion", "00010100"))
