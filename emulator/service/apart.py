@@ -2,12 +2,17 @@
 
 A fork has the state as it was at that moment, however it changes here. The copy closes every file and socket that it inherited
 first: nothing of it outlives this process, neither the lock of the data folder nor a port.
+
+The octets come by way of a file without a name and are mapped, not read: tens of megabytes taken from the heap and given back
+leave holes that small objects soon fill, so that a process would seem to grow.
 """
 
 import asyncio
 import gc
+import mmap
 import os
 import signal
+import tempfile
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,53 +22,57 @@ import structlog
 _log = structlog.get_logger("apart")
 
 PATIENCE_S = 120.0
-PIECE_BYTES = 1 << 20
 _WHOLE = b"\x01"
-"""Follows the octets when all of them are there."""
+"""Comes through the pipe when all octets are in the file."""
 
 
-async def made_apart(make: Callable[[], bytes]) -> bytes | None:
+async def made_apart(make: Callable[[], bytes]) -> memoryview | None:
     """What ``make()`` would give now; None when the copy did not come to its end."""
-    receiving, sending = os.pipe()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # our threads wait in system calls and hold nothing it needs
-            copy = os.fork()
-    except OSError as error:
-        _log.warning("no copy of the process", error=error.strerror)
-        os.close(receiving)
+    with tempfile.TemporaryFile() as file:
+        receiving, sending = os.pipe()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # our threads wait in system calls and hold nothing it needs
+                copy = os.fork()
+        except OSError as error:
+            _log.warning("no copy of the process", error=error.strerror)
+            os.close(receiving)
+            os.close(sending)
+            return None
+        if not copy:
+            _be_the_copy(make, file.fileno(), sending)
         os.close(sending)
-        return None
-    if not copy:
-        _be_the_copy(make, sending)
-    os.close(sending)
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            octets = await _all_of(receiving)
-    except TimeoutError:
-        octets = b""
-    finally:
-        os.close(receiving)
-        with suppress(ProcessLookupError):
-            os.kill(copy, signal.SIGKILL)
-        os.waitpid(copy, 0)  # noqa: ASYNC222 (it has just been killed)
-    return octets[:-1] if octets.endswith(_WHOLE) else None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                whole = await _end_of(receiving) == _WHOLE
+        except TimeoutError:
+            whole = False
+        finally:
+            os.close(receiving)
+            with suppress(ProcessLookupError):
+                os.kill(copy, signal.SIGKILL)
+            os.waitpid(copy, 0)  # noqa: ASYNC222 (it has just been killed)
+        if not whole:
+            return None
+        size_bytes = os.fstat(file.fileno()).st_size
+        return memoryview(mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_READ) if size_bytes else b"")
 
 
-async def _all_of(pipe: int) -> bytes:
-    """Everything until the other end is closed."""
+async def _end_of(pipe: int) -> bytes:
+    """What comes last before the other end is closed."""
     os.set_blocking(pipe, False)
-    loop, pieces = asyncio.get_running_loop(), bytearray()
+    loop, last = asyncio.get_running_loop(), b""
     ended: asyncio.Future[None] = loop.create_future()
 
     def take() -> None:
+        nonlocal last
         try:
-            piece = os.read(pipe, PIECE_BYTES)
+            piece = os.read(pipe, len(_WHOLE))
         except BlockingIOError:
             return
         except OSError:
             piece = b""
-        pieces.extend(piece)
+        last = piece or last
         if not piece and not ended.done():
             ended.set_result(None)
 
@@ -72,17 +81,20 @@ async def _all_of(pipe: int) -> bytes:
         await ended
     finally:
         loop.remove_reader(pipe)
-    return bytes(pieces)
+    return last
 
 
-def _be_the_copy(make: Callable[[], bytes], sending: int) -> None:
-    """Make, send, and end without a trace of what the process had open."""
+def _be_the_copy(make: Callable[[], bytes], file: int, sending: int) -> None:
+    """Make, write, say so, and end without a trace of what the process had open."""
     try:
         gc.disable()
-        os.dup2(sending, 3)
-        os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-        octets = memoryview(make() + _WHOLE)
+        file, sending = os.dup(file), os.dup(sending)  # out of the way of the numbers that they get
+        os.dup2(file, 3)
+        os.dup2(sending, 4)
+        os.closerange(5, os.sysconf("SC_OPEN_MAX"))
+        octets = memoryview(make())
         while octets:
-            octets = octets[os.write(3, octets[:PIECE_BYTES]) :]
+            octets = octets[os.write(3, octets) :]
+        os.write(4, _WHOLE)
     finally:
         os._exit(0)

@@ -14,7 +14,7 @@ APART_BYTES = 4_000_000
 
 async def whole_state(
     engine: Engine, pump: Pump, recorder: Recorder, state: ServiceState, log: Log, *, busy: bool
-) -> tuple[SnapshotRow, bytes]:
+) -> tuple[SnapshotRow, bytes | memoryview]:
     """The state of now, even where it takes a while to make; ``busy`` says whether there is anything that it would hold up."""
     for apart in (True, False) if busy and await _large(log) else (False,):
         now_ms, seq, service = pump.settle(), recorder.last_seq, state.as_json()

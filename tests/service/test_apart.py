@@ -71,7 +71,7 @@ async def test_it_holds_no_file_of_ours(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w") as held:
         listed = await made_apart(lambda: os.listdir("/proc/self/fd").__repr__().encode())
         assert listed is not None
-        assert f"'{held.fileno()}'".encode() not in listed or held.fileno() <= 3
+        assert f"'{held.fileno()}'".encode() not in bytes(listed) or held.fileno() <= 3
 
 
 async def test_a_large_world_is_kept_apart_while_requests_come(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes | memoryview) -> None:
     """Put ``content`` at ``path``, whole or not at all, and return when it would survive a loss of power.
 
     Raises :class:`OSError` when the disk does not take it.

@@ -326,7 +326,7 @@ class Log(Protocol):
     async def load_snapshot(self, row: SnapshotRow) -> bytes | None:
         """The octets of a snapshot, or None when they are missing or damaged."""
 
-    async def save_snapshot(self, snapshot: bytes, row: SnapshotRow) -> None:
+    async def save_snapshot(self, snapshot: bytes | memoryview, row: SnapshotRow) -> None:
         """Keep a snapshot, then drop what no kept snapshot and no retention limit needs."""
 
     async def instant_ms(self) -> int:
@@ -364,7 +364,7 @@ class Log(Protocol):
 
 
 def snapshot_row(
-    seq: int, at_ms: int, engine_version: str, service_state: dict[str, Any], snapshot: bytes, *, name: str = ""
+    seq: int, at_ms: int, engine_version: str, service_state: dict[str, Any], snapshot: bytes | memoryview, *, name: str = ""
 ) -> SnapshotRow:
     """Describe a snapshot; its file is named by input number and content."""
     digest = hashlib.sha256(snapshot).digest()

@@ -162,7 +162,7 @@ class MemoryLog:
         """None."""
         return None
 
-    async def save_snapshot(self, snapshot: bytes, row: SnapshotRow) -> None:
+    async def save_snapshot(self, snapshot: bytes | memoryview, row: SnapshotRow) -> None:
         """Nothing to keep it for."""
 
     async def instant_ms(self) -> int:

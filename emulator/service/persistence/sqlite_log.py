@@ -191,7 +191,7 @@ class SqliteLog:
             return None
         return content
 
-    async def save_snapshot(self, snapshot: bytes, row: SnapshotRow) -> None:
+    async def save_snapshot(self, snapshot: bytes | memoryview, row: SnapshotRow) -> None:
         """Keep a snapshot, then drop what no kept snapshot and no retention limit needs."""
         await asyncio.to_thread(self._write_snapshot_file, row, snapshot)
         async with self._exclusive:
@@ -202,7 +202,7 @@ class SqliteLog:
                     break
         await self._drop_files()
 
-    def _write_snapshot_file(self, row: SnapshotRow, snapshot: bytes) -> None:
+    def _write_snapshot_file(self, row: SnapshotRow, snapshot: bytes | memoryview) -> None:
         write_durably(self.folder / "snapshots" / row.name, snapshot)
 
     async def _drop_files(self) -> None:
