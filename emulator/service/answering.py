@@ -8,6 +8,7 @@ from emulator.domain.errors import Refusal
 from emulator.domain.vocabulary import WebService
 from emulator.dsp.firmware import named_devices
 from emulator.dsp.inputs import DuisInput
+from emulator.service.deciding import Exchange
 from emulator.service.edge import Reading
 from emulator.service.hosted import HostedWorld
 from emulator.service.persistence.contract import Body, StorageFailed
@@ -65,31 +66,34 @@ async def _answer(
     if excess is not None:
         world.metrics.count_request(reading.request.service_reference_variant, "http.429")
         return replace(plain(429, excess.detail), retry_after_s=excess.retry_after_s)
+    exchange = Exchange(DuisInput(service, reading.request, reading.signer, operator), kept, reading.keys_number)
     try:
-        return await _carry_out(world, service, reading, kept, operator, started_s)
+        reply = await _carry_out(world, exchange, started_s)
     finally:
         world.limits.give_back(reading.signer.eui)
+    return await _answer(world, service, body, operator, None, started_s) if exchange.stale else reply
 
 
-async def _carry_out(
-    world: HostedWorld, service: WebService, reading: Reading, kept: Body, operator: str, started_s: float
-) -> Reply:
+async def _carry_out(world: HostedWorld, exchange: Exchange, started_s: float) -> Reply:
     """Hand a request that may come to the world, and answer when it is durable."""
-    item = DuisInput(service, reading.request, reading.signer, operator)
-    turn = world.pump.submit(item)
-    writing, durable = world.recorder.duis(turn, item, kept)
+    await world.decisions.carry_out(exchange)
+    if exchange.durable is None:
+        return plain(503, exchange.problem)
     try:
-        await durable
+        await exchange.durable
     except StorageFailed as error:
         return plain(503, str(error))
-    srv = reading.request.service_reference_variant
-    world.metrics.request_seconds[service.value].observe(time.perf_counter() - started_s)
-    if writing is None or turn.response is None:
+    assert exchange.turn is not None
+    assert exchange.written is not None
+    request, response, writing = exchange.item.request, exchange.turn.response, exchange.written.writing
+    srv = request.service_reference_variant
+    world.metrics.request_seconds[exchange.item.web_service.value].observe(time.perf_counter() - started_s)
+    if writing is None or response is None:
         world.metrics.count_request(srv, "http.500")
         world.metrics.faults.inc()
         return plain(500, "the emulator failed on this request; its log on stderr says where")
-    world.metrics.count_request(srv, turn.response.code)
-    spoilt = world.transport.of_answer(reading.request)
+    world.metrics.count_request(srv, response.code)
+    spoilt = world.transport.of_answer(request)
     return replace(plain(spoilt.status, PLANNED), spoilt=spoilt) if spoilt.status else Reply(200, writing.xml, spoilt=spoilt)
 
 

@@ -25,6 +25,7 @@ from emulator.pki.keystore import KeyStore
 from emulator.pki.repository import Repository
 from emulator.service import recovery
 from emulator.service.config import Settings
+from emulator.service.deciding import Decisions
 from emulator.service.edge import Edge
 from emulator.service.endpoints import Endpoint, EndpointPolicy
 from emulator.service.limits import UserLimits
@@ -119,6 +120,7 @@ class HostedWorld:
     edge: Edge
     service_state: ServiceState
     recorder: Recorder
+    decisions: Decisions
     transport: TransportFaults
 
     def __init__(self, name: str, shared: Shared, metrics: WorldMetrics) -> None:
@@ -205,10 +207,7 @@ class HostedWorld:
         self.service_state.clock = recovered.state.clock.moved_to(self.world.engine.now_ms, monotonic_ms())
         self._snapshot_seq = recovered.snapshot_seq  # not the last input: else many short lives would make a long replay
         self.outbox = Outbox(
-            self.settings.outbox,
-            self.shared.policy,
-            self.log,
-            self.metrics,
+            *(self.settings.outbox, self.shared.policy, self.log, self.metrics),
             instant_ms=self.instant_ms,
             wall_ms=wall_ms,
             on_change=self._notify,
@@ -225,6 +224,7 @@ class HostedWorld:
             may_move=self._may_move,
             quiet=lambda: not self.outbox.busy,
         )
+        self.decisions = Decisions(self.pump, self.recorder, self.world.keys, self.unavailable)
         self.log.on_durable = self._durable
         self.outbox.start(self._endpoints(), await self.log.undelivered())
         if recovered.surplus:
@@ -454,6 +454,7 @@ class HostedWorld:
     def _time_passed(self, turn: Turn) -> None:
         if turn.fault:
             self.metrics.faults.inc()
+        self.decisions.settle()
         self.recorder.mark(turn)
 
     def _may_move(self) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -36,6 +36,15 @@ BRIEF_CHARACTERS, BRIEF_ITEMS = 1_000, 20
 """What the journal shows of one parameter of a command."""
 
 
+class Written(NamedTuple):
+    """An answer."""
+
+    writing: Writing | None
+    """None where the engine failed or the answer could not be written."""
+    fault: str
+    """The kind of that error of ours."""
+
+
 class Recorder:
     """Numbers and writes down what a world does."""
 
@@ -49,10 +58,19 @@ class Recorder:
         self._wall_ms = wall_ms
         self._expect = expect
 
-    def duis(self, turn: Turn, item: DuisInput, body: Body) -> tuple[Writing | None, asyncio.Future[None]]:
-        """Log a request with its answer; the answer may leave when the future has ended. No answer: the engine failed."""
-        request = item.request
-        writing, fault = self._answer(turn)
+    def write(self, turn: Turn) -> Written:
+        """The answer that a turn made, signed."""
+        if turn.response is None:
+            return Written(None, turn.fault)
+        try:
+            return Written(self._edge.write_answer(turn.response), "")
+        except Exception as error:
+            _log.exception("an answer could not be written", exc_info=error)
+            return Written(None, type(error).__name__)
+
+    def duis(self, turn: Turn, item: DuisInput, body: Body, written: Written) -> asyncio.Future[None]:
+        """Log a request with its answer; the answer may leave when the future has ended."""
+        request, (writing, fault) = item.request, written
         request_id = str(request.request_id)
         code = fault or (turn.response.code if turn.response is not None else "")
         row = self._input(
@@ -84,7 +102,7 @@ class Recorder:
             },
             seq=row.seq,
         )
-        return writing, self._append(turn, row, (entry,), acknowledges=request_id)
+        return self._append(turn, row, (entry,), acknowledges=request_id)
 
     def control(self, turn: Turn, item: ControlInput) -> asyncio.Future[None]:
         """Log a control command with its result."""
@@ -160,16 +178,6 @@ class Recorder:
         return self._log.append(
             Step(row, deliveries, (*entries, *journal), audit=audit, instant_ms=turn.at_ms, acknowledges=acknowledges)
         )
-
-    def _answer(self, turn: Turn) -> tuple[Writing | None, str]:
-        """The answer, or None and the kind of our error that came between."""
-        if turn.response is None:
-            return None, turn.fault
-        try:
-            return self._edge.write_answer(turn.response), ""
-        except Exception as error:
-            _log.exception("an answer could not be written", exc_info=error)
-            return None, type(error).__name__
 
     def _delivery(self, effect: Delivery, seq: int, wall_ms: int) -> DeliveryRow:
         """A message as made. One that cannot be written is an error of ours; it has no octets and the outbox shows it as dead."""

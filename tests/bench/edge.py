@@ -181,10 +181,11 @@ def whole() -> Iterator[Run]:
             reading = await edge.read_together(document, world.engine.now_ms)
             assert not isinstance(reading, Refusal)
             item = DuisInput(WebService.SEND_COMMAND, reading.request, reading.signer)
-            writing, durable = recorder.duis(run_submit(world.engine, item, world.engine.now_ms), item, document)
-            assert writing is not None
-            await durable
-            return writing.xml
+            turn = run_submit(world.engine, item, world.engine.now_ms)
+            written = recorder.write(turn)
+            assert written.writing is not None
+            await recorder.duis(turn, item, document, written)
+            return written.writing.xml
 
         async def serve(documents: list[bytes]) -> list[bytes]:
             answers: list[bytes] = []
