@@ -10,9 +10,11 @@ import typer
 from emulator.campaigns.curves import Line, png, svg
 from emulator.cli.output import JsonFlag, console, print_fields, print_json, print_rows, verb
 from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.visiting import visit
 from emulator.domain.errors import Malformed
 
 application = typer.Typer(no_args_is_help=True, help="Hubs and meters outside homes: stock, returns, re-flashing, triage.")
+application.command("visit")(visit)
 
 Company = Annotated[str, typer.Option("--company", help="Company of the estate.")]
 Units = Annotated[list[str] | None, typer.Option("--unit", help="EUI of a unit; may be repeated.")]
@@ -223,21 +225,23 @@ def install(
     company: Company,
     count: Annotated[int, typer.Option("--count", min=1, help="How many visits.")],
     update: Annotated[bool, typer.Option("--update", help="Send older hubs their firmware during the visit.")] = False,
+    region: Annotated[str, typer.Option("--region", help="CSP region of the emulated homes.")] = "",
     variant: Variant = "",
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
     token: TokenOption = "",
     json_output: JsonFlag = False,
 ) -> None:
-    """Have hubs installed, in homes of the books alone."""
-    body = {"company": company, "count": count, "update": update, "variant": variant}
+    """Have hubs installed: in homes of the books alone, or with --region in emulated homes that begin with them."""
+    body = {"company": company, "count": count, "update": update, "variant": variant, "region": region}
     _change(server, world, token, json_output, "POST", "installations", **body)
 
 
 @application.command("update")
 @verb
 def update_installed(
-    version: Version,
+    version: Version = "",
+    unit: Annotated[str, typer.Option("--unit", help="One hub, while its installer waits.")] = "",
     from_version: Annotated[str, typer.Option("--from-version", help="Only to hubs that run this one.")] = "",
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
@@ -245,7 +249,7 @@ def update_installed(
     json_output: JsonFlag = False,
 ) -> None:
     """Send firmware to hubs in homes, as the CSP does."""
-    _change(server, world, token, json_output, "POST", "updates", version=version, from_version=from_version)
+    _change(server, world, token, json_output, "POST", "updates", version=version, unit=unit, from_version=from_version)
 
 
 @application.command("return")

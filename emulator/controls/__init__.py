@@ -54,6 +54,7 @@ VERBS: Mapping[str, Verb] = {
     "stock.issue": stock.stock_issue,
     "stock.install": stock.stock_install,
     "stock.update": stock.stock_update,
+    "stock.visit": stock.stock_visit,
     "returns.take": stock.returns_take,
     "returns.batch": stock.returns_batch,
     "reflash.order": stock.reflash_order,

@@ -10,6 +10,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.settings import DAY_MS, HOUR_MS
 from emulator.domain.vocabulary import CplStatus, CspRegion, DeviceType
+from emulator.dsp.registration import METERS
 from emulator.engine import Engine
 from emulator.logistics import installing, reflash, refurbishing, returning, stock, triage
 from emulator.logistics.books import Books, unpacked
@@ -22,6 +23,8 @@ MAX_LOT = 2_000_000
 """Units of a lot; ours."""
 MAX_NAMED = 100_000
 """Units that one verb may name; ours."""
+MAX_STANDING = 10_000
+"""Hubs that one verb puts up in emulated homes; ours."""
 
 
 def _company(engine: Engine, params: Params, name: str, default: Any = ...) -> str:
@@ -205,15 +208,21 @@ def stock_issue(engine: Engine, params: Params) -> dict[str, Any]:
 
 
 def stock_install(engine: Engine, params: Params) -> dict[str, Any]:
-    """Have a company install so many hubs, as its policy has it. They are in homes of the books alone; ``device.fit`` puts one
-    into an emulated home. With ``update`` an older hub gets its firmware during the visit."""
-    only(params, "company", "count", "update", "variant")
+    """Have a company install so many hubs, as its policy has it: in homes of the books alone, or with ``region`` in emulated
+    homes that begin with them. With ``update`` an older hub gets its firmware during the visit."""
+    only(params, "company", "count", "update", "variant", "region")
     logistics, company = engine.logistics, _company(engine, params, "company")
-    rates = {name: each.image_rate_bits_per_s for name, each in engine.csp.technologies.items()}
+    region = None if params.get("region") is None else word(params, "region", CspRegion)
+    count = _whole(params, "count", ..., 1, MAX_LOT if region is None else MAX_STANDING)
     run, rows = installing.have_installed(
-        logistics.books, company, _whole(params, "count", ..., 1, MAX_LOT), logistics.released_for(company), rates,
-        engine.now_ms, update=take(params, "update", bool, False), variant=text(params, "variant", ""),
+        logistics.books, company, count, logistics.released_for(company), _rates(engine), engine.now_ms,
+        update=take(params, "update", bool, False), variant=text(params, "variant", ""),
+        ready=None if region is None else logistics.homes.check_begin,
     )  # fmt: skip
+    if region is None:
+        installing.put_in(logistics.books, rows, engine.now_ms)
+    else:
+        logistics.homes.begin_many(rows, company, region)
     logistics.entries.follow(rows)
     return {
         "run": run.number, "visits": run.units, "installed": len(rows), "failed": run.failed, "updated": run.updated,
@@ -221,9 +230,41 @@ def stock_install(engine: Engine, params: Params) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _rates(engine: Engine) -> dict[str, int]:
+    return {name: each.image_rate_bits_per_s for name, each in engine.csp.technologies.items()}
+
+
+def stock_visit(engine: Engine, params: Params) -> dict[str, Any]:
+    """Put a visit that an installer carried out on record: how long it took, and whether it failed. What was put up during one
+    that failed is with the installer again."""
+    only(params, "company", "units", "minutes", "updated", "too_long", "failed")
+    logistics, books = engine.logistics, engine.logistics.books
+    company, rows = _company(engine, params, "company"), _units(engine.logistics.books, params)
+    minutes = _whole(params, "minutes", ..., 1, 10_000)
+    said = {name: take(params, name, bool, False) for name in ("updated", "too_long", "failed")}
+    books.check_owner(company, rows, "company")
+    books.check("take down", rows)
+    if not any(books.variant_of(int(row)).is_hub for row in rows):
+        raise Malformed("no hub is among the units", where="units", expected="the hub of the visit, and its devices")
+    if said["failed"]:
+        for row in map(int, rows):
+            entry = engine.state.dsp.inventory.get(books.eui(row))
+            if books.eui(row) not in books.state.standing or (entry and entry.device_type in METERS and entry.date_commissioned):
+                detail = f"{format_eui(books.eui(row))} does not come down"
+                raise Malformed(detail, where="units", expected="what stands in an emulated home and was not commissioned")
+        logistics.homes.take_down(rows)
+    run = installing.note_visit(books, company, rows, minutes, engine.now_ms, **said)
+    return {"run": run.number, "minutes": minutes, **said}
+
+
 def stock_update(engine: Engine, params: Params) -> dict[str, Any]:
-    """Let the CSP send hubs in homes firmware of their own, those that run one version or all that run an older one."""
-    only(params, "version", "from_version", "duration_ms")
+    """Let the CSP send hubs in homes firmware of their own, those that run one version or all that run an older one.
+
+    With ``unit`` one hub is updated while its installer waits, to what its owner's policy asks for, as fast as its WAN allows.
+    """
+    only(params, "version", "from_version", "duration_ms", "unit")
+    if params.get("unit") is not None:
+        return _update_on_site(engine, params)
     logistics, books, version = engine.logistics, engine.logistics.books, _version(params, "version")
     older = hexadecimal(params, "from_version", 8, "")
     duration_ms = _whole(params, "duration_ms", HOUR_MS, 1_000, 31 * DAY_MS)
@@ -235,6 +276,27 @@ def stock_update(engine: Engine, params: Params) -> dict[str, Any]:
     rows = rows[versions == int(older, 16) if older else versions < int(version, 16)]
     standing = logistics.homes.update_installed(rows, version, duration_ms)
     return {"hubs": len(rows), "over_the_air": standing}
+
+
+def _update_on_site(engine: Engine, params: Params) -> dict[str, Any]:
+    logistics, books = engine.logistics, engine.logistics.books
+    row = books.unit(text(params, "unit"))
+    variant, lot, settings = books.variant_of(row), books.lot_of(row), books.settings
+    for name in ("version", "from_version", "duration_ms"):
+        if params.get(name) is not None:
+            raise Malformed(f"{name} does not go with unit", where=name, expected="what the policy and the WAN of the hub say")
+    if not variant.is_hub or books.eui(row) not in books.state.standing:
+        detail = f"{format_eui(books.eui(row))} is no hub in an emulated home"
+        raise Malformed(detail, where="unit", expected="a hub that was put up before")
+    wanted = stock.wanted_version(books, books.owner(row), logistics.released(lot.manufacturer, lot.model))
+    minutes = installing.update_minutes(books, variant.technology, _rates(engine))
+    if engine.premises.rows.running_version(books.eui(row)) >= wanted:
+        return {"hubs": 0, "over_the_air": 0, "version": f"{wanted:08X}", "minutes": 0, "too_long": False}
+    too_long = settings.visit_minutes + minutes > settings.max_visit_minutes
+    if not too_long:
+        logistics.homes.update_on_site(row, wanted, minutes)
+    count = int(not too_long)
+    return {"hubs": count, "over_the_air": count, "version": f"{wanted:08X}", "minutes": minutes, "too_long": too_long}
 
 
 def _usable_hub(product: Any) -> bool:

@@ -35,6 +35,10 @@ class Places:
         """The pool whose capacity the hub of a home shares."""
         return pool_name(self._settings, home.wan_technology, str(home.region))
 
+    def spec(self, home: Home) -> PoolSpec:
+        """The same as the columns have it."""
+        return PoolSpec(_profile(self._settings, home.wan_technology), self.pool(home), places=PLACES)
+
     def cell(self, home: Home) -> int:
         """Its cell, which the seed chooses."""
         kind = kind_of(self._settings, home.wan_technology)

@@ -59,6 +59,16 @@ class Network:
         """See :meth:`__init__`."""
         return cls(seed, specs, compiled=compiled, threads=threads, day_s=day_s)
 
+    def add_pool(self, spec: PoolSpec) -> int:
+        """A further pool, without homes of its own so far; return its number."""
+        self._settle()
+        pool = self._pool(len(self.pools), spec, [])
+        self.specs = (*self.specs, spec)
+        self.pools.append(pool)
+        self.declared.write_chances(self.pools)
+        pool.run(self._target, FOR_EVER)
+        return pool.number
+
     # Homes
 
     def add_hub(self, pool: int, profile: HubProfile, cell: int = 0) -> int:

@@ -51,6 +51,7 @@ def overview(books: Books) -> Json:
     """How many units are where, what was said about them, and what is under way."""
     return {
         "units": books.units.count,
+        "visit_minutes": books.settings.visit_minutes,
         "states": {name: count for name, count in books.count_by_state().items() if count},
         "policies": {company: asdict(policy) for company, policy in sorted(books.state.policies.items())},
         "defects": [asdict(each) for each in books.state.defects],
@@ -82,8 +83,14 @@ def unit(books: Books, row: int, now_ms: int) -> Json:
     """One unit as it stands in the books; ``truth`` is what nobody outside the emulator knows."""
     units, variant = books.units, books.variant_of(row)
     flags, mate = int(units.flags[row]), int(units.mate[row])
+    lot = books.lot_of(row)
     return {
         "unit": format_eui(books.eui(row)),
+        "gpf": format_eui(books.gpf(row)) if variant.is_hub else None,
+        "manufacturer": lot.manufacturer,
+        "model": lot.model,
+        "smets_version": lot.smets_version,
+        "notified": lot.notified,
         "type": variant.device_type.value,
         "variant": variant.name,
         "state": books.state_of(row),

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui
-from emulator.domain.settings import DAY_MS
-from emulator.domain.vocabulary import CspRegion, DeviceType
+from emulator.domain.settings import DAY_MS, HOUR_MS, MINUTE_MS
+from emulator.domain.vocabulary import CspRegion, DeviceType, RemotePartyRole
 from emulator.dsp import smki
 from emulator.dsp.context import Context
 from emulator.dsp.state import InventoryEntry
@@ -71,6 +71,27 @@ class Homes:
         self._put_up(entry, row, place, technology, supplier, network_operator)
         if row is not None:
             self._fitted(row, "install")
+
+    def check_begin(self, rows: Rows) -> None:
+        """Raise :class:`Malformed` where one of some hubs is not in the inventory, or stands somewhere already."""
+        for row in map(int, rows):
+            eui = self._books.eui(row)
+            if self._entries.peek(eui) is None:
+                raise Malformed(f"{format_eui(eui)} is not in the inventory", where="count", expected="hubs notified by 12.2")
+            if eui in self._context.state.premises:
+                raise Malformed(f"{format_eui(eui)} stands somewhere already", where="count", expected="hubs that do not")
+
+    def begin_many(self, rows: Rows, company: str, region: CspRegion) -> None:
+        """Begin a home with each of some hubs of a company."""
+        supplier = self._supplier(company)
+        for row in map(int, rows):
+            eui = self._books.eui(row)
+            place = Place(eui, region, connectivity="Cellular")
+            self.begin(self._entries.known(eui), (place, ""), supplier=supplier, network_operator=None)
+
+    def _supplier(self, company: str) -> Eui64 | None:
+        users = self._context.lookup.users_of(company)
+        return next((each.eui for each in users if each.remote_party_role is RemotePartyRole.SUPPLIER), None)
 
     def _put_up(
         self,
@@ -164,8 +185,7 @@ class Homes:
         self._books.check("stand as test hub", one(row))
         self._books.check_owner(company, one(row))
         entry = self._entries.known(eui)
-        user = next((each.eui for each in self._context.lookup.users_of(company)), None)
-        self._put_up(entry, row, Place(eui, region, connectivity="Cellular"), "", user, None)
+        self._put_up(entry, row, Place(eui, region, connectivity="Cellular"), "", self._supplier(company), None)
         self._context.state.test_hubs[eui] = company
         self._fitted(row, "stand as test hub")
 
@@ -195,6 +215,20 @@ class Homes:
             self.leave(row)
             self._entries.forget_home([row])
             self._entries.follow([row])
+
+    def take_down(self, rows: Rows) -> None:
+        """What was put up during a visit that failed is with the installer again, the hub last."""
+        for row in sorted(map(int, rows), key=lambda each: self._books.variant_of(each).is_hub):
+            self.leave(row)
+            self._books.move("take down", one(row))
+            self._entries.forget_home([row])
+            self._entries.follow([row])
+
+    def update_on_site(self, row: int, version: int, minutes: int) -> None:
+        """The CSP sends a hub its firmware while the installer waits."""
+        hub, now_ms, duration_ms = self._books.eui(row), self._context.now_ms, minutes * MINUTE_MS
+        self._context.csp.premises.update_hub(hub, version, "", duration_ms, now_ms)
+        self._context.agenda.schedule(now_ms + duration_ms + HOUR_MS, "stock.updated", int(hub))
 
     def tell_opened(self, rows: Iterable[int]) -> None:
         """What stands in a home tells its supplier that somebody opens it (T-07)."""

@@ -1,6 +1,6 @@
 """Installation: how long visits take, which fail by their firmware, and where defects of versions show (C-01, C-02, C-07)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +24,26 @@ def update_minutes(books: Books, technology: str, rates: Rates) -> int:
 
 
 def have_installed(
-    books: Books, company: str, count: int, released: Sequence[int], rates: Rates, now_ms: int, *, update: bool, variant: str = ""
+    books: Books,
+    company: str,
+    count: int,
+    released: Sequence[int],
+    rates: Rates,
+    now_ms: int,
+    *,
+    update: bool,
+    variant: str = "",
+    ready: Callable[[Rows], None] | None = None,
 ) -> tuple[InstallRun, Rows]:
-    """So many visits by a company, with what its policy gives it; hubs that could be installed and the run.
+    """So many visits by a company, with what its policy gives it; the run, and the hubs that can be put in now.
 
     With ``update`` an older hub gets the wanted version during the visit, unless that would be too long. Hubs that fail stay with
-    the installer. Raise :class:`Malformed` where there are not so many hubs.
+    the installer. ``ready`` refuses what cannot be put up. Raise :class:`Malformed` where there are not so many hubs.
     """
     rows = stock.pick(books, company, count, ("installer", "supplier_store"), released, variant)
     books.check("install", rows)
+    if ready is not None:
+        ready(rows)
     wanted = stock.wanted_version(books, company, released)
     run = InstallRun(books.state.next_number, company, stock.policy_of(books, company).rule, now_ms, units=len(rows))
     books.state.next_number += 1
@@ -49,9 +60,21 @@ def have_installed(
     fails = _failing(books, rows)
     run.minutes, run.failed = int(minutes.sum()), int(fails.sum())
     books.units.flags[rows[fails]] |= FAILS_INSTALL
-    put_in(books, rows[~fails], now_ms)
     books.state.runs.append(run)
     return run, rows[~fails]
+
+
+def note_visit(
+    books: Books, company: str, rows: Rows, minutes: int, now_ms: int, *, updated: bool, too_long: bool, failed: bool
+) -> InstallRun:
+    """A visit that was carried out for real is on record as those of the books alone are."""
+    run = InstallRun(books.state.next_number, company, stock.policy_of(books, company).rule, now_ms, 1, minutes)
+    run.updated, run.too_long, run.failed = int(updated), int(too_long), int(failed)
+    books.state.next_number += 1
+    if failed:
+        books.units.flags[rows] |= FAILS_INSTALL
+    books.state.runs.append(run)
+    return run
 
 
 def put_in(books: Books, rows: Rows, now_ms: int) -> None:

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from emulator.estate.model import Home
+from emulator.fanout.specs import PoolSpec
 from emulator.pki.certificates import CertificateRecord
 
 
@@ -11,6 +12,10 @@ class HubPlaces(Protocol):
 
     def pool(self, home: Home) -> str:
         """The pool whose capacity the hub of a home shares."""
+        ...
+
+    def spec(self, home: Home) -> PoolSpec:
+        """The same as the columns have it, for the first hub there."""
         ...
 
     def cell(self, home: Home) -> int:

@@ -108,10 +108,10 @@ class Rows:
         """Give a home its row."""
         variant, places = hub_variant(home.hub_variant), self._places
         profile = hub_profile(variant, self._settings, places.rate_bit_s(home), alt_han=home.alt_han)
-        pool = self.state.pools.get(places.pool(home))
-        if pool is None:
-            expected = f"one of {', '.join(self.state.pools)}"
-            raise Malformed(f"no hub here is in {places.pool(home)}", where="wan_technology", expected=expected)
+        name = places.pool(home)
+        if name not in self.state.pools:
+            self.state.pools[name] = self.network.add_pool(places.spec(home))
+        pool = self.state.pools[name]
         number = self.network.add_hub(pool, profile, places.cell(home))
         self.state.hubs[home.hub], self._euis[number] = number, home.hub
 

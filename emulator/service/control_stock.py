@@ -83,12 +83,25 @@ class Installations(Model):
     count: Count
     update: bool = Field(False, description="send older hubs their firmware during the visit")
     variant: str | None = None
+    region: str | None = Field(None, description="CSP region: they begin emulated homes there; else they are in the books alone")
+
+
+class Visit(Model):
+    """A visit that an installer carried out."""
+
+    company: Company
+    units: list[Eui] = Field(description="the hub and the devices that were put up")
+    minutes: int = Field(ge=1, le=10_000)
+    updated: bool = Field(False, description="the hub got its firmware meanwhile")
+    too_long: bool = Field(False, description="it did not, for that would have taken too long")
+    failed: bool = Field(False, description="everything came down again and is with the installer")
 
 
 class InstalledUpdate(Model):
     """Firmware for hubs in homes."""
 
-    version: Version
+    version: Version | None = None
+    unit: Eui | None = Field(None, description="one hub, while its installer waits: as its owner's policy and its WAN have it")
     from_version: Version | None = Field(None, description="only to hubs that run this one; to all older ones when not given")
     duration_ms: int | None = Field(None, ge=1000)
 
@@ -174,6 +187,7 @@ def stock_routes() -> list[Route]:
         _change("POST", f"{place}/issues", "stock.issue", "Hand hubs to an installer, or take them back", Issue),
         _change("POST", f"{place}/installations", "stock.install", "Have hubs installed", Installations),
         _change("POST", f"{place}/updates", "stock.update", "Send firmware to hubs in homes", InstalledUpdate),
+        _change("POST", f"{place}/visits", "stock.visit", "Put a visit on record", Visit),
         _change("POST", f"{place}/returns", "returns.take", "Take units back of which no message tells", Returned),
         _change("POST", f"{place}/returns/generated", "returns.batch", "Make a population of returned hubs", ReturnBatch),
         _change("POST", f"{place}/orders", "reflash.order", "Order units, cartons or pallets to be re-flashed", ReflashOrder),

@@ -41,6 +41,7 @@ def run(units: int) -> dict[str, Any]:
     reflash.arrive(books, order, START_MS + 2 * DAY_MS)
     reflash.done(books, order, START_MS + 3 * DAY_MS)
     installed = installing.have_installed(books, "one", units // 2, [OLD, NEW], RATES, START_MS + 4 * DAY_MS, update=True)[1]
+    installing.put_in(books, installed, START_MS + 4 * DAY_MS)
     affected = installing.affected(books, START_MS + 60 * DAY_MS)
     installing.update_installed(books, installed, FIX, START_MS + 61 * DAY_MS)
     returned = returning.send_back(books, installed[: units // 100], START_MS + 90 * DAY_MS, by="one", variant="8.14.3")

@@ -47,3 +47,26 @@ def test_a_hub_goes_round(emulator: RunningEmulator, run: Run, tmp_path: Path) -
         assert file.read_text("utf-8").startswith("<svg")
     do("plot", "stock-orders", "--out", str(tmp_path / "x.svg"), code=2)
     assert "there is no step" not in do("step", "wipe", "--unit", HUB, *one, code=2)
+
+
+def test_an_installer_visits_a_home(emulator: RunningEmulator, run: Run) -> None:
+    def do(*arguments: str, code: int = 0) -> str:
+        done = run(*arguments, "--server", emulator.control)
+        assert done.code == code, done.out + done.err
+        return done.out + done.err
+
+    hub, meter, other = "00-DB-50-70-00-00-00-00", "00-DB-50-71-00-00-00-00", "00-DB-50-71-00-00-00-01"
+    own = ("--owner", "supplier-one", "--not-notified")
+    do("stock", "book", "--variant", "cellular-single", "--count", "1", "--first", hub, *own, *PRODUCT)
+    meters = ("--manufacturer", "11E5", "--model", "00020101", "--version", "00010000=1")
+    do("stock", "book", "--variant", "esme-optical", "--count", "2", "--first", meter, *own, *meters)
+    visit = ("stock", "visit", "--duis", emulator.duis, "--hub", hub, "--region", "Central")
+    assert "has no MPxN" in do(*visit, "--by", "supplier", "--device", other, code=2)
+    assert "is not a user" in do(*visit, "--by", "nobody", "--device", other, code=2)
+    said = do(*visit, "--by", "supplier", "--device", f"{meter}=1200000009009", code=1)
+    assert "E081" in said
+    assert "the visit failed" in said
+    assert "installer" in do("stock", "unit", hub)
+    said = do(*visit, "--by", "supplier", "--mpxn", "1200000000001")
+    assert "8.14.1" in said
+    assert "installed" in do("stock", "unit", hub)

@@ -399,8 +399,14 @@ def stock_verbs() -> dict[str, st.SearchStrategy[dict[str, Any]]]:
         ),
         "stock.issue": st.fixed_dictionaries({"company": COMPANIES, "count": counts, "back": st.booleans()})
         | st.fixed_dictionaries({"company": COMPANIES, "units": units, "back": st.booleans()}),
-        "stock.install": st.fixed_dictionaries({"company": COMPANIES, "count": counts, "update": st.booleans()}),
-        "stock.update": st.fixed_dictionaries({"version": st.sampled_from(["00010100", "00010200"])}),
+        "stock.install": st.fixed_dictionaries(
+            {"company": COMPANIES, "count": counts, "update": st.booleans(), "region": st.sampled_from([None, None, "Central"])}
+        ),
+        "stock.visit": st.fixed_dictionaries(
+            {"company": COMPANIES, "units": units, "minutes": st.sampled_from([0, 60]), "failed": st.booleans()}
+        ),
+        "stock.update": st.fixed_dictionaries({"version": st.sampled_from(["00010100", "00010200"])})
+        | st.fixed_dictionaries({"unit": st.sampled_from(UNITS)}),
         "returns.take": st.fixed_dictionaries(
             {"company": COMPANIES, "units": units, "with": st.sampled_from([None, None, UNITS[0]])}
         ),

@@ -118,6 +118,7 @@ def test_a_defect_grows_and_ends_with_the_fix() -> None:
     books = books_with(variant="cellular-dual")
     stock.put_defect(books, Defect(f"{NEW:08X}", "service", 100, 10, START_MS))
     _, rows = installing.have_installed(books, "one", 50, [OLD, NEW], RATES, START_MS, update=False)
+    installing.put_in(books, rows, START_MS)
     counts = [installing.affected(books, START_MS + day * DAY_MS) for day in range(0, 22, 3)]
     assert counts == sorted(counts)
     assert counts[-1] == 50

@@ -168,3 +168,72 @@ def test_a_defect_in_service_shows_in_its_time_and_is_in_snapshots() -> None:
         assert entry.devices == frozenset((FIRST,))
         assert entry.from_ms == int(each.logistics.books.units.shows_s[0]) * 1000
     assert engine.digest() == again.digest()
+
+
+def test_a_hub_begins_a_home_where_no_hub_of_its_kind_was() -> None:
+    bench = with_stock(variant="4g")
+    engine = bench.world.engine
+    before = set(engine.state.premises.rows.pools)
+    assert begin(bench) is DeviceStatus.COMMISSIONED
+    assert set(engine.state.premises.rows.pools) - before == {"4g/Central"} - before
+    listed = {"type": "CHF", "manufacturer": "10C0", "model": "00010101", "firmware_version": "00010100"}
+    bench.control("cpl.put", **listed)
+    bench.control("stock.update", version="00010100", duration_ms=HOUR_MS)
+    again = restore_world("again", engine.snapshot()).engine
+    for each in (engine, again):
+        each.advance(each.now_ms + 2 * DAY_MS)
+        assert each.premises.rows.running_version(Eui64(FIRST)) == 0x00010100
+        each.take_effects()
+    assert engine.digest() == again.digest()
+
+
+def test_a_visit_on_record_must_be_one() -> None:
+    bench = with_meters()
+    engine = bench.world.engine
+    begin(bench)
+    whitelist(bench)
+    given: dict[str, object] = {"company": "supplier-one", "units": [unit(0), format_eui(Eui64(METER))], "minutes": 70}
+    for wrong, said in (
+        ({"company": "supplier-two"}, "is of supplier-one"),
+        ({"units": [unit(0), unit(0)]}, "named twice"),
+        ({"units": [unit(1)]}, "supplier store"),
+        ({"units": [format_eui(Eui64(METER))]}, "no hub"),
+        ({"minutes": 0}, "minutes is 0"),
+    ):
+        before = engine.digest()
+        with pytest.raises(AssertionError, match=said):
+            bench.control("stock.visit", **{**given, **wrong})
+        assert engine.digest() == before
+    assert bench.control("stock.visit", **given, failed=True)["failed"] is True
+    assert engine.logistics.books.state_of(0) == "installer"
+    assert engine.state.dsp.inventory[Eui64(METER)].status is DeviceStatus.PENDING
+    assert begin(bench) is DeviceStatus.COMMISSIONED, "it can be put up anew"
+    assert whitelist(bench) == ["N24"]
+
+
+def test_an_installer_waits_for_firmware_only_at_a_hub_that_stands() -> None:
+    bench = with_meters()
+    for wrong, said in (
+        ({"unit": unit(0)}, "no hub in an emulated home"),
+        ({"unit": format_eui(Eui64(METER))}, "no hub in an emulated home"),
+        ({"unit": unit(0), "version": "00010000"}, "does not go with unit"),
+        ({}, "version is missing"),
+    ):
+        with pytest.raises(AssertionError, match=said):
+            bench.control("stock.update", **wrong)
+    begin(bench)
+    bench.control("cpl.put", type="CHF", manufacturer="10C0", model="00010101", firmware_version="00010100")
+    assert bench.control("stock.update", unit=unit(0)) == {
+        "hubs": 1, "over_the_air": 1, "version": "00010100", "minutes": 45, "too_long": False,
+    }  # fmt: skip
+    bench.advance(2 * HOUR_MS)
+    assert bench.world.engine.premises.rows.running_version(Eui64(FIRST)) == 0x00010100
+
+
+def test_hubs_that_begin_homes_are_checked_before_anything_happens() -> None:
+    bench = with_stock(notified=False)
+    bench.control("cpl.put", type="CHF", manufacturer="10C0", model="00010101", firmware_version="00010100")
+    before = bench.world.engine.digest()
+    with pytest.raises(AssertionError, match="not in the inventory"):
+        bench.control("stock.install", company="supplier-one", count=3, region="Central", update=True)
+    assert bench.world.engine.digest() == before

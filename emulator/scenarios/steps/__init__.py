@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from emulator.scenarios.steps import (
     any_request,
+    books,
     campaigns,
     clock,
     controls,
@@ -15,7 +16,6 @@ from emulator.scenarios.steps import (
     random_requests,
     reports,
     requests,
-    stock,
     trail,
 )
 from emulator.scenarios.steps.step import Step
@@ -32,7 +32,7 @@ GROUPS: Mapping[str, Mapping[str, type[Step]]] = {
     "Expectations on record": trail.STEPS,
     "Expectations of reports": reports.STEPS,
     "Runs": evidence.STEPS,
-    "Expectations of stock": stock.EXPECTATIONS,
+    "Expectations of stock": books.EXPECTATIONS,
 }
 """The kinds under the headings of the reference page."""
 

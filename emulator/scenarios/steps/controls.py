@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
@@ -12,6 +12,7 @@ from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps import access, customers, faults, local, makers, network, releases, smki, stock
 from emulator.scenarios.steps.products import ProductStep
 from emulator.scenarios.steps.step import Step
+from emulator.scenarios.steps.visits import NewHome
 from emulator.scenarios.values import Moment, Reference, References
 
 if TYPE_CHECKING:
@@ -161,23 +162,6 @@ class Power(Step):
         """Switch them."""
         for eui in stage.names.devices_of(self.device, "device"):
             await stage.command("PUT", f"devices/{format_eui(eui)}/power", {"on": self.on})
-
-
-class NewHome(BaseModel):
-    """Where a hub begins a home."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    region: str
-    """CSP region."""
-    technology: str = ""
-    """WAN technology; that of the hub where it is a unit of the books, else `cellular`."""
-    uprn: int | None = None
-    """Its UPRN."""
-    post_code: str = ""
-    """Its post code."""
-    address_identifier: str = ""
-    """The house."""
 
 
 class Fit(Step):

@@ -8,11 +8,11 @@ from pydantic import Field
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
-from emulator.logistics.reflash import RESULTS
 from emulator.logistics.tables import truths, variants
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps.network import Version
 from emulator.scenarios.steps.step import Step
+from emulator.scenarios.steps.visits import CarryOutVisit
 from emulator.scenarios.steps.wanted import NONE, Expected, plain
 from emulator.scenarios.values import Duration, Reference, References
 
@@ -53,6 +53,8 @@ class StockStep(Step):
         for name in ("company", "owner", "to", "address"):
             if name in found:
                 found[name] = stage.names.company(found[name], name)
+        if "unit" in found:
+            found["unit"] = format_eui(stage.names.device(found["unit"], "unit"))
         if "units" in found:
             found["units"] = [format_eui(eui) for eui in stage.names.devices_of(found["units"], "units")]
         return found
@@ -210,7 +212,8 @@ class IssueHubs(StockStep):
 
 
 class InstallHubs(StockStep):
-    """Have hubs installed, in homes of the books alone; `device.fit` puts one into an emulated home."""
+    """Have hubs installed: in homes of the books alone, or with `region` in emulated homes that begin with them. `stock.visit`
+    carries one installation out over DUIS."""
 
     path: ClassVar[str] = "installations"
     company: Reference
@@ -221,18 +224,30 @@ class InstallHubs(StockStep):
     """Send older hubs their firmware during the visit."""
     variant: str = ""
     """Only hubs of this variant."""
+    region: str = ""
+    """CSP region in which they begin emulated homes."""
 
 
 class UpdateInstalled(StockStep):
     """Send firmware to hubs in homes, as the CSP does."""
 
     path: ClassVar[str] = "updates"
-    version: Version
+    version: Version | None = None
     """Which."""
+    unit: Reference = ""
+    """One hub in an emulated home, while its installer waits: as its owner's policy and its WAN have it."""
     from_version: Version | None = None
     """Only to hubs that run this one; to all older ones when not given."""
     takes: Duration | None = None
     """How long it takes to come; an hour when not given."""
+
+    def check(self, names: Names) -> None:
+        """A version, or one unit."""
+        super().check(names)
+        if bool(self.unit) is (self.version is not None):
+            raise Malformed("it is not said what is sent", where="version", expected="one of version and unit")
+        if self.unit:
+            names.device(self.unit, "unit")
 
     def body(self, stage: "Stage") -> dict[str, Any]:
         """What is sent."""
@@ -341,10 +356,6 @@ class StandTestHub(StockStep):
         super().check(names)
         names.device(self.unit, "unit")
 
-    def body(self, stage: "Stage") -> dict[str, Any]:
-        """What is sent."""
-        return {**super().body(stage), "unit": format_eui(stage.names.device(self.unit, "unit"))}
-
 
 class RunTriage(StockStep):
     """Triage returned units."""
@@ -388,90 +399,6 @@ class TakeStep(StockStep):
         names.devices_of(self.units, "units")
 
 
-class ExpectUnit(Step):
-    """What the books have of units."""
-
-    unit: References
-    """Which."""
-    values: dict[str, Expected]
-    """By name, as `GET …/stock/units/{unit}` has them."""
-
-    def check(self, names: Names) -> None:
-        """The units."""
-        names.devices_of(self.unit, "unit")
-        if not self.values:
-            raise Malformed("nothing is expected", where="values", expected="at least one value")
-
-    async def run(self, stage: "Stage") -> None:
-        """Look at them."""
-        for eui in stage.names.devices_of(self.unit, "unit"):
-            try:
-                found = await stage.look(f"stock/units/{format_eui(eui)}")
-            except Malformed as error:
-                stage.fail(f"unit {stage.names.shown(eui)}", self.values, str(error), about=eui)
-                continue
-            seen = {name: plain(found.get(name)) for name in self.values}
-            stage.verify(f"unit {stage.names.shown(eui)}", self.values, seen, about=eui)
-
-
-class ExpectStock(Step):
-    """How many units there are."""
-
-    state: str = ""
-    """In this state."""
-    company: Reference = ""
-    """Of this company."""
-    variant: str = ""
-    """Of this variant."""
-    version: Version | None = None
-    """With this firmware."""
-    count: int
-    """So many, exactly."""
-
-    def check(self, names: Names) -> None:
-        """The company."""
-        if self.company:
-            names.company(self.company, "company")
-
-    async def run(self, stage: "Stage") -> None:
-        """Count them."""
-        company = stage.names.company(self.company, "company") if self.company else None
-        wanted = {"state": self.state or None, "company": company, "variant": self.variant or None, "version": self.version}
-        query = {name: value for name, value in wanted.items() if value is not None}
-        found = await stage.look("stock/units", **query, limit=1)
-        stage.verify(f"units with {query}" if query else "units", self.count, found["count"])
-
-
-class ExpectOrder(Step):
-    """What became of an order to re-flash."""
-
-    order: int
-    """Its number: the first of the world is 1."""
-    values: dict[str, Expected] = {}
-    """By name, as `GET …/stock/orders` has them."""
-    results: dict[str, int] = {}
-    """How many of its units had which result; others had none."""
-
-    def check(self, names: Names) -> None:
-        """The results."""
-        for each in self.results:
-            if each not in RESULTS:
-                raise Malformed(f"no unit ever {each!r}", where="results", expected=suggest(each, RESULTS))
-        if not self.values and not self.results:
-            raise Malformed("nothing is expected", where="values", expected="values or results")
-
-    async def run(self, stage: "Stage") -> None:
-        """Look at it."""
-        orders = {each["order"]: each for each in (await stage.look("stock/orders"))["orders"]}
-        found = orders.get(self.order)
-        if found is None:
-            stage.fail(f"order {self.order}", "there is one", sorted(orders))
-            return
-        stage.verify(f"order {self.order}", self.values, {name: plain(found.get(name)) for name in self.values})
-        if self.results:
-            stage.verify(f"results of order {self.order}", self.results, found["results"])
-
-
 STEPS: Mapping[str, type[Step]] = {
     "stock.book": BookIn,
     "stock.mark": Mark,
@@ -481,6 +408,7 @@ STEPS: Mapping[str, type[Step]] = {
     "stock.issue": IssueHubs,
     "stock.install": InstallHubs,
     "stock.update": UpdateInstalled,
+    "stock.visit": CarryOutVisit,
     "returns.take": TakeBack,
     "returns.batch": MakeReturns,
     "reflash.order": OrderReflash,
@@ -489,6 +417,3 @@ STEPS: Mapping[str, type[Step]] = {
     "unit.step": TakeStep,
 }
 """One for each verb."""
-
-EXPECTATIONS: Mapping[str, type[Step]] = {"expect-unit": ExpectUnit, "expect-stock": ExpectStock, "expect-order": ExpectOrder}
-"""What the books must say."""

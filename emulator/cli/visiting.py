@@ -1,0 +1,76 @@
+"""``dcc-emulator stock visit``: an installer's visit with every message that a supplier sends for it."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from emulator.campaigns.site import at_world
+from emulator.campaigns.visiting import Order, Visit, devices_of
+from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, tls
+from emulator.domain.identifiers import parse_eui
+from emulator.duis.datetimes import format_datetime
+from emulator.scenarios.address import Address
+from emulator.service.config import Logging
+from emulator.service.logs import configure_logs
+
+
+@verb
+def visit(
+    by: Annotated[str, typer.Option("--by", help="User of the supplier: its name or EUI.")],
+    region: Annotated[str, typer.Option("--region", help="CSP region of the home.")],
+    device: Annotated[
+        list[str] | None,
+        typer.Option("--device", help="Unit and its MPxN, EUI=MPxN; a display: EUI; may be repeated."),
+    ] = None,
+    hub: Annotated[str, typer.Option("--hub", help="EUI of the hub; as the supplier's policy has it when not given.")] = "",
+    mpxn: Annotated[str, typer.Option("--mpxn", help="That 8.14.1 names; the first of a meter when not given.")] = "",
+    post_code: Annotated[str, typer.Option("--post-code", help="Of the home.")] = "",
+    address: Annotated[str, typer.Option("--address", help="The house.")] = "",
+    update: Annotated[bool, typer.Option("--update", help="Send an older hub its firmware before anything joins it.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    duis: Annotated[str, typer.Option("--duis", help="URL of its DUIS service.", show_default=False)] = "",
+    world: WorldOption = "default",
+    token: TokenOption = "",
+    json_output: JsonFlag = False,
+) -> None:
+    """Put a hub up in a home that never had one, with its devices, over DUIS.
+
+    Ends with 1 when the visit failed; what was put up is with the installer then. Time moves as the visit goes on.
+    """
+    configure_logs(Logging(level="error", format="json"))
+    found = asyncio.run(_carried_out(server, duis, world, token, by, region, device or [], hub, mpxn, post_code, address, update))
+    if json_output:
+        print_json(found)
+    else:
+        rows = [(format_datetime(step["at_ms"]), step["step"], step["outcome"]) for step in found["steps"]]
+        print_rows(("At", "Step", "Outcome"), rows)
+        print_fields("", {name: value for name, value in found.items() if name != "steps"})
+    if not found["installed"]:
+        console().print(f"the visit failed: {found['problem']}")
+        raise typer.Exit(ExitCode.VERDICT)
+
+
+async def _carried_out(
+    server: str,
+    duis: str,
+    world: str,
+    token: str,
+    by: str,
+    region: str,
+    devices: list[str],
+    hub: str,
+    mpxn: str,
+    post_code: str,
+    address: str,
+    update: bool,
+) -> dict[str, Any]:
+    found = Addresses.find(server, duis=duis)
+    pairs = [(eui, number) for eui, _, number in (each.partition("=") for each in devices)]
+    home = {"region": region, "post_code": post_code, "address_identifier": address}
+    async with at_world(Address(found.control, found.duis, token, "127.0.0.1", tls()), world, by) as site:
+        users = await site.control.users()
+        company = next(row["party"] for row in users if parse_eui(row["user"]) == site.user)
+        order = Order(company, home, devices_of(pairs), mpxn, parse_eui(hub) if hub else None, update)
+        return await Visit(site, order).carry_out()
