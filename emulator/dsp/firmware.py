@@ -121,6 +121,8 @@ def _wanted(context: Context, case: Case) -> _Wanted | Refusal:
     if len(octets) > context.settings.max_image_bytes:
         detail = f"the OTA image has {len(octets)} octets; at most {context.settings.max_image_bytes}"
         return _refusal(context, case, "image_malformed", detail)
+    if context.settings.hw_version_mandatory and image.min_hardware_version is None:
+        return _refusal(context, case, "image_malformed", "the OTA header has no hardware versions")
     disagreement = _version_disagreement(context, case, image, version)
     if disagreement is not None:
         return _refusal(context, case, "image_malformed", disagreement)

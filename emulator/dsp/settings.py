@@ -22,6 +22,8 @@ class DspSettings:
     """Whether the Manufacturer Image must hash to what the Central Products List says."""
     max_image_bytes: int = setting(MAX_FIRMWARE_IMAGE_BYTES, "L004; ota.md 3.2", "low")
     """Largest OTA file that the DSP takes. Hubs take less."""
+    hw_version_mandatory: bool = setting(False, "ota.md 3.1; scenarios.md S-09", "medium")
+    """Whether the DSP refuses an image whose header has no hardware versions. Hubs have a switch of their own."""
     version_agreement: str = setting("warn", "ota.md 3.1", "medium", choices=("off", "warn", "refuse"))
     """``off``, ``warn`` or ``refuse`` when FirmwareVersion and the OTA header differ; the published sample does."""
     same_version_applicable: bool = setting(True, "ota.md 5.2", "low")

@@ -1,6 +1,7 @@
 """The failure catalogue of firmware updates, row by row (reference ota/ota.md section 12): who hears of it, and nobody else."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from emulator.duis.messages import element
 from emulator.estate.declaration import default_estate_toml, generated_manufacturer_image
 from emulator.gbcs.message import decode_message
 from emulator.gbcs.results import read_result
-from emulator.ota.image import build
+from emulator.ota.image import build, parse_image
 from emulator.world import create_world
 from tests.dsp.bench_world import (
     DAY_MS,
@@ -106,6 +107,15 @@ def test_f05_an_image_that_contradicts_itself(bench: Bench) -> None:
     limited = bench_with(max_image_bytes=len(good) - 1)
     assert limited.distribute("11.1", "ESME", [ESME]).code == "E110105"
     assert not bench.deliveries + limited.deliveries
+
+
+def test_hardware_versions_may_be_left_out_unless_a_switch_asks_for_them(bench: Bench) -> None:
+    strict = bench_with(hw_version_mandatory=True)
+    for srv, kind, target, code in (("11.1", "ESME", ESME, "E110105"), ("11.4", "PPMID", PPMID, "E110405")):
+        image = replace(parse_image(bench.image(kind)), min_hardware_version=None, max_hardware_version=None).encode()
+        assert bench.distribute(srv, kind, [target], image=image).code == "I99"
+        assert strict.distribute(srv, kind, [target], image=image).code == code
+        assert strict.distribute(srv, kind, [target]).code == "I99"
 
 
 def test_f06_to_f11_each_device_goes_to_the_list_of_its_reason(bench: Bench) -> None:
