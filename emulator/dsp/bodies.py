@@ -1,4 +1,4 @@
-"""Whether the body of a request fits its device: what is for electricity or gas meters alone, which log is cleared, whose alerts
+"""Whether the body of a request fits its device: what is for one type of device alone, which log is cleared or read, whose alerts
 are set (source: reference duis/duis.md 3.4, checks low; element names schema V5.4, certain)."""
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from emulator.domain.vocabulary import DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
 from emulator.dsp.registration import responsible
+from emulator.duis.datetimes import parse_datetime_ms
 
 _PRICES: Mapping[tuple[str, ...], DeviceType] = {
     ("PriceElements", "ElectricityPriceElements"): DeviceType.ESME,
@@ -32,15 +33,16 @@ PARTS: Mapping[str, Mapping[tuple[str, ...], DeviceType]] = {
         ("GasSupplierAlerts",): DeviceType.GSME,
         ("GasSupplierAlertEventSettings",): DeviceType.GSME,
     },
+    "8.9": {("ReadSecurityDetails",): DeviceType.CHF},
 }
-"""Choices of a body by Service Reference Variant, and the type of meter that each is for."""
+"""Choices of a body by Service Reference Variant, and the type of device that each is for."""
 
 _ALERTS_OF = {"ElectricitySupplier": UserRole.IS, "ElectricityNetworkOperator": UserRole.ED, "GasSupplier": UserRole.GS}
 """Beginning of the element of 6.22, and the role whose alerts it sets."""
 
 
 def check(context: Context, case: Case) -> Refusal | None:
-    """Refuse a body whose parts are for another type of meter."""
+    """Refuse a body whose parts are for another type of device."""
     kind = case.target.device_type
     for path, wanted in PARTS[case.row.srv].items():
         if kind is not wanted and case.request.body.find(*path) is not None:
@@ -71,6 +73,14 @@ def check_event_log(context: Context, case: Case) -> Refusal | None:
     if kind is not DeviceType.ESME and log is not None:
         return _refuse(context, case, "body_for_device", f"ESMEEventLogType does not go to a {kind}; expected ESME")
     return None
+
+
+def check_period(context: Context, case: Case) -> Refusal | None:
+    """4.17: the period that is read does not end before it begins."""
+    start, end = (case.request.body.required("ReadLogPeriod", f"{limit}DateTime") for limit in ("Start", "End"))
+    if parse_datetime_ms(start) <= parse_datetime_ms(end):
+        return None
+    return _refuse(context, case, "log_period", f"the period from {start} to {end} ends before it begins")
 
 
 def _refuse(context: Context, case: Case, check: str, detail: str) -> Refusal:

@@ -64,6 +64,7 @@ NON_DEVICE_SERVICES: Mapping[str, Service] = {
 SERVICE_CHECKS: Mapping[str, Callable[[Context, Case], Refusal | None]] = {
     **dict.fromkeys(bodies.PARTS, bodies.check),
     "3.3": bodies.check_event_log,
+    "4.17": bodies.check_period,
     "6.22": bodies.check_alert_behaviour,
     "8.11": lifecycle.check_device_log_update,
     "8.12.1": restoring.check,

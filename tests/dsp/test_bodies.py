@@ -21,13 +21,16 @@ def alerts(name: str) -> Element:
     return element("ConfigureAlertBehaviour", element(name))
 
 
-def log(name: str) -> Element:
-    period = element(
+def period(start: int, end: int) -> Element:
+    return element(
         "ReadLogPeriod",
-        element("StartDateTime", "2026-01-01T00:00:00Z"),
-        element("EndDateTime", "2026-01-02T00:00:00Z"),
+        element("StartDateTime", f"2026-01-{start:02}T00:00:00Z"),
+        element("EndDateTime", f"2026-01-{end:02}T00:00:00Z"),
     )
-    return element("ReadEventOrSecurityLog", period, element("LogToRead", name))
+
+
+def log(name: str) -> Element:
+    return element("ReadEventOrSecurityLog", period(1, 2), element("LogToRead", name))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,11 @@ def log(name: str) -> Element:
         ("6.13", log("PowerEvent"), ESME, "I99"),
         ("6.13", log("GSMEEvent"), GPF, "I99"),
         ("6.20.1", element("SetDeviceConfigurationImportMPxN", element("ImportMPRN", "7400000001")), ESME, "E51"),
+        ("4.17", element("RetrieveDailyConsumptionLog", period(4, 2)), ESME, "E041701"),
+        ("4.17", element("RetrieveDailyConsumptionLog", period(4, 2)), GPF, "E041701"),
+        ("4.17", element("RetrieveDailyConsumptionLog", period(2, 4)), GPF, "I99"),
+        ("8.9", element("ReadDeviceLog", element("ReadSecurityDetails")), ESME, "E080901"),
+        ("8.9", element("ReadDeviceLog", element("ReadSecurityDetails")), HUB, "I99"),
         ("6.22", alerts("GasSupplierAlertEventSettings"), ESME, "E062201"),
         ("6.22", alerts("ElectricitySupplierAlerts"), GSME, "E062201"),
     ],
