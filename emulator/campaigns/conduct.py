@@ -6,7 +6,19 @@ from typing import Protocol
 
 from emulator.campaigns.funnel import Tallies, by
 from emulator.campaigns.plan import Document
-from emulator.campaigns.runner import Activate, Command, GiveUp, Hold, Read, RetryWave, RollBack, Runner, StartWave, Stop
+from emulator.campaigns.runner import (
+    Activate,
+    Command,
+    GiveUp,
+    Hold,
+    Read,
+    RetryWave,
+    RollBack,
+    Runner,
+    StartWave,
+    Stop,
+    TakeBack,
+)
 from emulator.campaigns.waves import Part
 
 COURSE_STAGES = ("at_hub", "verified", "activated", "confirmed")
@@ -34,8 +46,12 @@ class Target(Protocol):
         """Request again the devices of a wave that the plan wants tried again."""
         ...
 
-    async def activate(self) -> None:
-        """Activate what is due."""
+    async def activate(self, date_ms: int | None) -> None:
+        """Activate what is due, or tell it the date of its activation."""
+        ...
+
+    async def take_back(self) -> None:
+        """Cancel the dates of the plan's share of the devices."""
         ...
 
     async def hold(self, held: bool) -> None:
@@ -126,8 +142,10 @@ async def _carry_out(command: Command, target: Target) -> None:
             await target.start(wave, parts)
         case RetryWave(wave):
             await target.retry(wave)
-        case Activate():
-            await target.activate()
+        case Activate(date_ms):
+            await target.activate(date_ms)
+        case TakeBack():
+            await target.take_back()
         case Hold(held):
             await target.hold(held)
         case Read():

@@ -56,6 +56,7 @@ class DuisTarget:
         self._activations: dict[RequestId, Unit] = {}
         self._reads: dict[RequestId, Unit] = {}
         self._faults: list[int] = []
+        self._taken_back = False
 
     @classmethod
     async def opened(cls, plan: Plan, site: Site) -> "DuisTarget":
@@ -127,16 +128,35 @@ class DuisTarget:
         self._units.further_tries += 1
         return sum(self._units.is_retriable(unit) for unit in self._units.all)
 
-    async def activate(self) -> None:
-        """11.3 to each device that verified the image at least the plan's delay ago."""
-        units, delay_ms = self._units, self.plan.document.activation.delay
+    async def activate(self, date_ms: int | None) -> None:
+        """11.3 to each device that verified the image at least the plan's delay ago, or was silent too long."""
+        units, now_ms = self._units, self.now_ms
         for unit in units.all:
-            due = unit.stage in (DOWNLOADED, VERIFIED) and not unit.failure and not unit.activation_asked
-            if units.activates_itself or not due or unit.stage < VERIFIED or not units.wants_activation(unit):
+            if units.activates_itself or unit.failure or unit.activation_asked or not units.wants_activation(unit):
                 continue
-            rolling_back = unit.wave == ROLLBACK_WAVE
-            if rolling_back or self.now_ms >= unit.verified_ms + delay_ms:
-                await self._activate(unit, self._rollback if rolling_back and self._rollback else self._image)
+            if unit.wave == ROLLBACK_WAVE and self._rollback is not None:
+                if unit.stage == VERIFIED:
+                    await self._activate(unit, self._rollback)
+            elif self._taken_back and units.is_taken_back(unit):
+                if unit.stage == VERIFIED:
+                    units.fail(unit, CANCELLED, now_ms)
+            elif self._is_due(unit):
+                await self._activate(unit, self._image, date_ms if date_ms is not None and date_ms > now_ms else None)
+        await self.site.settle()
+
+    def _is_due(self, unit: Unit) -> bool:
+        activation = self.plan.document.activation
+        if unit.stage == VERIFIED:
+            return self.now_ms >= unit.verified_ms + activation.delay
+        silent = activation.unheard_after is not None and self.now_ms >= unit.accepted_ms + activation.unheard_after
+        return silent and AT_HUB <= unit.stage < VERIFIED
+
+    async def take_back(self) -> None:
+        """11.3 with the date that cancels, to each device of the plan's share that was told one."""
+        self._taken_back = True
+        for unit in self._units.all:
+            if unit.wave != ROLLBACK_WAVE and self._units.is_taken_back(unit):
+                await self._cancel(unit)
         await self.site.settle()
 
     async def read(self) -> None:
@@ -158,6 +178,7 @@ class DuisTarget:
         """Cancel what is not at a device; activate nothing more."""
         self._units.stopped = True
         for unit in self._units.all:
+            await self._cancel(unit)
             if unit.failure or not ACCEPTED <= unit.stage < DOWNLOADED:
                 continue
             with suppress(Malformed):  # it ended in this very moment
@@ -223,9 +244,17 @@ class DuisTarget:
                 self._units.reach(unit, ACCEPTED, self.now_ms)
                 self._units.reach(unit, WITH_CSP, self.now_ms)
 
-    async def _activate(self, unit: Unit, image: OtaImage) -> None:
-        unit.activation_asked = True
-        request = requests.activate_firmware(self.site.user, unit.eui, image.manufacturer_image_hash)
+    async def _cancel(self, unit: Unit) -> None:
+        """Take back the date of a device that has yet to come to it."""
+        if not unit.dated or unit.failure or unit.stage >= ACTIVATED:
+            return
+        digest = self._image.manufacturer_image_hash
+        await self.site.client.transform_and_send(requests.cancel_activation(self.site.user, unit.eui, digest))
+        self._units.fail(unit, CANCELLED, self.now_ms)
+
+    async def _activate(self, unit: Unit, image: OtaImage, date_ms: int | None = None) -> None:
+        unit.activation_asked, unit.dated = True, date_ms is not None
+        request = requests.activate_firmware(self.site.user, unit.eui, image.manufacturer_image_hash, date_ms)
         found = await self.site.client.transform_and_send(request)
         if isinstance(found, SignedCommand) and found.acknowledgement.code == "I99" and found.acknowledgement.request_id:
             self._activations[RequestId.parse(found.acknowledgement.request_id)] = unit
@@ -255,8 +284,11 @@ class DuisTarget:
             unit = self._activations.pop(request, None)
             if unit is not None:
                 values = await self.site.values(message) if succeeded else {}
-                outcome = values.get("activate_image_code") == 0 if succeeded else None
-                self._units.activation_answered(unit, outcome, message.at_ms)
+                code = values.get("activate_image_code")
+                if succeeded and code is None and unit.dated:  # it has taken the date; the outcome comes under the same request
+                    self._activations[request] = unit
+                    continue
+                self._units.activation_answered(unit, code == 0 if succeeded else None, message.at_ms)
             unit = self._reads.pop(request, None)
             if unit is not None:
                 values = await self.site.values(message) if succeeded else {}

@@ -36,7 +36,7 @@ FAILURES: Mapping[str, str] = {
     NOTHING_HEARD: "no outcome came within the plan's patience",
     ACTIVATION_FAILED: "the device stays on its old firmware",
     VERSION_DIFFERS: "a read showed another version than the one that was activated",
-    CANCELLED: "an emergency stop came first",
+    CANCELLED: "an emergency stop came first, or the date of its activation was cancelled",
 }
 """Reasons of failures after acceptance. Devices that the DSP refuses have the name of their warning list, or the response code,
 as their reason."""

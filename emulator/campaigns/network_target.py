@@ -40,7 +40,8 @@ from emulator.campaigns.waves import Part
 from emulator.domain.errors import Malformed
 from emulator.domain.vocabulary import DeviceType
 from emulator.fanout.fields import OFF, OFF_HAN, SILENT
-from emulator.fanout.phases import DEAD, JOBS, OUTCOMES
+from emulator.fanout.kernels.draws import draw32
+from emulator.fanout.phases import DEAD, FOR_TAKING_BACK, HELD, JOBS, OUTCOMES
 from emulator.fanout.tables import Chance, Order
 
 Numbers = npt.NDArray[np.int64]
@@ -115,6 +116,10 @@ class Batch:
     found: dict[str, int] = field(default_factory=dict)
     """Of those, by the state of their job, devices that answered and run the image."""
     given_up: bool = False
+    taken_back: int = 0
+    """Devices that hold the image and whose date of activation was cancelled."""
+    looked: tuple[bool, bool, int] = (False, False, 0)
+    """What there was when its devices were last looked through for their date."""
 
 
 class NetworkTarget:
@@ -129,6 +134,9 @@ class NetworkTarget:
         self._members = members_of(plan, self._applicable)
         self._batches: list[Batch] = []
         self._stopped = False
+        self._told = np.zeros(self._applicable.count, np.bool_)
+        """Devices that were told to activate, or will not be, otherwise than by the orders' own times."""
+        self._taken_back = np.zeros(self._applicable.count, np.bool_)
         self._listed_bytes = max(row["image_bytes"] for row in tables()["models"] if row["type"] == document.image.type)
         self._chances: list[int] = []
         for number, effect in enumerate(document.effects, 1):
@@ -167,8 +175,59 @@ class NetworkTarget:
                 batch.retried[reason] = batch.retried.get(reason, 0) + counts[reason]
             self._send(wave, rows, batch.image, self.plan.document.image.size, batch.tries + 1)
 
-    async def activate(self) -> None:
-        """Nothing: the orders have their own times."""
+    async def activate(self, date_ms: int | None) -> None:
+        """From the date of activation on, those that hold the image activate; after long silence some are told all the same.
+
+        The orders' own times do the rest.
+        """
+        activation = self.plan.document.activation
+        for batch in [each for each in self._batches if each.wave != ROLLBACK_WAVE]:
+            if date_ms is not None:
+                self._act_on_date(batch, come=self.now_ms >= date_ms)
+            if activation.unheard_after is not None and self.network.now >= batch.since_s + activation.unheard_after // 1_000:
+                self._tell(batch, ("AT_CH", "DOWNLOADED", "UNKNOWN"), self.network.now + 1)
+
+    def _act_on_date(self, batch: Batch, *, come: bool) -> None:
+        looked = (come, bool(self._taken_back.any()), self._total(batch, "jobs", JOBS).get("VERIFIED", 0))
+        if looked == batch.looked or not (come or looked[1]):
+            return
+        batch.looked = looked
+        self._keep_back(batch)
+        if come:
+            self._tell(batch, ("VERIFIED",), 0)
+
+    async def take_back(self) -> None:
+        """Draw whose date is cancelled."""
+        seed = self.plan.document.campaign.seed
+        whom: Any = np.arange(self._applicable.count, dtype=np.int64)
+        drawn: Any = draw32(seed, whom, 0, FOR_TAKING_BACK)
+        self._taken_back = np.asarray(drawn * PPM >> 32 < self.plan.document.activation.take_back)
+
+    def _keep_back(self, batch: Batch) -> None:
+        """Those whose date was cancelled have it no more once they hold the image, or never get one."""
+        chosen = self._untold(batch, ("VERIFIED",))
+        kept = chosen[self._taken_back[chosen]]
+        self._told[kept] = True
+        batch.taken_back += len(kept)
+
+    def _tell(self, batch: Batch, jobs: Sequence[str], at_s: int) -> None:
+        """11.3 to every device of a batch whose job is in one of these states; without an image in it, it would refuse."""
+        chosen = self._untold(batch, jobs)
+        self._told[chosen] = True
+        for index in chosen.tolist():
+            self.network.activate(self._applicable.device_id(index), at_s, batch.number)
+
+    def _untold(self, batch: Batch, jobs: Sequence[str]) -> Index:
+        wanted = [JOBS.index(job) for job in jobs]
+        found = self._where(
+            batch.pool,
+            lambda columns, rows: (
+                (columns["order"][rows] == batch.number)
+                & np.isin(columns["job"][rows], wanted)
+                & (columns["firmware"][rows] == HELD)
+            ),
+        )
+        return found[~self._told[found]]
 
     async def hold(self, held: bool) -> None:
         """Hold back the 11.3 of all waves; when they are let go, those that were due come within the hour."""
@@ -246,12 +305,13 @@ class NetworkTarget:
         activate_s = -1
         if wave == ROLLBACK_WAVE:
             activate_s = 0
-        elif document.activation.rule == "after_verified":
+        elif document.activation.rule == "after_verified" and document.activation.at is None:
             activate_s = document.activation.delay // 1_000
         read_s = -1 if document.campaign.read_after is not ReadAfter.ALWAYS else document.campaign.read_delay // 1_000
         order = order_of(
             document, version=version, size_bytes=size or self._listed_bytes, activate_after_s=activate_s, read_after_s=read_s
         )
+        self._told[chosen] = False
         offsets = self._applicable.offsets
         bounds = np.searchsorted(chosen, offsets)
         batches = {}
@@ -331,6 +391,8 @@ class NetworkTarget:
             failures["not taken"] = batch.requested - batch.taken
         if batch.found.get("UNKNOWN"):
             failures[NOTHING_HEARD] -= batch.found["UNKNOWN"]
+        if batch.taken_back:
+            failures[CANCELLED] = failures.get(CANCELLED, 0) + batch.taken_back
         refused = 0 if document.image.type is DeviceType.PPMID else counts.get("ACTIVATION_FAILED", 0)
         if refused:
             failures[ACTIVATION_FAILED] = failures.get(ACTIVATION_FAILED, 0) + refused
@@ -384,7 +446,7 @@ class NetworkTarget:
         is_ppmid = document.image.type is DeviceType.PPMID
         wants = batch.wave == ROLLBACK_WAVE or (document.activation.rule == "after_verified" and not stopped)
         reads = document.campaign.read_after is ReadAfter.ALWAYS and not stopped
-        held = jobs.get("VERIFIED", 0) if wants and not is_ppmid else 0
+        held = jobs.get("VERIFIED", 0) - batch.taken_back if wants and not is_ppmid else 0
         activated = jobs.get("ACTIVATED", 0) if reads else 0
         refused = 0 if is_ppmid else counts.get("ACTIVATION_FAILED", 0)
         left = max(0, held + activated - refused - self._silent(jobs, counts))

@@ -241,6 +241,16 @@ class Activation(BaseModel):
     """`after_verified`: every device that verified the image is told to activate it; `none`: they hold it."""
     delay: Duration = 0
     """From verification to activation at least."""
+    at: Moment | None = None
+    """The date that every 11.3 carries: devices take it when they have verified the image, and activate then. Whoever is later is
+    told to activate at once."""
+    take_back: Share = 0
+    """Of how many devices the date is cancelled again, drawn by the seed; they hold the image and do not run it."""
+    take_back_at: Moment | None = None
+    """When, before `at`."""
+    unheard_after: Duration | None = None
+    """How long after its request a device whose image is at the hub, and of which no receipt (8F72) came, is told to activate all
+    the same; never when not given."""
 
 
 class Retry(BaseModel):

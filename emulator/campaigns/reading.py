@@ -91,6 +91,7 @@ def check_consistent(document: Document, file: str) -> None:
             if limits.max_contact_lost != Gates().max_contact_lost:
                 detail = "contact loss is seen by reading devices, and read_after is 'never'"
                 raise Malformed(detail, where=f"{file}: {name}.max_contact_lost", expected="read_after 'always' or 'on_doubt'")
+    _check_activation(document, file)
     if document.image.file and document.image.size is not None:
         raise Malformed("a file has its own size", where=f"{file}: image.size", expected="file or size")
     names = [group.name for group in document.groups]
@@ -104,6 +105,29 @@ def check_consistent(document: Document, file: str) -> None:
     if campaign.start is not None and campaign.start.base == "now":
         detail = f"{campaign.start} has no meaning in a plan"
         raise Malformed(detail, where=f"{file}: campaign.start", expected="a date and time, or 'start + 2 h'")
+
+
+def _check_activation(document: Document, file: str) -> None:
+    activation = document.activation
+    where = f"{file}: activation"
+    for name in ("at", "take_back_at"):
+        moment = getattr(activation, name)
+        if moment is not None and moment.base == "now":
+            raise Malformed(
+                f"{moment} has no meaning in a plan", where=f"{where}.{name}", expected="a date and time, or 'start + 2 h'"
+            )
+    if activation.at is not None and activation.delay:
+        raise Malformed("a date needs no delay", where=f"{where}.delay", expected="at or delay")
+    if activation.rule == "none" and (activation.at is not None or activation.unheard_after is not None):
+        name = "at" if activation.at is not None else "unheard_after"
+        raise Malformed("nobody is told to activate", where=f"{where}.{name}", expected="rule 'after_verified'")
+    if bool(activation.take_back) != (activation.take_back_at is not None):
+        name = "take_back_at" if activation.take_back else "take_back"
+        raise Malformed(
+            "a date is taken back from a share of the devices, at an instant", where=f"{where}.{name}", expected="both"
+        )
+    if activation.take_back and activation.at is None:
+        raise Malformed("there is no date to take back", where=f"{where}.at", expected="the date of activation")
 
 
 def known_kind(kind: str, kinds: Mapping[str, object], where: str) -> None:

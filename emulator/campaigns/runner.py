@@ -66,6 +66,14 @@ class RetryWave:
 class Activate:
     """Tell every device of started waves to activate that verified the image at least the plan's delay ago and was not told."""
 
+    date_ms: int | None = None
+    """The date that they are told, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Cancel the date of activation of a share of the devices, those included that have yet to verify the image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -96,7 +104,7 @@ class GiveUp:
     wave: int
 
 
-Command = StartWave | RetryWave | Activate | Hold | Read | Stop | RollBack | GiveUp
+Command = StartWave | RetryWave | Activate | TakeBack | Hold | Read | Stop | RollBack | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Decision:
     at_ms: int
     what: str
     """``started``, ``passed``, ``halted``, ``retried``, ``paused``, ``resumed``, ``stopped``, ``rolled back``, ``given up``,
-    ``deadline missed``, ``finished``."""
+    ``taken back``, ``deadline missed``, ``finished``."""
     wave: int | None
     why: str
 
@@ -184,6 +192,9 @@ class Runner:
         self._operator = sorted(
             ((each.at.at_ms(start_ms, start_ms), number, each.do) for number, each in enumerate(document.operator)),
         )
+        date, back = document.activation.at, document.activation.take_back_at
+        self._date_ms = None if date is None else date.at_ms(start_ms, start_ms)
+        self._back_ms = None if back is None else back.at_ms(start_ms, start_ms)
         self._rollback: WaveState | None = None
         self._before_pause = Phase.RUNNING
 
@@ -208,7 +219,8 @@ class Runner:
         if self.phase in (Phase.SCHEDULED, Phase.RUNNING):
             self._start(now_ms, seen, commands)
         if self.phase in (Phase.RUNNING, Phase.HALTED, Phase.ROLLING_BACK) and self.started:
-            commands.append(Activate())
+            commands.append(Activate(self._date_ms))
+            self._take_back(now_ms, commands)
         if self.started and self.plan.campaign.read_after is not ReadAfter.NEVER:
             commands.append(Read())
         self._give_up(now_ms, seen, commands)
@@ -232,6 +244,16 @@ class Runner:
 
     def _wake(self, at_ms: int) -> None:
         self.until_ms = min(self.until_ms, at_ms)
+
+    def _take_back(self, now_ms: int, commands: list[Command]) -> None:
+        """Cancel dates when it is time to, and wake at either instant."""
+        if self._back_ms is not None and self._back_ms <= now_ms:
+            self._back_ms = None
+            commands.append(TakeBack())
+            self._note(now_ms, "taken back", None, f"{percent(self.plan.activation.take_back)} of the dates of activation")
+        for at_ms in (self._date_ms, self._back_ms):
+            if at_ms is not None and at_ms > now_ms:
+                self._wake(at_ms)
 
     def _note(self, now_ms: int, what: str, wave: int | None = None, why: str = "") -> None:
         self.log.append(Decision(now_ms, what, wave, why))

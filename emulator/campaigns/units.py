@@ -16,10 +16,11 @@ from emulator.campaigns.funnel import (
     Tallies,
     Tally,
 )
-from emulator.campaigns.plan import Document, ReadAfter
+from emulator.campaigns.plan import PPM, Document, ReadAfter
 from emulator.domain.identifiers import Eui64
 from emulator.domain.settings import HOUR_MS
 from emulator.domain.vocabulary import DeviceType
+from emulator.simulation.draws import draw_below
 
 REQUESTED, ACCEPTED, WITH_CSP, AT_HUB, DOWNLOADED, VERIFIED, ACTIVATED, CONFIRMED = range(len(STAGES))
 assert STAGE_NUMBER["confirmed"] == CONFIRMED
@@ -46,6 +47,8 @@ class Unit:
     """When the last outcome came, in the DCC's time."""
     verified_ms: int = 0
     activation_asked: bool = False
+    dated: bool = False
+    """Whether that was for a date that has yet to come."""
     doubtful: bool = False
     """Whether the outcome of its activation is not known: the answer did not come."""
     read_asked: bool = False
@@ -76,6 +79,11 @@ class Units:
     def activates_itself(self) -> bool:
         """Whether the devices need no 11.3 (ota.md C6)."""
         return self.plan.image.type is DeviceType.PPMID
+
+    def is_taken_back(self, unit: Unit) -> bool:
+        """Whether the unit is one of those whose date of activation is cancelled; who they are follows from the seed."""
+        share = self.plan.activation.take_back
+        return draw_below(PPM, self.plan.campaign.seed, unit.eui, 0, "campaign.taking back") < share
 
     def wants_activation(self, unit: Unit) -> bool:
         """Whether the device is to run the image, not only to hold it."""
@@ -176,7 +184,7 @@ class Units:
         """The device is tried again."""
         verified = unit.failure == ACTIVATION_FAILED
         unit.tries += 1
-        unit.failure, unit.doubtful, unit.activation_asked = "", False, False
+        unit.failure, unit.doubtful, unit.activation_asked, unit.dated = "", False, False, False
         unit.read_asked = unit.read_done = unit.contact_lost = False
         unit.since_ms = at_ms
         if not verified:

@@ -218,6 +218,6 @@ NOTIFY, POLL, NEVER = 0, 1, 2
 # Purposes of draws. Kinds of chances have numbers from 64 on.
 (
     FOR_UNREACHABLE, FOR_SESSION, FOR_BREAK, FOR_RATE, FOR_SEGMENTS, FOR_MISSING, FOR_NOTIFY, FOR_WAKE, FOR_BLOCKS,
-    FOR_POLL, FOR_HUB, FOR_PARTY, FOR_PLACE, FOR_DEFER,
-) = range(14)  # fmt: skip
+    FOR_POLL, FOR_HUB, FOR_PARTY, FOR_PLACE, FOR_DEFER, FOR_TAKING_BACK,
+) = range(15)  # fmt: skip
 FOR_CHANCE = 64

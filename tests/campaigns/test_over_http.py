@@ -5,12 +5,23 @@ import json
 import pytest
 
 from emulator.campaigns.conduct import Run
-from emulator.campaigns.funnel import ACTIVATION_FAILED, NOT_DELIVERED, ROLLBACK_WAVE, SIGNATURE_BAD, Tally, by, total
+from emulator.campaigns.funnel import (
+    ACTIVATION_FAILED,
+    CANCELLED,
+    NOT_DELIVERED,
+    NOTHING_HEARD,
+    ROLLBACK_WAVE,
+    SIGNATURE_BAD,
+    Tally,
+    by,
+    total,
+)
 from emulator.campaigns.reading import Plan
 from emulator.campaigns.result import result_of
 from emulator.campaigns.runner import Verdict
 from emulator.campaigns.running import run_in_new_world
 from emulator.domain.errors import Malformed
+from emulator.simulation.durations import DAY_MS
 from tests.campaigns.plans import homes, plan_of
 
 HOMES = 11
@@ -213,3 +224,37 @@ async def test_what_the_world_does_not_have_is_said(tables: dict[str, object], w
     with pytest.raises(Malformed) as caught:
         await ran(plan_of(estate=homes(1), **tables))
     assert words in str(caught.value)
+
+
+async def test_devices_take_a_date_and_part_of_them_lose_it_again() -> None:
+    """S-43 in small."""
+    times = {"at": "start + 3 days", "take_back": "50 %", "take_back_at": "start + 2 days"}
+    run = await ran(plan_of(campaign={"waves": ["rest"]}, activation=times, estate=homes(8)))
+    tally = waves(run)[1]
+    taken_back = tally.failures[CANCELLED]
+    assert 0 < taken_back < 8
+    assert (tally.at("verified"), tally.at("confirmed")) == (8, 8 - taken_back)
+    assert decisions(run) == [("started", 1), ("taken back", None), ("finished", None)]
+    course = {at_ms - run.began_ms: counts for at_ms, counts in run.course["Central"]}
+    assert all(counts[2] == 0 for since_ms, counts in course.items() if since_ms < 3 * DAY_MS)
+
+
+async def test_an_emergency_stop_takes_dates_back() -> None:
+    acts = [{"at": "start + 1 day", "do": "stop"}]
+    plan = plan_of(campaign={"waves": ["rest"]}, activation={"at": "start + 3 days"}, operator=acts, estate=homes(3))
+    run = await ran(plan)
+    assert run.runner.verdict is Verdict.STOPPED
+    assert waves(run)[1].failures == {CANCELLED: 3}
+    assert waves(run)[1].at("activated") == 0
+
+
+async def test_whoever_is_silent_is_told_to_activate_all_the_same() -> None:
+    """S-41 in small: no receipt comes, and the meters hold the image."""
+    faults = [{"kind": "device.alert_lost", "share": "100 %"}]
+    told = await ran(
+        plan_of(campaign={"waves": ["rest"]}, activation={"unheard_after": "1 day"}, effects=faults, estate=homes(3))
+    )
+    waiting = await ran(plan_of(campaign={"waves": ["rest"], "patience": "3 days"}, effects=faults, estate=homes(3)))
+    assert waves(told)[1].at("confirmed") == 3
+    assert waves(waiting)[1].at("activated") == 0
+    assert waves(waiting)[1].failures == {NOTHING_HEARD: 3}

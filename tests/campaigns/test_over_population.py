@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emulator.campaigns.conduct import Run
-from emulator.campaigns.funnel import ROLLBACK_WAVE, STAGES, Tally, by, total
+from emulator.campaigns.funnel import CANCELLED, NOTHING_HEARD, ROLLBACK_WAVE, STAGES, Tally, by, total
 from emulator.campaigns.network_target import CHANCES, NetworkTarget
 from emulator.campaigns.plan import Document
 from emulator.campaigns.population import eui_of
@@ -17,6 +17,7 @@ from emulator.campaigns.runner import Verdict
 from emulator.campaigns.running import run_over_population
 from emulator.domain.errors import Malformed
 from emulator.fanout.tables import CHANCE_KINDS
+from emulator.simulation.durations import DAY_MS
 from emulator.simulation.faults import KINDS
 from tests.campaigns.plans import plan_of
 
@@ -261,3 +262,31 @@ def test_what_the_estate_does_not_have_is_said(tables: dict[str, Any], words: st
 
 def test_plans_are_documents_like_others() -> None:
     assert isinstance(small().document, Document)
+
+
+def test_dates_of_a_generated_estate_are_kept_and_taken_back() -> None:
+    """S-43 in small: nobody before the date, nobody of those it was taken back from."""
+    times = {"at": "start + 4 days", "take_back": "50 %", "take_back_at": "start + 3 days"}
+    near = [{"name": "4G", "regions": ["4G North", "4G Central", "4G South"]}]
+    plan = small(campaign={"waves": ["rest"]}, activation=times, groups=near)
+    run, _ = ran(plan)
+    tally = total(run.tallies.values())
+    assert tally.at("verified") == tally.requested
+    assert tally.at("confirmed") + tally.failures[CANCELLED] == tally.requested
+    assert tally.requested * 2 < tally.failures[CANCELLED] * 5 < tally.requested * 3
+    early = [counts[2] for course in run.course.values() for at_ms, counts in course if at_ms < run.began_ms + 4 * DAY_MS]
+    assert not any(early)
+    assert as_bytes(result_of(plan, run, "again")) == as_bytes(result_of(plan, ran(plan)[0], "again"))
+
+
+def test_who_is_silent_in_a_generated_estate_is_told_to_activate_all_the_same() -> None:
+    """S-41 in small."""
+    lost = [{"kind": "wan.loses_upstream", "share": "30 %"}]
+    campaign = {"waves": ["rest"], "patience": "3 days", "read_after": "on_doubt"}
+    near = [{"name": "4G", "regions": ["4G North", "4G Central", "4G South"]}]
+    told, _ = ran(small(campaign=campaign, effects=lost, groups=near, activation={"unheard_after": "1 day"}))
+    waiting, _ = ran(small(campaign=campaign, effects=lost, groups=near))
+    all_told, some = total(told.tallies.values()), total(waiting.tallies.values())
+    assert all_told.at("activated") == all_told.requested
+    assert 0 < some.at("activated") < some.requested
+    assert some.failures == {NOTHING_HEARD: some.requested - some.at("activated")}

@@ -59,11 +59,16 @@ class Scripted:
                 self.units.again(unit, self.now_ms)
                 unit.stage = max(unit.stage, 2)
 
-    async def activate(self) -> None:
+    async def activate(self, date_ms: int | None) -> None:
+        if date_ms is not None and self.now_ms < date_ms:
+            return
         for unit in self.units.all:
             if unit.stage == VERIFIED and not unit.failure and not unit.activation_asked and self.units.wants_activation(unit):
                 self.calls.append((self.now_ms, "activate", unit.wave))
                 unit.activation_asked = True
+
+    async def take_back(self) -> None:
+        self.calls.append((self.now_ms, "take back", 0))
 
     async def hold(self, held: bool) -> None:
         self.calls.append((self.now_ms, "hold" if held else "let go", 0))
@@ -234,3 +239,11 @@ def test_sums_are_exact() -> None:
     assert by("wave", tallies)[1] == one + other
     assert by("region", tallies)["North"].failures == {"not delivered": 2, "signature bad": 2}
     assert by("technology", tallies)["4g"] == other
+
+
+async def test_a_look_is_taken_when_dates_are_taken_back_and_when_they_come() -> None:
+    times = {"at": "start + 100 min", "take_back": "10 %", "take_back_at": "start + 70 min"}
+    document = document_of(campaign={"waves": ["rest"], "poll": "45 min"}, activation=times)
+    found, target = await run(document, [[""] * 3])
+    took = [(at_ms - found.began_ms, call) for at_ms, call, _ in target.calls if call in ("take back", "activate")]
+    assert took == [(70 * MINUTE_MS, "take back"), *[(100 * MINUTE_MS, "activate")] * 3]

@@ -14,7 +14,7 @@ OPERATING, LOCAL, PREPAYMENT, STOCK, HAPPENINGS = (Path(__file__).parent / "file
 OWN = (OPERATING, LOCAL, PREPAYMENT, STOCK, HAPPENINGS)
 QUICK = [*(library()[name] for name in ("S-04", "S-14", "S-35", "A1-roles")), OPERATING, LOCAL, STOCK]
 
-LARGE = ("S-15-full",)
+LARGE = ("S-15-full", "S-41-full", "S-43-full")
 """Full sizes that act as S-15 and so on do, where every expectation is turned around by itself; a run of these takes long."""
 
 

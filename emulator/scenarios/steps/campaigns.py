@@ -85,8 +85,8 @@ class DecisionRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     what: str
-    """`started`, `passed`, `halted`, `retried`, `paused`, `resumed`, `stopped`, `rolled back`, `given up`, `deadline missed` or
-    `finished`."""
+    """`started`, `passed`, `halted`, `retried`, `paused`, `resumed`, `stopped`, `rolled back`, `taken back`, `given up`,
+    `deadline missed` or `finished`."""
     wave: Annotated[int, Field(ge=1)] | None = None
     """About this wave alone."""
     count: Count = 1
