@@ -128,4 +128,5 @@ def _report_dated(context: Context, device: DeviceState, dated: PendingActivatio
     alert_code = DATED_DONE if code is ActivateImageCode.SUCCESS else DATED_FAILED
     context.log_event(device, alert_code, now_ms)
     values = {"originator_counter": dated.counter, "code": int(code), "version": version_octets(context, device)}
-    send_alert(context, device, alert_code, now_ms, values, time_ms=dated.at_ms, row="CS06-ALERT")
+    # To who signed the Command, whoever the supplier is by now (access.md 9).
+    send_alert(context, device, alert_code, now_ms, values, time_ms=dated.at_ms, row="CS06-ALERT", recipient=dated.originator)
