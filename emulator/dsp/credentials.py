@@ -163,8 +163,10 @@ def _tell_updated(
     done: list[Mapping[str, object]],
     outcome: Result,
 ) -> None:
-    """SecurityCredentialsUpdated to those of the parties concerned that did not ask for it (N42, medium)."""
-    concerned = {device.supplier, device.network_operator, *(each["party_after"] for each in done)} - {transaction.user}
+    """SecurityCredentialsUpdated to the parties concerned; to who asked only where the setting says so (N42, medium)."""
+    concerned = {device.supplier, device.network_operator, *(each["party_after"] for each in done)}
+    if not context.settings.credentials_alert_to_requester:
+        concerned.discard(transaction.user)
     users = [user for user in context.state.users if user in concerned]
     hashes = {each.kind: hashlib.sha1(each.record.der, usedforsecurity=False).digest() for each in offered(transaction.asked)}
     kinds = [_CERTIFICATE_TYPES.get(_usage(each), "") for each in done]

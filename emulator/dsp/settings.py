@@ -139,6 +139,8 @@ class DspSettings:
     """Codes that are never held back, with spaces between them."""
     comms_hub_alert_to_requester: bool = setting(True, "access.md 9", "low")
     """The requester of a distribution gets the hub's transfer alerts too."""
+    credentials_alert_to_requester: bool = setting(False, "duis.md 4: N42 to the party whose credentials were placed", "low")
+    """Whether SecurityCredentialsUpdated (N42) goes to who asked for the replacement too, which has the answer of the device."""
     rsa_policy: str = setting("today", "access.md 4", "medium", choices=("today", "mp207_controlled"))
     """What a Registered Supplier Agent may do: today's rights, or 11.1 as well under grants of the responsible supplier."""
     agents_may_activate: bool = setting(False, "M7-16", "low")

@@ -135,6 +135,13 @@ def activation() -> Element:
 # Change of supplier
 
 
+def test_who_asked_for_new_certificates_may_be_told_like_the_others() -> None:
+    bench = bench_with(credentials_alert_to_requester=True)
+    gain(bench)
+    assert bench.submit("6.23", change_of_supplier(bench), to=ESME, user=SUPPLIER_TWO).code == "I99"
+    assert told(bench.advance(HOUR_MS)) == {"two": ["6.23 I0", "N42"], "one": ["N27"], "network": ["N42"]}
+
+
 def test_a_change_of_supplier_at_once(bench: Bench) -> None:
     gain(bench)
     assert bench.submit("6.23", change_of_supplier(bench), to=ESME, user=SUPPLIER_TWO).code == "I99"
