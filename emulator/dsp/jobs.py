@@ -65,6 +65,23 @@ def job_of(context: Context, device: int, *, image_hash: str = "", file_version:
     return None
 
 
+def job_reported(context: Context, device: int, event: str, *, image_hash: str = "", file_version: str = "") -> Job | None:
+    """The job that a hub's or device's report on an image is about.
+
+    Of several under way with the same image (without ``in_progress_guard``) the oldest whose state the report changes, for hubs
+    and devices go through images in their order; else the newest.
+    """
+    found = None
+    for job in context.lookup.jobs_of(device):
+        request = context.state.firmware_requests[job.request]
+        if image_hash not in ("", request.image_hash) or file_version not in ("", request.file_version):
+            continue
+        changes = is_open(job) and job_states.transition(job.state, event) not in (None, job.state)
+        if found is None or changes:
+            found = job
+    return found
+
+
 def add_jobs(context: Context, request: FirmwareRequest, devices: Sequence[InventoryEntry], grants: Mapping[Eui64, int]) -> None:
     """Devices are to get the image of a request, under these grants where an agent asks."""
     state, now_ms, first = context.state, context.now_ms, context.state.next_key

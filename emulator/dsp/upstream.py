@@ -11,7 +11,7 @@ from emulator.domain.vocabulary import DeviceType, FirmwareTransferCode
 from emulator.dsp import credentials, dated, dual_band, lifecycle, restoring
 from emulator.dsp.context import Context
 from emulator.dsp.inventory import REPORTED, recorded
-from emulator.dsp.jobs import advance_job, job_of
+from emulator.dsp.jobs import advance_job, job_of, job_reported
 from emulator.dsp.registration import responsible_suppliers
 from emulator.dsp.state import InventoryEntry, Job, Transaction, TransactionState
 from emulator.dsp.transactions import answer_with, close, names
@@ -241,10 +241,10 @@ def _alert(context: Context, device: InventoryEntry, message: GbcsMessage, octet
 
 def _receipt(context: Context, device: InventoryEntry, good: bool, result: Result) -> Job | None:
     """A device checked the image with this hash."""
-    image_hash = result.get("hash")
-    job = job_of(context, device.eui, image_hash=image_hash) if isinstance(image_hash, str) else None
+    image_hash, event = result.get("hash"), "verified" if good else "verify_failed"
+    job = job_reported(context, device.eui, event, image_hash=image_hash) if isinstance(image_hash, str) else None
     if job is not None:
-        advance_job(context, job, "verified" if good else "verify_failed")
+        advance_job(context, job, event)
     return job
 
 
@@ -271,7 +271,9 @@ def _firmware_transfer(context: Context, hub: InventoryEntry, result: Result) ->
     if device is None or device.hub != hub.eui or device.status in lifecycle.OUT_OF_SERVICE:
         context.journal("dropped", f"report on {format_eui(eui)}, which left the hub or service (F43)", device=hub.eui)
         return
-    job = job_of(context, device.eui, file_version=version)
+    succeeded = code is FirmwareTransferCode.FileTransferSuccess
+    event = "transferred" if succeeded else "transfer_failed"
+    job = job_reported(context, device.eui, event, file_version=version)
     request = context.state.firmware_requests[job.request] if job is not None else None
     body = element(
         "CommsHubAlert",
@@ -291,8 +293,7 @@ def _firmware_transfer(context: Context, hub: InventoryEntry, result: Result) ->
         users.add(request.user)
     context.dcc_alert(users, "comms_hub_firmware_transfer", body, device=device.eui)
     if job is not None:
-        succeeded = code is FirmwareTransferCode.FileTransferSuccess
-        advance_job(context, job, "transferred" if succeeded else "transfer_failed", "" if succeeded else code.name)
+        advance_job(context, job, event, "" if succeeded else code.name)
 
 
 def _ppmid_activation(context: Context, device: InventoryEntry, result: Result) -> None:

@@ -203,6 +203,26 @@ def test_f14_an_image_larger_than_the_hub_takes() -> None:
     assert state_of(bench) == "FAILED_CSP"
 
 
+def test_what_a_hub_reports_is_about_the_image_that_it_had() -> None:
+    bench = bench_with(in_progress_guard=False)
+    fault(bench, "device.never_queries", GSME, to="3 h")
+    image = parse_image(bench.image("GSME")).sign(bench.key(SUPPLIER), force_replace=1).encode()
+    sent = []
+    for _ in range(2):
+        sent.append(bench.distribute("11.1", "GSME", [GSME], image=image).request_id)
+        bench.advance(HOUR_MS)
+    (alert,) = bodies(bench.deliveries, "N62")
+    assert alert.children[-1].value("UpdateFirmwareRequestID") == sent[0]
+    assert alert.children[-1].value("TransferResponseCode") == "FirmwareImageDiscarded"
+    dsp = bench.world.engine.state.dsp
+    assert [(dsp.firmware_requests[job.request].request_id, job.state) for job in dsp.jobs.values()] == [
+        (sent[0], "FAILED_HAN"),
+        (sent[1], "AT_CH"),
+    ]
+    bench.run_until_idle()
+    assert [job.state for job in dsp.jobs.values()] == ["FAILED_HAN", "VERIFIED"]
+
+
 @pytest.mark.parametrize("kind", ["wan.unreachable", "wan.transfer_fails", "hub.store_full"])
 def test_f16_f17_f18_the_hub_does_not_get_the_image(bench: Bench, kind: str) -> None:
     fault(bench, kind, HUB)
