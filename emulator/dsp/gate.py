@@ -27,9 +27,7 @@ from emulator.dsp.retention import raise_counter, use_request_id
 from emulator.dsp.state import InventoryEntry, User
 from emulator.duis.datetimes import parse_datetime_ms
 from emulator.duis.messages import Request
-
-CANCELLATION_YEAR_MS = 32_503_680_000_000
-"""From 3000-01-01 on a date means cancellation: the wire carries 3000-12-31T00:00:00Z (duis.md 1.8, certain)."""
+from emulator.gbcs.times import DUIS_CANCEL
 
 _INSTALLING = ("6.", "8.1.1", "8.7.", "8.8.", "8.9", "8.11", "8.12", "11.2")
 _SUSPENDED = ("8.8.", "8.9", "8.11", "11.2", "11.3")
@@ -113,8 +111,8 @@ class Case:
 
     @property
     def cancels(self) -> bool:
-        """Whether the date means: cancel what is pending."""
-        return self.execution_ms is not None and self.execution_ms >= CANCELLATION_YEAR_MS
+        """Whether the date means: cancel what is pending (duis.md 1.8, certain). Any other so far ahead is out of the window."""
+        return self.execution_ms == DUIS_CANCEL
 
 
 Finding = str | None

@@ -10,11 +10,12 @@ import hashlib
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.dsp.context import Context
-from emulator.dsp.gate import CANCELLATION_YEAR_MS, Case
+from emulator.dsp.gate import Case
 from emulator.dsp.retention import command_key, finish
 from emulator.dsp.state import InventoryEntry, Transaction, TransactionState
 from emulator.duis.messages import Element, Request, element
 from emulator.gbcs.message import GbcsMessage, decode_message
+from emulator.gbcs.times import DUIS_CANCEL
 
 CUSTOMER_IDENTIFICATION = "9.1"
 """The one service whose answer holds something that the DCC made up (duis.md 1.6)."""
@@ -144,7 +145,7 @@ def close(context: Context, transaction: Transaction, outcome: TransactionState)
 
 def takes_date(transaction: Transaction) -> bool:
     """Whether the device is to execute it at a date that does not mean cancellation."""
-    return transaction.due_ms is not None and transaction.due_ms < CANCELLATION_YEAR_MS
+    return transaction.due_ms is not None and transaction.due_ms != DUIS_CANCEL
 
 
 def timed_out(context: Context, key: int) -> None:

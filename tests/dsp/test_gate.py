@@ -112,6 +112,9 @@ def test_a_date_must_lie_within_the_window(bench: Bench) -> None:
     assert read_at("2026-02-10T08:00:00Z") == "E46"
     assert read_at("2026-01-06T08:00:00Z") == "I99"
     assert read_at("3000-12-31T00:00:00Z") == "I99"
+    assert read_at("3000-12-31T00:00:00.00Z") == read_at("3000-12-31T01:00:00+01:00") == "I99"
+    for text in ("3000-01-01T00:00:00Z", "3000-12-31T00:00:01Z", "9999-12-31T23:59:59Z"):
+        assert read_at(text) == "E46", "one instant cancels, and no other"
 
 
 def test_every_verdict_is_kept(bench: Bench) -> None:
