@@ -34,6 +34,8 @@ SIGNATURE_ALONE = SignaturePolicy(check_role=False, check_dates=False, check_cha
 """What is asked here; the process with the worlds asks the rest of every certificate, every time."""
 _FOREVER_MS = 2**62
 NOT_FOUND = 404
+AT_ONCE = 8
+"""Requests that are read before they are handed over: the other process is to have work while this one reads the next."""
 
 
 class KnownCertificates:
@@ -74,7 +76,7 @@ class EdgeProcess:
         settings = await self._greeted
         configure_logs(settings.log)
         schemas = SchemaSet(settings.schemas.folder)
-        self._together = Together(parse, partial(validate, schemas=schemas), verify, decode)
+        self._together = Together(parse, partial(validate, schemas=schemas), verify, decode, at_once=AT_ONCE)
         self._offload_bytes = settings.duis.offload_bytes
         runner = DuisRunner(self, settings.duis, stop_timeout_ms=settings.stop_timeout_ms)
         await runner.setup()
