@@ -66,12 +66,20 @@ def check_device_log_update(context: Context, case: Case) -> Refusal | None:
         return refuse("device_log_on_another_hub", f"{format_eui(entry.eui)} is on another hub")
     if entry.status not in (DeviceStatus.PENDING, DeviceStatus.WHITELISTED, None):
         return refuse("device_log_device_status", f"{format_eui(entry.eui)} is {entry.status}; expected Pending or Whitelisted")
-    listed = sum(each.device_type is not DeviceType.CHF for each in context.lookup.on_hub(case.target.eui))
-    if entry.hub is None and listed >= DEVICE_LOG_ENTRIES:
-        return refuse("device_log_hub_full", f"the hub lists {listed} devices")
+    if entry.hub is None and (full := _full(context, case.target.eui, entry.device_type)):
+        return refuse("device_log_hub_full", full)
     if entry.device_type in METERS:
         return _check_mpxn(context, case, entry, details)
     return None
+
+
+def _full(context: Context, hub: Eui64, wanted: DeviceType) -> str:
+    """Why a hub can list no further device of a type; empty where it can."""
+    types: list[DeviceType] = [each.device_type for each in context.lookup.on_hub(hub) if each.device_type is not DeviceType.CHF]
+    if len(types) >= DEVICE_LOG_ENTRIES:
+        return f"the hub lists {len(types)} devices"
+    most = {DeviceType.PPMID: context.settings.ppmids_per_hub, DeviceType.HCALCS: context.settings.hcalcs_per_hub}.get(wanted)
+    return f"the hub lists {most} devices of type {wanted}" if most is not None and types.count(wanted) >= most else ""
 
 
 def _check_mpxn(context: Context, case: Case, entry: InventoryEntry, details: Element) -> Refusal | None:

@@ -152,6 +152,10 @@ class DspSettings:
     """What the DSP does with an 11.3 whose hash is not that of the image last sent to the device."""
     on_change_of_supplier: str = setting("let_run", "access.md 5", "low", choices=("cancel", "let_run"))
     """What becomes of a supplier's own distribution that is not at its hub when it loses the device; grants say it for agents."""
+    ppmids_per_hub: int = setting(2, "L046", "low", minimum=1)
+    """How many PPMIDs a hub may list: 8.11 adds no further one. An estate may begin with more."""
+    hcalcs_per_hub: int = setting(5, "L047", "medium", minimum=1)
+    """The same for HCALCSs."""
     hub_log_window_grace_ms: int = setting(60_000, "EMU", "low")
     """Added to JoinTimePeriod before N25 is raised."""
     wan_matrix_likelihood: str = setting("High", "EMU: 12.1 asks for one", "low", choices=("High", "Medium", "Low"))

@@ -7,7 +7,7 @@ from emulator.domain.vocabulary import DeviceStatus
 from emulator.duis.encode import encode_message
 from emulator.duis.messages import Element, ServiceResponse, element
 from emulator.duis.parse import parse_document
-from tests.dsp.bench_world import NETWORK_OPERATOR, OTHER_USER, SUPPLIER, SUPPLIER_TWO, Bench, device
+from tests.dsp.bench_world import NETWORK_OPERATOR, OTHER_USER, SUPPLIER, SUPPLIER_TWO, Bench, bench_with, device
 from tests.dsp.telling import schemas, told
 
 ESME, GSME, HUB, GPF, PPMID, HCALCS = (device(0, last) for last in ("A0", "A1", "A2", "A3", "A4", "A5"))
@@ -204,6 +204,24 @@ def test_what_a_device_log_takes(bench: Bench) -> None:
     assert device_log(bench, NEW_HUB, "Add", **details) == "E081102"
     assert device_log(bench, NEW, "Add", **details, ImportMPxN="1200000000001") == "I99"
     assert told(bench.run_until_idle()) == {"one": ["8.11 I0", "N25"]}, "nobody fitted it, so it never joined"
+
+
+@pytest.mark.parametrize("kind", ["PPMID", "HCALCS"])
+def test_a_hub_lists_so_many_displays_and_load_controllers(kind: str) -> None:
+    bench = bench_with(ppmids_per_hub=2, hcalcs_per_hub=2)
+    row = next(row for row in bench.world.estate.cpl if row.device_type == kind)
+    codes = []
+    for number in range(2):
+        new = Eui64(NEW + number)
+        fields = {"DeviceManufacturer": row.manufacturer, "DeviceModel": row.model, "FirmwareVersion": row.firmware_version}
+        assert notify(bench, new, kind, **fields) == "I99"
+        bench.control("device.fit", device=format_eui(new), hub=format_eui(HUB))
+        codes.append(device_log(bench, new, "Add", JoinTimePeriod="600", InstallCode="001122334455"))
+        bench.run_until_idle()
+    assert codes == ["I99", "E081109"], "with the one that was there"
+    assert device_log(bench, NEW, "Remove") == "I99"
+    bench.run_until_idle()
+    assert device_log(bench, Eui64(NEW + 1), "Add", JoinTimePeriod="600", InstallCode="001122334455") == "I99"
 
 
 @pytest.mark.parametrize(
