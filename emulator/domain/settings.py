@@ -5,7 +5,7 @@ choice of ours; ``confidence`` is the word used there.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, TypeVar
 
@@ -21,12 +21,20 @@ KIB = 1_024
 Settings = TypeVar("Settings")
 
 
-def setting(default: Any, source: str, confidence: str, choices: tuple[str, ...] = (), minimum: int = 0) -> Any:
+def setting(
+    default: Any,
+    source: str,
+    confidence: str,
+    choices: tuple[str, ...] = (),
+    minimum: int = 0,
+    check: Callable[[str, str], None] | None = None,
+) -> Any:
     """Declare one field of a settings class together with where its default comes from.
 
-    ``choices`` are the texts it may be, none means any; ``minimum`` is the least that a number may be.
+    ``choices`` are the texts it may be, none means any; ``minimum`` is the least that a number may be. ``check`` raises
+    :class:`Malformed` for a text, at a place, that it may not be.
     """
-    metadata = {"source": source, "confidence": confidence, "choices": choices, "minimum": minimum}
+    metadata = {"source": source, "confidence": confidence, "choices": choices, "minimum": minimum, "check": check}
     return field(default=default, metadata=metadata)
 
 
@@ -50,6 +58,8 @@ def read_settings(kind: type[Settings], values: Mapping[str, object], where: str
         elif choices and value not in choices:
             raise Malformed(f"{value!r} is not a choice", where=f"{where}.{name}", expected=f"one of {', '.join(choices)}")
         else:
+            if metadata.get("check") is not None:
+                metadata["check"](value, f"{where}.{name}")
             chosen[name] = value
     return kind(**chosen)
 

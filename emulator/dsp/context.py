@@ -12,6 +12,7 @@ from emulator.domain.tables import CheckCodes, alert_by_purpose
 from emulator.domain.vocabulary import CspRegion
 from emulator.dsp.audit import Entry, append, entry_text
 from emulator.dsp.effects import AuditEffect, Delivery, Effect, JournalEntry, SharedData
+from emulator.dsp.interface_versions import expressed, version_of
 from emulator.dsp.lookup import Lookup
 from emulator.dsp.releases import reports
 from emulator.dsp.settings import DspSettings
@@ -212,7 +213,10 @@ class Context:
                 continue
             self.state.alert_counter = max(self.state.alert_counter + 1, self.now_ms)
             response_id = f"{format_eui(ACCESS_CONTROL_BROKER)}:{format_eui(user)}:{self.state.alert_counter}"
-            self.deliver(user, device, None, DccAlert(self.now_ms, response_id, row.code, body, passage.told))
+            alert = DccAlert(self.now_ms, response_id, row.code, body, passage.told)
+            version = version_of(self.settings.duis_versions, user)
+            since = self.settings.duis_since
+            self.deliver(user, device, None, expressed(alert, version, since, device=device, request_id=request_id))
         self.journal(
             "dcc_alert",
             f"{row.code} {body.name} to {len(recipients)} user(s)",

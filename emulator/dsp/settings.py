@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from emulator.domain.limits import MAX_FIRMWARE_IMAGE_BYTES
 from emulator.domain.settings import DAY_MS, HOUR_MS, MINUTE_MS, setting
+from emulator.dsp.interface_versions import check_since, check_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,12 @@ class DspSettings:
     """The window, which begins with the first of them; the first after it has ThrottledAlertCount for those held back."""
     throttle_exempt: str = setting("", "duis.md 1.10: there is such a list; what is on it is not known", "low")
     """Codes that are never held back, with spaces between them."""
+    duis_versions: str = setting("", "duis.md 6.4 N999; Q7-34", "low", check=check_users)
+    """Users on an older version of DUIS: EUIs with their versions, such as `90-B3-D5-1F-30-01-00-00=5.1`, with spaces between
+    them."""
+    duis_since: str = setting("", "no public source; Q7-34", "low", check=check_since)
+    """What came with which version: numbers or bodies of DCC Alerts, such as `PPMIDAlert=5.2`, with spaces between them. In place
+    of one that is newer than its own version a user gets DUISVersionMismatch."""
     comms_hub_alert_to_requester: bool = setting(True, "access.md 9", "low")
     """The requester of a distribution gets the hub's transfer alerts too."""
     credentials_alert_to_requester: bool = setting(False, "duis.md 4: N42 to the party whose credentials were placed", "low")

@@ -168,7 +168,8 @@ def _flips_of_row(row: Table) -> Iterator[tuple[str, Flip]]:
         if "device_alert" in row:
             yield "device_alert", lambda it: it.update(device_alert="8F8A")
         if "dcc_alert" in row:
-            yield "dcc_alert", lambda it: it.update(dcc_alert="N999")
+            other = "N999" if row["dcc_alert"] in ("AD1", "PowerOutageEvent") else "AD1"
+            yield "dcc_alert", lambda it: it.update(dcc_alert=other)
         if "response" in row:
             yield "response", lambda it: it.update(response="E70")
         for key in ("body", "values"):
