@@ -265,3 +265,21 @@ def meter_commissioned(context: Context, entry: InventoryEntry, commissioned_by:
     change = element("MeterIdentity", mpxns("MeterMPxNs", entry), variant)
     others = other_parties(context, registered_parties(context, entry), commissioned_by)
     tell_status(context, others, "meter_commissioned", entry, change)
+
+
+def load_control_may_change(context: Context, meter: InventoryEntry, *, variant: bool = False, version: bool = False) -> None:
+    """ALCSHCALCSConfigurationChange to all parties of an ESME whose variant or GBCS version is another one now: what it does with
+    load control may be (N58, low-medium). Which changes do affect it is in no source: see ``load_control_alert``."""
+    wanted = context.settings.load_control_alert
+    if meter.device_type is not DeviceType.ESME or not (variant or version) or wanted == "off":
+        return
+    switches = (each for each in context.lookup.on_hub(meter.hub) if each.device_type is DeviceType.HCALCS)
+    if wanted == "joined" and not any(meter.eui in each.joined_to or each.eui in meter.joined_to for each in switches):
+        return
+    body = element(
+        "ALCSHCALCSConfigurationChange",
+        element("ESMEDeviceID", format_eui(meter.eui)),
+        element("ESMEVariant", meter.esme_variant) if variant and meter.esme_variant else None,
+        element("DeviceGBCSVersion", meter.gbcs_version) if version else None,
+    )
+    context.dcc_alert(registered_parties(context, meter), "load_control_configuration_changed", body, device=meter.eui)

@@ -9,7 +9,7 @@ from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType, UserRole
 from emulator.dsp.context import Context
 from emulator.dsp.gate import Case
-from emulator.dsp.inventory import cpl_entry, date_of, note, recorded, tell_status
+from emulator.dsp.inventory import cpl_entry, date_of, load_control_may_change, note, recorded, tell_status
 from emulator.dsp.jobs import cancel_jobs
 from emulator.dsp.lifecycle import hub_withdrawn
 from emulator.dsp.registration import METERS, registered, responsible, responsible_suppliers
@@ -208,8 +208,11 @@ def _update_details(context: Context, case: Case, entry: InventoryEntry, choice:
     with context.lookup.changing(entry):
         entry.manufacturer, entry.model, entry.firmware_version = manufacturer, model, version
     entry.smets_version = choice.value("SMETSCHTSVersion") or entry.smets_version
+    before = entry.esme_variant, entry.gbcs_version
     entry.gbcs_version = listed.gbcs_version if listed is not None else entry.gbcs_version
     entry.esme_variant = variant or entry.esme_variant
+    changed = {"variant": entry.esme_variant != before[0], "version": entry.gbcs_version != before[1]}
+    load_control_may_change(context, entry, **changed)
     return None
 
 

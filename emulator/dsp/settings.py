@@ -144,6 +144,9 @@ class DspSettings:
     duis_since: str = setting("", "no public source; Q7-34", "low", check=check_since)
     """What came with which version: numbers or bodies of DCC Alerts, such as `PPMIDAlert=5.2`, with spaces between them. In place
     of one that is newer than its own version a user gets DUISVersionMismatch."""
+    load_control_alert: str = setting("joined", "duis.md 4, N58", "low", choices=("off", "joined", "any"))
+    """Which ESMEs ALCSHCALCSConfigurationChange (N58) tells of when their variant or GBCS version is another: none, those that
+    an HCALCS is joined with, or all."""
     comms_hub_alert_to_requester: bool = setting(True, "access.md 9", "low")
     """The requester of a distribution gets the hub's transfer alerts too."""
     credentials_alert_to_requester: bool = setting(False, "duis.md 4: N42 to the party whose credentials were placed", "low")

@@ -8,7 +8,7 @@ from emulator.domain.vocabulary import CplStatus, DeviceStatus, DeviceType
 from emulator.dsp.audit import Entry
 from emulator.dsp.context import Context
 from emulator.dsp.device_lists import listing
-from emulator.dsp.inventory import cpl_entry, set_status, tell_status
+from emulator.dsp.inventory import cpl_entry, load_control_may_change, set_status, tell_status
 from emulator.dsp.jobs import advance_job, job_of
 from emulator.dsp.registration import responsible_suppliers
 from emulator.dsp.schedules import remove_on_suspension
@@ -73,7 +73,9 @@ def _tell_mismatch(context: Context, device: InventoryEntry, version: str) -> No
 def _follow(context: Context, device: InventoryEntry, version: str, listed: CplEntry | None) -> None:
     """Let the inventory show a proven version; a GPF shows what its hub runs (duis.md 7.3, captured)."""
     if listed is not None and version != device.firmware_version and not _overlooked(context, device, version):
+        speaks_otherwise = device.gbcs_version != listed.gbcs_version
         device.firmware_version, device.gbcs_version = version, listed.gbcs_version
+        load_control_may_change(context, device, version=speaks_otherwise)
         data = {"firmware_version": version}
         context.journal("inventory", f"{format_eui(device.eui)}: firmware {version}", device=device.eui, data=data)
         if device.device_type is DeviceType.CHF:

@@ -9,7 +9,7 @@ from emulator.domain.vocabulary import DeviceStatus
 from emulator.duis.messages import element
 from emulator.estate.declaration import generated_manufacturer_image
 from tests.dsp.bench_world import DAY_MS, HOUR_MS, Bench, bench_with, device
-from tests.dsp.telling import told
+from tests.dsp.telling import bodies, told
 
 ESME, PPMID = device(0, "A0"), device(0, "A4")
 
@@ -81,3 +81,32 @@ def test_a_receipt_after_decommissioning_is_dropped_as_unsolicited() -> None:
     assert bench.world.views.device(ESME)["job"]["state"] == "CANCELLED"  # type: ignore[index]
     assert "8F72" not in told(bench.advance(2 * DAY_MS)).get("one", [])
     assert any("unsolicited" in entry.summary for entry in bench.journal if entry.kind == "dropped" and entry.device == ESME)
+
+
+@pytest.mark.parametrize(("told_of", "joined", "other"), [("joined", 1, 0), ("any", 1, 1), ("off", 0, 0)])
+def test_who_has_to_do_with_a_meter_hears_that_it_speaks_another_version(told_of: str, joined: int, other: int) -> None:
+    """The ESME of one home is joined with an HCALCS, that of the other is not (N58)."""
+    bench = bench_with(load_control_alert=told_of, mismatch_alert="off")
+    for eui, count in ((ESME, joined), (device(1, "A0"), other)):
+        bench.deliveries.clear()
+        entry = bench.world.engine.state.dsp.inventory[eui]
+        row = {"type": "ESME", "manufacturer": entry.manufacturer, "model": entry.model, "firmware_version": "00010700"}
+        bench.control("cpl.put", **row, gbcs_version="4.3")
+        bench.world.engine.premises.side_channel(eui, 0x00010700, bench.now_ms)
+        assert bench.submit("11.2", to=eui).code == "I99"
+        heard = told(bench.run_until_idle())
+        assert heard == {"one": ["11.2 I0"] + ["N58"] * count, **({"network": ["N58"]} if count else {})}
+        for body in bodies(bench.deliveries, "N58"):
+            assert (body.value("ESMEDeviceID"), body.value("DeviceGBCSVersion")) == (format_eui(eui), "4.3")
+            assert body.value("ESMEVariant") is None
+
+
+def test_another_variant_of_a_meter_is_told_alike() -> None:
+    bench = bench_with(load_control_alert="any")
+    bench.world.engine.state.dsp.inventory[ESME].status = DeviceStatus.INSTALLED_NOT_COMMISSIONED
+    for variant in ("B", "B"):
+        details = element("UpdateDeviceDetails", element("ESMEVariant", variant))
+        assert bench.submit("8.4", element("UpdateInventory", element("DeviceID", format_eui(ESME)), details)).code == "I99"
+    assert told(bench.deliveries) == {"one": ["N58"], "network": ["N58"]}, "once, for the second changed nothing"
+    (first, _) = bodies(bench.deliveries, "N58")
+    assert (first.value("ESMEVariant"), first.value("DeviceGBCSVersion")) == ("B", None)
