@@ -18,6 +18,13 @@ from emulator.duis.namespaces import SERVICE_USER_GATEWAY
 DEFAULT_SCHEMA_VERSION: Final = "5.4"
 """schemaVersion of what the DCC sends (source: duis.md section 1.1, certain)."""
 
+REMEMBERED: Final = frozenset({"Device"})
+"""Elements whose text is remembered by their identity: an inventory lists the same ones in many answers."""
+MAX_REMEMBERED: Final = 4_096
+"""How many of them, some 1 kB of text each."""
+_WRITTEN: dict[int, tuple[str, Element]] = {}
+"""Their texts by the identities of the elements, which stay theirs because they are kept here too."""
+
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -120,7 +127,15 @@ def _write(node: Element, parts: list[str]) -> None:
         return
     if node.text:
         raise Broken(f"element {name} has both text and children")
+    if name in REMEMBERED and (known := _WRITTEN.get(id(node))) is not None:
+        parts.append(known[0])
+        return
+    start = len(parts)
     parts.append(f"<sr:{name}{attributes}>")
     for child in node.children:
         _write(child, parts)
     parts.append(f"</sr:{name}>")
+    if name in REMEMBERED:
+        if len(_WRITTEN) >= MAX_REMEMBERED:
+            _WRITTEN.clear()
+        _WRITTEN[id(node)] = "".join(parts[start:]), node

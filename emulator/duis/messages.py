@@ -26,9 +26,14 @@ class Element:
 
     def find(self, *path: str) -> "Element | None":
         """The first descendant along ``path``, or None."""
-        here: Element | None = self
+        here = self
         for name in path:
-            here = next((child for child in here.children if child.name == name), None) if here else None
+            for child in here.children:
+                if child.name == name:
+                    here = child
+                    break
+            else:
+                return None
         return here
 
     def value(self, *path: str) -> str | None:

@@ -285,3 +285,18 @@ def test_schema_versions(text: str, supported: tuple[str, ...], accepted: bool) 
     refusal = check_schema_version(text, supported)
     assert (refusal is None) is accepted
     assert refusal is None or (refusal.code, refusal.where) == ("http.400", "schemaVersion")
+
+
+def listing(*devices: Element) -> ServiceResponse:
+    return replace(ACKNOWLEDGEMENT, payload=element("DSPInventory", *devices))
+
+
+def test_a_device_that_is_listed_again_is_written_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulator.duis.encode.MAX_REMEMBERED", 2)
+    devices = [element("Device", element("DeviceID", f"{number}"), element("DeviceModel", "a<b")) for number in range(5)]
+    for device in (*devices, *devices):
+        once = encode_message(listing(device))
+        assert once == encode_message(listing(device)) == encode_message(listing(replace(device)))
+        assert f"<sr:Device><sr:DeviceID>{device.value('DeviceID')}</sr:DeviceID><sr:DeviceModel>a&lt;b<".encode() in once
+    both = encode_message(listing(devices[3], devices[4]))
+    assert both.index(b"<sr:DeviceID>3<") < both.index(b"<sr:DeviceID>4<")
