@@ -306,7 +306,7 @@ def _device_status(context: Context, case: Case) -> Finding:
     permitted = STATUS_RULES.get(case.target.status, ())
     suspended_read = case.target.status is DeviceStatus.SUSPENDED and case.row.srv == "11.2"
     barred = suspended_read and not context.settings.allow_112_suspended
-    if barred or not any(case.row.srv.startswith(prefix) for prefix in permitted):
+    if barred or not case.row.srv.startswith(permitted):
         return f"{format_eui(case.target.eui)} is {case.target.status}, which does not permit {case.row.srv}"
     return None
 

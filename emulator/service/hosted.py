@@ -132,6 +132,7 @@ class HostedWorld:
         self.shared = shared
         self.settings = shared.settings
         self._changed = asyncio.Event()
+        self._watched = False
         self._ticking: asyncio.Task[None] | None = None
         self._snapshotting = asyncio.Lock()
         self._snapshot_seq = 0
@@ -153,11 +154,8 @@ class HostedWorld:
         Raises :class:`StorageUnusable` or :class:`Malformed` when that cannot be.
         """
         folder = None if self.shared.folder is None else self.shared.folder.world(self.name)
-        self.log = (
-            MemoryLog(self.name, self.settings.storage)
-            if folder is None
-            else await SqliteLog.open(folder, self.name, self.settings.storage)
-        )
+        storage = self.settings.storage
+        self.log = MemoryLog(self.name, storage) if folder is None else await SqliteLog.open(folder, self.name, storage)
         try:
             keys, columns = self._keys_folder(), None if folder is None else ColumnFolder(folder / COLUMNS_FOLDER)
             metadata = await self.log.metadata()
@@ -217,8 +215,7 @@ class HostedWorld:
         self.limits = UserLimits(self.settings.duis)
         self.transport = TransportFaults(self.world.engine, recovered.state, self.instant_ms, self.recorder.transport_fault)
         self.pump = Pump(
-            self.world.engine,
-            recovered.state,
+            *(self.world.engine, recovered.state),
             wall_ms=monotonic_ms,
             on_turn=self._time_passed,
             may_move=self._may_move,
@@ -402,7 +399,7 @@ class HostedWorld:
         deadline_s = time.monotonic() + timeout_s
         with self.pump.jumping(self.instant_ms() + within_ms):
             while self.state is WorldState.READY:
-                changed = self._changed
+                changed = self.changed
                 if await holds():
                     return True
                 left_s = deadline_s - time.monotonic()
@@ -417,6 +414,7 @@ class HostedWorld:
     @property
     def changed(self) -> asyncio.Event:
         """Set at the next change of anything; take it before looking, and wait for it after."""
+        self._watched = True
         return self._changed
 
     async def advance_to(self, instant_ms: int) -> bool:
@@ -468,8 +466,9 @@ class HostedWorld:
         self._notify()
 
     def _notify(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        if self._watched:  # else nobody has it
+            changed, self._changed, self._watched = self._changed, asyncio.Event(), False
+            changed.set()
         self.pump.wake()
 
     async def _tick(self) -> None:

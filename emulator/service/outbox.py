@@ -83,6 +83,7 @@ class Outbox:
         """Why nothing goes to the endpoint of a user."""
         self._pusher: Pusher | None = None
         self._stopping = False
+        self._clock = asyncio.get_running_loop().time
 
     def start(self, endpoints: Mapping[int, Endpoint], undelivered: Sequence[OutboxEntry]) -> None:
         """Take up what an earlier process left, and begin to push. Acknowledgements may be as young as the last moment."""
@@ -261,7 +262,7 @@ class Outbox:
     # Queues
 
     def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._clock()
 
     def _recipient(self, eui: int) -> Recipient:
         found = self._recipients.get(eui)

@@ -86,6 +86,25 @@ class Participant:
             self._come.set()
 
 
+class Visitors:
+    """How many wait for an answer; entered by each of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.gone = asyncio.Event()
+        """Set when the last one leaves."""
+
+    def __enter__(self) -> None:
+        self.count += 1
+        if self.count == 1:
+            self.gone.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+        if not self.count:
+            self.gone.set()
+
+
 class Pump:
     """Drives the engine of one world."""
 
@@ -110,8 +129,7 @@ class Pump:
         self._may_move = may_move
         self._quiet = quiet
         self._woken = asyncio.Event()
-        self._visitors = 0
-        self._none_left = asyncio.Event()
+        self._visitors = Visitors()
         self._licences: list[_Licence] = []
         self._participants: list[Participant] = []
         self._guests: set[asyncio.Task[None]] = set()
@@ -182,20 +200,12 @@ class Pump:
             return now_ms
         return now_ms if self._slice(now_ms) else self.engine.now_ms
 
-    @contextmanager
-    def visiting(self) -> Iterator[None]:
+    def visiting(self) -> "Visitors":
         """While inside, somebody waits for an answer: time that has much to catch up with gives way between its slices.
 
         An answer takes many turns of the event loop, and each of them would wait for a slice.
         """
-        self._visitors += 1
-        self._none_left.clear()
-        try:
-            yield
-        finally:
-            self._visitors -= 1
-            if not self._visitors:
-                self._none_left.set()
+        return self._visitors
 
     # The clock
 
@@ -302,10 +312,10 @@ class Pump:
 
     async def _give_way(self) -> None:
         await asyncio.sleep(0)
-        if self._visitors:
+        if self._visitors.count:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GIVE_WAY_S):
-                    await self._none_left.wait()
+                    await self._visitors.gone.wait()
 
     def _goal(self) -> tuple[int | None, float | None]:
         """The instant to move to now, or None and how long to sleep (for ever if None) before looking again."""

@@ -159,10 +159,13 @@ class Step:
     def size_bytes(self) -> int:
         """Roughly the memory that it holds."""
         size = 200 * (len(self.journal) + len(self.outcomes) + len(self.audit) + 1)
-        size += sum(80 * len(row.devices) for row in self.audit)
+        for record in self.audit:
+            size += 80 * len(record.devices)
         if self.input is not None:
             size += len(self.input.answer) + (len(self.input.body) if isinstance(self.input.body, bytes) else 0)
-        return size + sum(len(delivery.body) for delivery in self.deliveries)
+        for delivery in self.deliveries:
+            size += len(delivery.body)
+        return size
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -112,27 +112,23 @@ class MemoryLog:
         for row in step.deliveries:
             outcome = OutcomeRow(row.number, DeliveryState.QUEUED, 0, None, "", row.wall_ms)
             self._messages[row.number] = _Message(row, outcome)
-            self._numbers = replace(self._numbers, delivery=row.number)
         for outcome in step.outcomes:
             if outcome.number in self._messages:
                 self._messages[outcome.number].outcome = outcome
         for entry in step.journal:
             self._journal_number += 1
             self._journal.append((self._journal_number, entry))
-            if entry.effect is not None:
-                self._numbers = replace(self._numbers, effect=entry.effect)
         for record in step.audit:
             self.trail.add(record.record)
-            self._numbers = replace(self._numbers, audit=record.record.number)
             if record.devices:
                 self.trail.add_list(record.record.entry.devices_digest, pack(record.devices))
         if step.instant_ms is not None:
             self._instant_ms = step.instant_ms
+        self._numbers = _numbers_after(self._numbers, step)
         if len(self._messages) > 2 * self._settings.keep_deliveries + 1_000:
             self._drop_messages()
 
     def _take_input(self, row: InputRow) -> None:
-        self._numbers = replace(self._numbers, input=row.seq)
         self._inputs[row.seq] = row
         self._input_bytes += len(row.body) + len(row.answer) if isinstance(row.body, bytes) else 0
         while len(self._inputs) > MAX_EXCHANGES or self._input_bytes > MAX_EXCHANGE_BYTES:
@@ -231,6 +227,15 @@ class MemoryLog:
         """Pass on what is queued."""
         self._flush()
         self._closed = True
+
+
+def _numbers_after(numbers: LastNumbers, step: Step) -> LastNumbers:
+    return LastNumbers(
+        input=numbers.input if step.input is None else step.input.seq,
+        delivery=step.deliveries[-1].number if step.deliveries else numbers.delivery,
+        effect=next((entry.effect for entry in reversed(step.journal) if entry.effect is not None), numbers.effect),
+        audit=step.audit[-1].record.number if step.audit else numbers.audit,
+    )
 
 
 def _fits(message: _Message, query: OutboxQuery) -> bool:

@@ -38,6 +38,9 @@ PRUNE_EVERY_ENTRIES = 5_000
 """Journal entries after which the retention limits are applied, if no snapshot does so before."""
 _READ_AHEAD = 500
 
+_Queued = tuple[Step, int, asyncio.Future[None] | None]
+"""A step, the memory that it holds, and who waits for it."""
+
 
 class SqliteLog:
     """A :class:`emulator.service.persistence.contract.Log` in a folder of its own."""
@@ -53,7 +56,7 @@ class SqliteLog:
         self._reader = reader
         self._blobs = BlobFolder(folder / "blobs")
         self.trail = SqliteTrail(reader, self._blobs)
-        self._queue: list[tuple[Step, asyncio.Future[None] | None]] = []
+        self._queue: list[_Queued] = []
         self._backlog_bytes = 0
         self._failure: str | None = None
         self._wanted = asyncio.Event()
@@ -92,8 +95,9 @@ class SqliteLog:
         if self._closing:
             future.set_exception(StorageFailed("the log is closed"))
             return future
-        self._queue.append((step, future))
-        self._backlog_bytes += step.size_bytes()
+        size_bytes = step.size_bytes()
+        self._queue.append((step, size_bytes, future))
+        self._backlog_bytes += size_bytes
         self._wanted.set()
         return future
 
@@ -118,7 +122,7 @@ class SqliteLog:
                 batch, self._queue = self._queue[:MAX_BATCH_STEPS], self._queue[MAX_BATCH_STEPS:]
                 try:
                     async with self._exclusive:
-                        await self._writer.call(rows.write_steps, self.world, [step for step, _ in batch], self.keep_body)
+                        await self._writer.call(rows.write_steps, self.world, [step for step, _, _ in batch], self.keep_body)
                 except Exception as error:  # whatever it is: acknowledge nothing, keep the steps, say so
                     if self._fail(batch, error):
                         return
@@ -127,20 +131,20 @@ class SqliteLog:
                     self._finish(batch)
                     await self._prune_in_passing(batch)
 
-    async def _prune_in_passing(self, batch: Sequence[tuple[Step, asyncio.Future[None] | None]]) -> None:
-        self._unpruned += sum(len(step.journal) for step, _ in batch)
+    async def _prune_in_passing(self, batch: Sequence[_Queued]) -> None:
+        self._unpruned += sum(len(step.journal) for step, _, _ in batch)
         if self._unpruned >= PRUNE_EVERY_ENTRIES:
             self._unpruned = 0
             with contextlib.suppress(sqlite3.Error):  # a disk that fails is found by the next write
                 async with self._exclusive:
                     await self._writer.call(retention.prune, self.world, self._settings)
 
-    def _finish(self, batch: Sequence[tuple[Step, asyncio.Future[None] | None]]) -> None:
+    def _finish(self, batch: Sequence[_Queued]) -> None:
         if self._failure is not None:
             _log.info("storage works again", world=self.world)
             self._failure = None
-        for step, future in batch:
-            self._backlog_bytes -= step.size_bytes()
+        for step, size_bytes, future in batch:
+            self._backlog_bytes -= size_bytes
             try:
                 self.on_durable(step)
             except Exception:
@@ -148,17 +152,17 @@ class SqliteLog:
             if future is not None and not future.done():
                 future.set_result(None)
 
-    def _fail(self, batch: Sequence[tuple[Step, asyncio.Future[None] | None]], error: Exception) -> bool:
+    def _fail(self, batch: Sequence[_Queued], error: Exception) -> bool:
         """Tell everybody who waits, keep the steps for another try; True when there will be none."""
         if self._failure is None:
             _log.error("storage failed; nothing is acknowledged until it works again", world=self.world, error=str(error))
         self._failure = f"the log cannot be written: {error}"
         waiting = [*batch, *self._queue]
-        for _, future in waiting:
+        for _, _, future in waiting:
             if future is not None and not future.done():
                 future.set_exception(StorageFailed(self._failure))
                 future.exception()  # a step nobody waits for is no surprise
-        self._queue = [(step, None) for step, _ in waiting]
+        self._queue = [(step, size_bytes, None) for step, size_bytes, _ in waiting]
         if self._closing:
             self._queue.clear()
         return self._closing
