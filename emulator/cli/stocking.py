@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from emulator.campaigns.curves import Line, png, svg
-from emulator.cli.output import JsonFlag, console, print_fields, print_json, print_rows, verb
+from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
 from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
 from emulator.cli.visiting import visit
 from emulator.domain.errors import Malformed
@@ -24,11 +25,12 @@ Variant = Annotated[str, typer.Option("--variant", help="Variant of the table of
 Level = Annotated[str, typer.Option("--level", help="unit, carton or pallet.")]
 
 
-def _change(server: str, world: str, token: str, as_json: bool, method: str, part: str, **body: Any) -> None:
-    """Carry out an operation; what was not given is left out."""
+def _change(server: str, world: str, token: str, as_json: bool, method: str, part: str, **body: Any) -> Any:
+    """Carry out an operation and print what comes of it; what was not given is left out."""
     given = {name: value for name, value in body.items() if value not in (None, "", [])}
     found = ask(server, world, token, lambda client: client.change_stock(method, part, **given))
     print_json(found) if as_json else print_fields("", found)
+    return found
 
 
 def _shares(texts: Sequence[str]) -> dict[str, int]:
@@ -40,6 +42,16 @@ def _shares(texts: Sequence[str]) -> dict[str, int]:
             raise Malformed(f"{text!r} is not a version and its part", where="--version", expected="such as 00010000=60")
         found[version] = int(part)
     return found
+
+
+def _date_ms(text: str) -> int | None:
+    """A date of UTC in milliseconds; raise :class:`Malformed` for anything else."""
+    if not text:
+        return None
+    try:
+        return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
+    except ValueError:
+        raise Malformed(f"{text[:40]!r} is no date", where="--tsat-end", expected="such as 2026-06-30") from None
 
 
 @application.command("show")
@@ -122,6 +134,7 @@ def book(
     first: Annotated[str, typer.Option("--first", help="EUI of the first unit.")] = "",
     age_days: Annotated[int, typer.Option("--age-days", min=0, help="Since when they are in stock.")] = 0,
     mixed: Annotated[bool, typer.Option("--mixed", help="Scatter the versions over cartons and pallets.")] = False,
+    tsat_end: Annotated[str, typer.Option("--tsat-end", help="Date by which hubs must be installed, or go back.")] = "",
     notified: Annotated[bool, typer.Option("--notified/--not-notified", help="Whether the CSP has notified them.")] = True,
     server: ServerOption = DEFAULT_SERVER,
     world: WorldOption = "default",
@@ -131,6 +144,7 @@ def book(
     """Book a lot of new units in."""
     body = {"variant": variant, "count": count, "versions": _shares(version), "manufacturer": manufacturer, "model": model}
     more = {"owner": owner, "first": first, "age_days": age_days, "mixed": mixed, "notified": notified}
+    more["tsat_end_ms"] = _date_ms(tsat_end)
     _change(server, world, token, json_output, "POST", "lots", **body, **more)
 
 
@@ -297,10 +311,12 @@ def reflash(
     token: TokenOption = "",
     json_output: JsonFlag = False,
 ) -> None:
-    """Order units, cartons or pallets to be re-flashed."""
+    """Order units, cartons or pallets to be re-flashed. Ends with 1 when the order is rejected."""
     octets = base64.b64encode(image.read_bytes()).decode()
     body = {"company": company, "level": level, "items": items, "image": octets, "address": address}
-    _change(server, world, token, json_output, "POST", "orders", **body)
+    found = _change(server, world, token, json_output, "POST", "orders", **body)
+    if found["state"] == "rejected":
+        raise typer.Exit(ExitCode.VERDICT)
 
 
 @application.command("test-hub")

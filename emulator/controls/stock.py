@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.controls.params import Params, eui_of, hexadecimal, only, take, text, word
+from emulator.controls.params import Params, eui_of, hexadecimal, instant, only, take, text, word
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.domain.settings import DAY_MS, HOUR_MS
@@ -61,7 +61,20 @@ def _version(params: Params, name: str) -> str:
 
 def stock_book(engine: Engine, params: Params) -> dict[str, Any]:
     """Book a lot of new units in: in the CSP's warehouse, or at a supplier that has had it for a while."""
-    only(params, "variant", "count", "versions", "owner", "manufacturer", "model", "first", "age_days", "mixed", "notified")
+    only(
+        params,
+        "variant",
+        "count",
+        "versions",
+        "owner",
+        "manufacturer",
+        "model",
+        "first",
+        "age_days",
+        "mixed",
+        "notified",
+        "tsat_end_ms",
+    )
     kind = variants().get(text(params, "variant"))
     given = take(params, "versions", dict)
     shares: dict[int, int] = {}
@@ -80,6 +93,7 @@ def stock_book(engine: Engine, params: Params) -> dict[str, Any]:
     lot = Lot(
         0, _whole(params, "count", ..., 1, MAX_LOT), first or 0, 1, manufacturer, model,
         "CHTS V1.5" if kind is not None and kind.is_hub else "SMETS V5.1", notified=take(params, "notified", bool, True),
+        tsat_end_ms=instant(params, "tsat_end_ms", 0),
     )  # fmt: skip
     span = range(lot.first_eui, lot.first_eui + 2 * lot.count)
     taken = next((eui for eui in engine.state.dsp.inventory if eui in span), None) if first else None
@@ -91,6 +105,7 @@ def stock_book(engine: Engine, params: Params) -> dict[str, Any]:
         age_days=_whole(params, "age_days", 0, 0, 5_000), mixed=take(params, "mixed", bool, False),
     )  # fmt: skip
     books = engine.logistics.books
+    engine.logistics.note_lot(lot)
     engine.logistics.journal(f"{len(rows)} {lot.manufacturer}/{lot.model} are booked in at {books.owner(int(rows[0]))}")
     return {"units": len(rows), "first": format_eui(books.eui(int(rows[0]))), **_packages(books, rows)}
 

@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, format_eui, parse_eui
-from emulator.logistics.columns import BROKEN, Columns, Mask, Rows
+from emulator.logistics.columns import BROKEN, OVERDUE, Columns, Mask, Rows
 from emulator.logistics.settings import LEVELS, LogisticsSettings
 from emulator.logistics.state import CSP, LogisticsState, Lot, Shipment
 from emulator.logistics.tables import Variant, moves, state_names, states, variant_list
 
+_FORWARD = ("install", "issue", "stand as test hub", "order re-flash")
+"""What does not happen any more to a hub that is overdue."""
 MAX_UNITS = 5_000_000
 """Units of a world; ours."""
 _PREFIX = {"carton": "C", "pallet": "P"}
@@ -137,13 +139,13 @@ class Books:
 
     def add(self, lot: Lot, variant: Variant, state: str, owner: str, versions: npt.NDArray[np.uint16], since_s: int) -> Rows:
         """Take a lot in, packed in cartons and pallets of its own; raise :class:`Malformed` where an EUI is taken."""
-        last = lot.first_eui + (lot.count - 1) * lot.step + 1
+        last = lot.first_eui + lot.count * lot.step - 1
         if not 0 < lot.first_eui <= last < 1 << 64 or lot.count < 1:
             raise Malformed("the EUIs of the lot do not fit", where="first_eui", expected="room for all of its units")
         if self.units.count + lot.count > MAX_UNITS:
             raise Malformed(f"{lot.count} more units are too many", where="count", expected=f"{MAX_UNITS} in all")
         for other in self.state.lots:
-            end = other.first_eui + (other.count - 1) * other.step + 1
+            end = other.first_eui + other.count * other.step - 1
             if lot.first_eui <= end and other.first_eui <= last:
                 taken = format_eui(Eui64(max(lot.first_eui, other.first_eui)))
                 raise Malformed(f"{taken} is a unit already", where="first_eui", expected="EUIs of their own")
@@ -204,17 +206,24 @@ class Books:
 
     # Moving
 
-    def check(self, event: str, rows: Rows) -> None:
-        """The gate: raise :class:`Malformed` naming the first unit to which this cannot happen where it is."""
+    def check(self, event: str, rows: Rows, step: str = "") -> None:
+        """The gate: raise :class:`Malformed` naming the first unit to which this cannot happen where it is.
+
+        ``step`` is how people call it, where that is not the event.
+        """
         move = moves()[event]
+        if event in _FORWARD:
+            late = rows[(self.units.flags[rows] & OVERDUE) != 0]
+            if len(late):
+                detail = f"{format_eui(self.eui(int(late[0])))} was not installed by its TSAT end date: {event} is not for it"
+                raise Malformed(detail, where="unit", expected="that it goes back")
         wrong = rows[~np.isin(self.units.state[rows], list(move.come_from))]
         if len(wrong):
             row = int(wrong[0])
-            places = " or ".join(state_names()[each].replace("_", " ") for each in sorted(move.come_from))
+            places = " or ".join(f"'{state_names()[each].replace('_', ' ')}'" for each in sorted(move.come_from))
             at = self.state_of(row).replace("_", " ")
-            raise Malformed(
-                f"{format_eui(self.eui(row))} is {at}: {event} is not for it", where="unit", expected=f"one that is {places}"
-            )
+            detail = f"{format_eui(self.eui(row))} is in the state '{at}': {step or event} is not for it"
+            raise Malformed(detail, where="unit", expected=f"the state {places}")
         if event in ("install", "restock", "stand as test hub") and self.settings.reseal_required:
             broken = rows[self.units.seal[rows] == BROKEN]
             if len(broken):

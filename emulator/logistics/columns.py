@@ -51,9 +51,10 @@ place of the unit that came back together with this one, or -1."""
 SEALED, BROKEN, RESEALED = range(3)
 """Seals."""
 SEALS = ("sealed", "broken", "resealed")
-DAMAGED, WIPED, RESET, UNREGISTERED, NO_FAULT, FAILS_INSTALL, WENT_BACK = (1 << bit for bit in range(7))
+DAMAGED, WIPED, RESET, UNREGISTERED, NO_FAULT, FAILS_INSTALL, WENT_BACK, OVERDUE = (1 << bit for bit in range(8))
 """Flags: packaging is damaged; credentials are wiped; reset; not registered to its owner in the order system; came back as one
-without fault; its installation failed; it was taken to the facility and came back as it was."""
+without fault; its installation failed; it was taken to the facility and came back as it was; it was not installed by its TSAT end
+date, and must go back."""
 
 
 class Columns:

@@ -10,7 +10,7 @@ from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.logistics import installing, reflash
 from emulator.logistics.books import Books, unpacked
-from emulator.logistics.columns import DAMAGED, RESET, SEALS, UNREGISTERED, WIPED, Rows
+from emulator.logistics.columns import DAMAGED, OVERDUE, RESET, SEALS, UNREGISTERED, WIPED, Rows
 from emulator.logistics.state import Order
 from emulator.logistics.tables import states, truth_names, variants
 
@@ -52,6 +52,7 @@ def overview(books: Books) -> Json:
     return {
         "units": books.units.count,
         "visit_minutes": books.settings.visit_minutes,
+        "overdue": int(((books.units.flags & OVERDUE) != 0).sum()),
         "states": {name: count for name, count in books.count_by_state().items() if count},
         "policies": {company: asdict(policy) for company, policy in sorted(books.state.policies.items())},
         "defects": [asdict(each) for each in books.state.defects],
@@ -105,6 +106,8 @@ def unit(books: Books, row: int, now_ms: int) -> Json:
         "registered": not flags & UNREGISTERED,
         "wiped": bool(flags & WIPED),
         "reset": bool(flags & RESET),
+        "tsat_end_ms": lot.tsat_end_ms or None,
+        "overdue": bool(flags & OVERDUE),
         "generation": int(units.generation[row]),
         "truth": "firmware" if installing.shows(books, row, now_ms) else truth_names()[int(units.truth[row])],
         "came_with": None if mate < 0 else format_eui(books.eui(mate)),

@@ -41,10 +41,16 @@ class GoingBack:
         company = self._context.state.users[report.by].party
         if report.variant in ("8.14.1", "8.14.2"):
             if row is not None and self._books.state_of(row) in ("installer", "supplier_store"):
-                installing.put_in(self._books, one(row), report.at_ms)
+                self._put_in(row, report)
             return
         row = self._adopt(Eui64(eui), company) if row is None else row
         self._send_back(row, report, company)
+
+    def _put_in(self, row: int, report: HubReport) -> None:
+        try:
+            installing.put_in(self._books, one(row), report.at_ms)
+        except Malformed as error:
+            self._context.journal("stock", f"the installation is not taken in: {error}", device=self._books.eui(row))
 
     def _send_back(self, row: int, report: HubReport, company: str) -> None:
         said = report.said

@@ -12,14 +12,14 @@ from emulator.domain.errors import Broken
 from emulator.domain.settings import DAY_MS
 from emulator.domain.vocabulary import CplStatus, DeviceType
 from emulator.dsp.context import Context
-from emulator.logistics import reflash
+from emulator.logistics import reflash, stock
 from emulator.logistics.books import Books, unpacked
 from emulator.logistics.columns import Rows
 from emulator.logistics.entries import Entries
 from emulator.logistics.going_back import GoingBack
 from emulator.logistics.homes import Homes
 from emulator.logistics.settings import LogisticsSettings
-from emulator.logistics.state import LogisticsState, Order
+from emulator.logistics.state import LogisticsState, Lot, Order
 from emulator.logistics.symptoms import Symptoms
 from emulator.simulation.agenda import Event
 from emulator.simulation.faults import FaultPlan
@@ -124,6 +124,15 @@ class Logistics:
         order = self.state.orders[number - 1]
         order.state, order.changed_ms = "closed", self.now_ms
 
+    def note_lot(self, lot: Lot) -> None:
+        """A lot was booked in: on its TSAT end date what was not installed is overdue."""
+        if lot.tsat_end_ms:
+            self._context.agenda.schedule(max(lot.tsat_end_ms, self.now_ms), "stock.tsat_ends", self.state.lots.index(lot))
+
+    def _tsat_ends(self, number: int) -> None:
+        late = stock.end_tsat(self.books, self.state.lots[number])
+        self.journal(f"the TSAT end date of lot {number + 1} is there: {late} hubs must go back")
+
     def journal(self, summary: str, device: int | None = None) -> None:
         """Note something of logistics."""
         self._context.journal("stock", summary, device=device)
@@ -135,6 +144,7 @@ _HANDLERS: Mapping[str, Callable[[Logistics, int], None]] = {
     "stock.done": Logistics._done,
     "stock.closed": Logistics._closed,
     "stock.reported": lambda logistics, eui: logistics.going_back.reported(eui),
+    "stock.tsat_ends": Logistics._tsat_ends,
     "stock.shows": lambda logistics, eui: logistics.homes.shows(eui),
     "stock.updated": lambda logistics, eui: logistics.homes.updated(eui),
 }

@@ -5,7 +5,7 @@ import numpy as np
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
 from emulator.logistics.books import Books
-from emulator.logistics.columns import BROKEN, FAILS_INSTALL, NO_FAULT, RESEALED, RESET, UNREGISTERED, WIPED, Rows
+from emulator.logistics.columns import BROKEN, FAILS_INSTALL, NO_FAULT, OVERDUE, RESEALED, RESET, UNREGISTERED, WIPED, Rows
 from emulator.logistics.tables import states
 
 STEPS = ("open", "wipe", "reset", "reseal", "restock", "scrap")
@@ -18,9 +18,9 @@ def check(books: Books, rows: Rows, step: str) -> None:
         raise Malformed(f"there is no step {step!r}", where="step", expected=", ".join(STEPS))
     if step == "open":
         at_home = np.isin(books.units.state[rows], [states()[each].number for each in ("installed", "test_hub")])
-        books.check("begin triage", rows[~at_home])
+        books.check("begin triage", rows[~at_home], step)
     else:
-        books.check({"scrap": "scrap", "restock": "restock"}.get(step, "begin triage"), rows)
+        books.check({"scrap": "scrap", "restock": "restock"}.get(step, "begin triage"), rows, step)
     for row in map(int, rows):
         why = _refusal(books, row, step)
         if why:
@@ -59,7 +59,7 @@ def take(books: Books, rows: Rows, step: str, now_ms: int) -> None:
         books.move("scrap", rows)
     else:
         books.move("restock", rows)
-        units.flags[rows] &= ~np.uint8(WIPED | RESET | NO_FAULT | FAILS_INSTALL | UNREGISTERED)
+        units.flags[rows] &= ~np.uint8(WIPED | RESET | NO_FAULT | FAILS_INSTALL | UNREGISTERED | OVERDUE)
         units.truth[rows] = 0
         units.mate[rows] = -1
         units.since_s[rows] = now_ms // 1000

@@ -22,6 +22,8 @@ class Lot:
     smets_version: str
     notified: bool
     """Whether the inventory has them from the beginning, as its CSP notified them (duis.md 7.2); else 12.2 comes from a user."""
+    tsat_end_ms: int = 0
+    """TSAT end date: what is not installed by then must go back (ota.md 10, DP238); 0 where none is known."""
     gpf: int = 0
     """EUI of the Gas Proxy Function of a single hub whose GPF has not the EUI after its own; 0 where it has."""
 

@@ -9,10 +9,10 @@ from emulator.domain.errors import Malformed
 from emulator.domain.settings import DAY_MS
 from emulator.logistics.books import Books
 from emulator.logistics.chance import draws_below
-from emulator.logistics.columns import UNREGISTERED, Rows
+from emulator.logistics.columns import OVERDUE, UNREGISTERED, Rows
 from emulator.logistics.settings import LEVELS
 from emulator.logistics.state import CSP, Defect, Lot, Policy
-from emulator.logistics.tables import variant_list, variants
+from emulator.logistics.tables import states, variant_list, variants
 
 RULES = ("newest", "newest-minus", "pinned")
 """What a supplier may want to install: the newest version, one so many before it, or a certain one (ota.md 10)."""
@@ -97,30 +97,46 @@ def wanted_version(books: Books, company: str, released: Sequence[int]) -> int:
     return known[place]
 
 
-def pick(books: Books, company: str, count: int, states: Sequence[str], released: Sequence[int], variant: str = "") -> Rows:
+def pick(books: Books, company: str, count: int, places: Sequence[str], released: Sequence[int], variant: str = "") -> Rows:
     """The hubs that a company takes from what it has: of the version it wants, then older ones from the newest on, the oldest
     stock first. A pinned version is the only one.
 
     Raise :class:`Malformed` where there are not so many.
     """
-    rows = hubs_of(books, company, states, variant)
+    rows = hubs_of(books, company, places, variant)
+    late = (books.units.flags[rows] & OVERDUE) != 0
+    rows = rows[~late]
     wanted = wanted_version(books, company, released)
     versions = books.versions_of(rows)
     fits = versions == wanted if policy_of(books, company).rule == "pinned" else versions <= wanted
     rows, versions = rows[fits], versions[fits]
     if count < 1 or len(rows) < count:
-        places = " or ".join(states).replace("_", " ")
-        detail = f"{company} has {len(rows)} hubs at {places} that its policy lets it use, not {count}"
+        where = " or ".join(places).replace("_", " ")
+        said = f", for {late.sum()} are past their TSAT end date" if late.any() else ""
+        detail = f"{company} has {len(rows)} hubs at {where} that its policy lets it use, not {count}{said}"
         raise Malformed(detail, where="count", expected=f"1 to {len(rows)}" if len(rows) else "a delivery first")
     order = np.lexsort((rows, books.units.since_s[rows], -versions))
-    return rows[order[:count]]
+    chosen: Rows = rows[order[:count]]
+    return chosen
 
 
-def hubs_of(books: Books, company: str, states: Sequence[str], variant: str = "") -> Rows:
+def hubs_of(books: Books, company: str, places: Sequence[str], variant: str = "") -> Rows:
     """The hubs of a company in some states, of one variant or of any."""
-    rows = books.held(company, states)
+    rows = books.held(company, places)
     numbers = [each.number for each in variant_list() if each.is_hub and variant in ("", each.name)]
     return rows[np.isin(books.units.variant[rows], numbers)]
+
+
+def end_tsat(books: Books, lot: Lot) -> int:
+    """The TSAT end date of a lot is there: how many of its hubs were never installed, and must go back now."""
+    rows = np.arange(lot.first_row, lot.first_row + lot.count)
+    numbers = [states()[each].number for each in _IN_STOCK]
+    late = rows[np.isin(books.units.state[rows], numbers) & (books.units.installed_s[rows] == 0)]
+    books.units.flags[late] |= OVERDUE
+    return len(late)
+
+
+_IN_STOCK = ("csp_warehouse", "to_supplier", "supplier_store", "installer", "to_reflash", "reflashing", "from_reflash")
 
 
 def registered(books: Books, rows: Rows) -> npt.NDArray[np.bool_]:

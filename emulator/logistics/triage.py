@@ -38,7 +38,7 @@ def check(books: Books, rows: Rows, look: Look) -> None:
     for value, known, where in ((look.actor, ACTORS, "actor"), (look.way, WAYS, "way"), (look.access, ACCESSES, "access")):
         if value not in known:
             raise Malformed(f"there is no {where} {value!r}", where=where, expected=", ".join(known))
-    books.check("begin triage", rows[~books.in_state("in_triage")[rows]] if look.way == "dcc" else rows)
+    books.check("begin triage", rows[~books.in_state("in_triage")[rows]] if look.way == "dcc" else rows, "triage")
     refusals: dict[int, str] = {}
     for row in map(int, rows):
         key = int(books.units.variant[row]) << 8 | int(books.units.seal[row])

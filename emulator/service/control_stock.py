@@ -26,6 +26,7 @@ class NewLot(Model):
     first: Eui | None = Field(None, description="EUI of the first unit; a hub's Gas Proxy Function has the one after it")
     age_days: int = Field(0, ge=0)
     mixed: bool = Field(False, description="scatter the versions over cartons and pallets")
+    tsat_end_ms: int = Field(0, ge=0, description="TSAT end date in milliseconds of UTC: hubs not installed by then must go back")
     notified: bool = Field(True, description="the CSP has notified them; else 12.2 comes from a user")
 
 

@@ -366,6 +366,7 @@ def stock_verbs() -> dict[str, st.SearchStrategy[dict[str, Any]]]:
                 "owner": st.sampled_from([None, "supplier-one", "supplier-one", "supplier-two", "nobody"]),
                 "mixed": st.booleans(),
                 "first": st.sampled_from([None, None, *UNITS]),
+                "tsat_end_ms": st.sampled_from([None, None, 1]),
                 "notified": st.booleans(),
             }
         ),

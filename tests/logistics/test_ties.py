@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.mpxn import is_dummy
 from emulator.domain.settings import DAY_MS
 from emulator.domain.vocabulary import DeviceStatus, UserRole
@@ -13,6 +13,7 @@ from emulator.duis.messages import Element, element
 from emulator.estate.model import RegistrationRule
 from emulator.estate.registration_rule import RuleBase
 from emulator.estate.registrations import UNKNOWN
+from emulator.logistics import describing
 from emulator.logistics.tables import truths
 from tests.dsp.bench_world import SUPPLIER_TWO, Bench, device
 
@@ -159,3 +160,32 @@ def test_a_test_hub_is_its_companys_until_it_is_taken_down() -> None:
     bench.control("returns.take", company="supplier-one", units=[hub])
     assert not engine.state.dsp.test_hubs
     assert engine.logistics.books.state_of(0) == "to_return"
+
+
+def test_what_is_not_installed_by_its_tsat_end_date_goes_back() -> None:
+    bench = with_stock(count=4)
+    engine = bench.world.engine
+    end_ms = engine.now_ms + DAY_MS
+    late = {"variant": "cellular-dual", "count": 3, "versions": {"00010000": 1}, "manufacturer": "10C0", "model": "00010101"}
+    first = bench.control("stock.book", **late, owner="supplier-one", tsat_end_ms=end_ms)["first"]
+    bench.control("stock.install", company="supplier-one", count=1, variant="cellular-dual")
+    bench.advance(2 * DAY_MS)
+    books = engine.logistics.books
+    assert describing.overview(books)["overdue"] == 2
+    assert not describing.unit(books, 4, engine.now_ms)["overdue"], "the one that was installed in time"
+    with pytest.raises(AssertionError, match=r"0 hubs at supplier store .* 2 are past their TSAT end date"):
+        bench.control("stock.issue", company="supplier-one", count=1, variant="cellular-dual")
+    second = format_eui(Eui64(parse_eui(str(first)) + 2))
+    with pytest.raises(AssertionError, match="TSAT end date: install is not for it; expected that it goes back"):
+        bench.control("device.fit", device=second, home={"region": "Central"})
+    assert len(bench.control("stock.issue", company="supplier-one", count=4)["listed"]) == 4, "the lot without a date"
+    bench.control("returns.take", company="supplier-one", units=[second])
+
+
+def test_lots_of_meters_follow_each_other() -> None:
+    bench = Bench()
+    lot = {"variant": "gsme", "count": 3, "versions": {"00010000": 1}, "manufacturer": "12A5", "model": "00030101"}
+    firsts = [parse_eui(str(bench.control("stock.book", **lot)["first"])) for _ in range(3)]
+    assert [each - firsts[0] for each in firsts] == [0, 3, 6]
+    with pytest.raises(AssertionError, match="is a unit already"):
+        bench.control("stock.book", **lot, first=format_eui(Eui64(firsts[2] + 2)))

@@ -14,7 +14,7 @@ from emulator.scenarios.steps.network import Version
 from emulator.scenarios.steps.step import Step
 from emulator.scenarios.steps.visits import CarryOutVisit
 from emulator.scenarios.steps.wanted import NONE, Expected, plain
-from emulator.scenarios.values import Duration, Reference, References
+from emulator.scenarios.values import Duration, Moment, Reference, References
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
@@ -96,6 +96,8 @@ class BookIn(StockStep):
     """Since when they are in stock."""
     mixed: bool = False
     """Scatter the versions over cartons and pallets."""
+    tsat_end: Moment | None = None
+    """TSAT end date: hubs that are not installed by then must go back."""
     notified: bool = True
     """Whether the CSP has notified them; else 12.2 comes from a user."""
 
@@ -111,6 +113,8 @@ class BookIn(StockStep):
         """What is sent."""
         found = super().body(stage)
         found["age_days"] = found.pop("age", 0) // 86_400_000
+        if "tsat_end" in found:
+            found["tsat_end_ms"] = found.pop("tsat_end").at_ms(stage.start_ms, stage.now_ms)
         if self.first:
             found["first"] = format_eui(stage.names.device(self.first, "first"))
         return found
