@@ -114,7 +114,8 @@ class DspSettings:
     receipt_silence_ms: int = setting(DAY_MS + HOUR_MS, "EMU: as for an answer", "low")
     """The same for a meter or HCALCS that took its image and has not reported on it (ota.md F30)."""
     ppmid_silence_ms: int = setting(60 * MINUTE_MS, "L038", "low")
-    """The same for a PPMID that took its image and has not reported its activation."""
+    """The same for a PPMID that took its image and has not reported its activation. Neither its hub nor the DCC reads its version
+    then: 11.2 does (ota.md C8)."""
     update_inventory_on_read: bool = setting(True, "duis.md 3.1 citing SR112", "medium")
     """An 11.2 Response corrects the inventory when the version is on the CPL."""
     mismatch_alert: str = setting("any", "ota.md 5.3, F38", "low-medium", choices=("off", "unexplained", "any"))

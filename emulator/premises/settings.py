@@ -45,7 +45,7 @@ class HanSettings:
     store_policy: str = setting("reject", "L035", "low", choices=("reject", "defer", "evict"))
     """What a hub does with an image when its store is full: refuse it, try again later, or drop the one that waits longest."""
     hub_resumes: bool = setting(True, "ota.md 11.4", "low")
-    """Whether a hub keeps what it received before its transfer over the WAN broke off."""
+    """Whether a hub keeps what it received before its transfer over the WAN broke off. Of broadcasts it always does."""
     hub_reboot_ms: int = setting(5 * MINUTE_MS, "L039", "low", minimum=1)
     """From the restart of a hub for its own firmware until its HAN is back."""
     hub_update_waits: int = setting(8, "ota.md 13", "low")
@@ -77,7 +77,7 @@ class HanSettings:
     hw_version_mandatory: bool = setting(False, "ota.md 3.1", "medium")
     """Whether a hub refuses images whose header has no hardware versions."""
     check_hardware_version: bool = setting(True, "ota.md 3.2", "medium")
-    """Whether the hub refuses an image whose hardware versions exclude the device."""
+    """Whether the hub refuses an image whose hardware versions exclude the device. Devices have no such check of their own."""
     check_manufacturer: bool = setting(True, "ota.md 3.2", "high")
     """Whether a device ignores an image of another manufacturer."""
     check_file_version: bool = setting(True, "ota.md 3.2", "high")
