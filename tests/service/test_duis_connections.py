@@ -4,8 +4,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import Mock
 
 import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpRequestParser, HttpVersion11
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.client.requests import read_inventory
 from emulator.client.signing import CounterSource, sign_request, stamp
@@ -123,6 +128,39 @@ def test_the_usual_head(old: bytes, new: bytes, found: tuple[str | None, WebServ
 def test_what_is_not_plainly_usual(old: bytes, new: bytes) -> None:
     assert old in USUAL
     assert read_head(USUAL.replace(old, new, 1)) is None
+
+
+_ODD = [bytes([octet]) for octet in (*range(256), *b"\r\n\t :;,=/-04" * 20)]
+_ODD += [
+    b"\r\n",
+    b"\r\n ",
+    b": ",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Connection: close\r\n",
+    b"HTTP/1.1",
+]
+_CHANGE = st.tuples(st.integers(0, len(USUAL) - 5), st.integers(0, 3), st.lists(st.sampled_from(_ODD), max_size=2).map(b"".join))
+
+
+@given(st.lists(_CHANGE, max_size=3))
+def test_whatever_is_read_here_aiohttp_reads_alike(changes: list[tuple[int, int, bytes]]) -> None:
+    head = USUAL
+    for at, less, more in changes:
+        head = head[:at] + more + head[at + less :]
+    end = head.find(b"\r\n\r\n") + 4
+    found = read_head(head[:end])
+    if found is None:
+        return
+    assert len(head[:end]) > 3
+    world, service, length = found
+    parser = HttpRequestParser(BaseProtocol(Mock()), Mock(), 2**16, max_line_size=8190, max_headers=128, max_field_size=8190)
+    ((message, payload),), upgraded, tail = parser.feed_data(head[:end] + b"x" * length)
+    assert (message.method, message.version, message.should_close, message.chunked) == ("POST", HttpVersion11, False, False)
+    assert message.path == f"{'' if world is None else f'/worlds/{world}'}/api/v1/service{service.value}"
+    assert (message.upgrade, upgraded, message.compression, tail) == (False, False, None, b"")
+    assert payload.is_eof()
+    assert payload.total_bytes == length
 
 
 @pytest.mark.parametrize(
