@@ -165,8 +165,8 @@ The {len(rows)} codes of DUIS V5.4. The schema does not bind codes to bodies; *c
 known to belong together. The emulator's logic names the purpose and finds the code here.
 
 *Sent* are {len(sent)}. Of the others either the cause is not known, or nothing here brings it about: recovery, SMETS1, the
-enduring change of supplier party, limits of attributes, the report 8F84 of a hub, users on another version of
-DUIS. An adapter may meet them at the DCC; `inspect` and the client read them.
+enduring change of supplier party, limits of attributes, the report 8F84 of a hub. An adapter may meet them at the DCC; `inspect`
+and the client read them.
 
 """
     header = ("Code", "Body", "Sent", "Purpose", "Meaning", "Goes to", "Confidence", "Source")
