@@ -6,6 +6,7 @@ and cryptography, with nothing of ours around them.
 
 import asyncio
 import base64
+import gc
 import hashlib
 import re
 import tempfile
@@ -35,11 +36,15 @@ from emulator.duis.schema import SchemaSet, default_folder
 from emulator.duis.signature import SignaturePolicy, sign_document, verify_document
 from emulator.pki.certificates import CertificateRecord
 from emulator.service.config import Storage
+from emulator.service.deciding import Decisions, Exchange
 from emulator.service.edge import Edge
 from emulator.service.persistence.contract import InputKind, InputRow, JournalRow, LastNumbers, Step
 from emulator.service.persistence.sqlite_log import SqliteLog
-from emulator.service.pump import run_submit
+from emulator.service.pump import Pump
 from emulator.service.recorder import Recorder
+from emulator.service.server import keep_worlds_out_of_collections
+from emulator.service.service_state import ServiceState
+from emulator.simulation.clock import Clock, ClockMode
 from emulator.world import World, create_world
 from tests.bench.measure import Run, Sample, measurement, per_operation
 
@@ -163,6 +168,12 @@ async def _open_log(folder: str) -> SqliteLog:
     return await SqliteLog.open(Path(folder), "default", Storage())
 
 
+def _standing_pump(world: World) -> Pump:
+    """Whose time stands still."""
+    state = ServiceState(Clock(ClockMode.PAUSED, world.engine.now_ms, 0))
+    return Pump(world.engine, state, wall_ms=lambda: 0, on_turn=lambda _: None, may_move=lambda: False, quiet=lambda: True)
+
+
 async def _last(log: SqliteLog) -> int:
     return (await log.last_numbers()).input
 
@@ -177,15 +188,20 @@ def whole() -> Iterator[Run]:
         log = runner.run(_open_log(folder))
         recorder = Recorder(log, edge, LastNumbers(0, 0, 0), wall_ms=lambda: world.engine.now_ms, expect=lambda _: None)
 
+        pump = _standing_pump(world)
+        decisions = Decisions(pump, recorder, world.keys, lambda: None)
+
         async def answered(document: bytes) -> bytes:
-            reading = await edge.read_together(document, world.engine.now_ms)
+            reading = await edge.read_together(document, pump.instant_ms())
             assert not isinstance(reading, Refusal)
             item = DuisInput(WebService.SEND_COMMAND, reading.request, reading.signer)
-            turn = run_submit(world.engine, item, world.engine.now_ms)
-            written = recorder.write(turn)
-            assert written.writing is not None
-            await recorder.duis(turn, item, document, written)
-            return written.writing.xml
+            exchange = Exchange(item, document, reading.keys_number)
+            await decisions.carry_out(exchange)
+            assert exchange.durable is not None
+            await exchange.durable
+            assert exchange.written is not None
+            assert exchange.written.writing is not None
+            return exchange.written.writing.xml
 
         async def serve(documents: list[bytes]) -> list[bytes]:
             answers: list[bytes] = []
@@ -201,9 +217,13 @@ def whole() -> Iterator[Run]:
             checked = {"requests": DOCUMENTS, "answers": response_codes(answers)}
             return Sample(elapsed * 1e6 / DOCUMENTS, checked, {"cpu_us": round(used * 1e6 / DOCUMENTS, 1)})
 
+        thresholds = gc.get_threshold()
+        keep_worlds_out_of_collections()  # as the service does when it is ready
         try:
             yield run
         finally:
+            gc.set_threshold(*thresholds)
+            gc.unfreeze()
             runner.run(log.close())
 
 
