@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from emulator.domain.errors import EmulatorError, Malformed
 from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.service.duis_app import BodyRefused, go_on, read_body
+from emulator.service.explained import explained
 from emulator.service.hosted import HostedWorld, Unavailable
 
 _log = structlog.get_logger("control")
@@ -148,7 +149,9 @@ def _checked(route: Route, worlds: Mapping[str, HostedWorld], limit_bytes: int) 
         except Unavailable as error:
             return problem(503, str(error))
         except ValidationError as error:
-            return _invalid(error, route.place)
+            kinds = [kind for kind in (route.body, route.query) if kind is not None]
+            words, where, expected = explained(error, kinds, route.place)
+            return problem(400, words, where=where, expected=expected)
         except Malformed as error:
             return problem(400, error.detail, where=error.where or route.place, expected=error.expected)
         except Exception:
@@ -193,13 +196,6 @@ def _query(route: Route, request: web.Request) -> BaseModel | None:
     if route.query is None:
         return None
     return route.query.model_validate(dict(request.query))
-
-
-def _invalid(error: ValidationError, whole: str) -> web.Response:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or whole
-    given = "" if first["type"] in ("missing", "json_invalid") else f" (got {str(first['input'])[:80]!r})"
-    return problem(400, f"{first['msg'].removeprefix('Value error, ')}{given}", where=where)
 
 
 def problem(status: int, error: str, *, where: str = "", expected: str = "") -> web.Response:

@@ -14,6 +14,7 @@ from typing import Any
 from emulator.client.blocking import BlockingClient
 from emulator.client.control import ControlClient
 from emulator.domain.identifiers import Eui64
+from emulator.duis.datetimes import format_datetime
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.pki.keystore import KeyStore
 from emulator.scenarios.address import Address
@@ -108,7 +109,7 @@ class Dcc:
         lines = [f"world {self.world}, seed {self.seed}" + (f", scenario {self.scenario}" if self.scenario else "")]
         for entry in self.journal():
             device = f" {entry['device']}" if entry.get("device") else ""
-            lines.append(f"  {entry['at_ms']} {entry['kind']}{device}: {entry['summary']}")
+            lines.append(f"  {format_datetime(entry['at_ms'])} {entry['kind']}{device}: {entry['summary']}")
         return "\n".join(lines)
 
 

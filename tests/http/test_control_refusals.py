@@ -44,8 +44,22 @@ BODIES: dict[str, tuple[str, str, Any, str, str]] = {
     "cut off": ("POST", f"{WORLD}/clock/rate", b'{"rate": ', "Invalid JSON", "body"),
     "not UTF-8": ("POST", f"{WORLD}/clock/rate", b'{"rate": "\xff"}', "Invalid JSON", "body"),
     "a list": ("POST", f"{WORLD}/clock/rate", [1], "object", "body"),
-    "unknown key": ("POST", f"{WORLD}/clock/rate", {"rate": 1, "speed": 2}, "Extra inputs are not permitted", "speed"),
-    "missing key": ("POST", f"{WORLD}/clock/rate", {}, "Field required", "rate"),
+    "misspelt key": ("POST", f"{WORLD}/clock/advance", {"by": 1}, "there is no 'by'; expected one of by_ms", "by"),
+    "misspelt key within": (
+        *("POST", f"{WORLD}/faults", {"kind": "device.alert_lost", "who": {"modle": "00020101"}}),
+        *("there is no 'modle'; expected perhaps 'model'", "who.modle"),
+    ),
+    "misspelt condition": (
+        *("POST", f"{WORLD}/wait", {"condition": {"kind": "jobb"}}),
+        *("there is no 'jobb'; expected perhaps 'job' or 'jobs'", "condition"),
+    ),
+    "misspelt key of a condition": (
+        *("POST", f"{WORLD}/wait", {"condition": {"kind": "job", "device": "00-DB-12-34-56-78-90-A0", "state": []}}),
+        *("there is no 'state'; expected perhaps 'states'", "condition.job.state"),
+    ),
+    "condition of no kind": ("POST", f"{WORLD}/wait", {"condition": {}}, "'kind' is missing; expected one of", "condition"),
+    "unknown key": ("POST", f"{WORLD}/clock/rate", {"rate": 1, "speed": 2}, "there is no 'speed'; expected one of rate", "speed"),
+    "missing key": ("POST", f"{WORLD}/clock/rate", {}, "'rate' is missing; expected ", "rate"),
     "wrong type": ("POST", f"{WORLD}/clock/advance", {"by_ms": "much"}, "valid integer", "by_ms"),
     "both of two": ("POST", f"{WORLD}/clock/advance", {"by_ms": 1, "to_ms": 1}, "exactly one of by_ms and to_ms", "body"),
     "negative": ("POST", f"{WORLD}/clock/advance", {"by_ms": -1}, "greater than or equal to 0", "by_ms"),
@@ -67,7 +81,7 @@ BODIES: dict[str, tuple[str, str, Any, str, str]] = {
 @pytest.mark.parametrize(("method", "path", "body", "says", "where"), BODIES.values(), ids=BODIES.keys())
 async def test_bad_bodies(default: Side, method: str, path: str, body: Any, says: str, where: str) -> None:
     found = await refusal(default, 400, method, path, body)
-    assert says in found["error"]
+    assert says in f"{found['error']}; expected {found['expected']}"
     assert where in found["where"]
 
 
@@ -97,7 +111,7 @@ async def test_commands_that_the_world_refuses(default: Side, method: str, path:
 
 
 QUERIES: dict[str, tuple[str, str, str]] = {
-    "unknown key": ("journal?colour=red", "Extra inputs are not permitted", "colour"),
+    "unknown key": ("journal?colour=red", "there is no 'colour'; expected ", "colour"),
     "a limit in words": ("journal?limit=all", "valid integer", "limit"),
     "a limit of nothing": ("journal?limit=0", "greater than or equal to 1", "limit"),
     "a limit of too much": ("outbox?limit=100000", "less than or equal to 10000", "limit"),
@@ -111,7 +125,7 @@ QUERIES: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize(("query", "says", "where"), QUERIES.values(), ids=QUERIES.keys())
 async def test_bad_queries(default: Side, query: str, says: str, where: str) -> None:
     found = await refusal(default, 400, "GET", f"{WORLD}/{query}")
-    assert says in found["error"]
+    assert says in f"{found['error']}; expected {found['expected']}"
     assert found["where"] == where
 
 
