@@ -14,7 +14,8 @@ from emulator.client.session import SignedCommand
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, RequestId, format_eui, parse_eui
 from emulator.domain.settings import MINUTE_MS
-from emulator.domain.vocabulary import DeviceType
+from emulator.domain.vocabulary import CspRegion, DeviceType
+from emulator.dsp.notification import word
 from emulator.duis.messages import Request, ServiceResponse, element
 from emulator.scenarios.messages import Kind, Seen
 
@@ -64,13 +65,18 @@ class Visit:
     too_long: bool = False
     update_minutes: int = 0
     _put_up: list[Eui64] = field(default_factory=list)
+    _in_service: bool = False
+    """Whether a meter was commissioned: then nothing comes down any more."""
 
     async def carry_out(self) -> dict[str, Any]:
         """Do it; what came of it as JSON values. Raise :class:`Malformed` for an order that cannot be carried out at all."""
         await self.site.settle()
-        self.hub = await self._hub()
-        units = {eui: await self._unit(eui) for eui in (self.hub, *self.order.devices)}
+        order = self.order
+        word(CspRegion, order.home["region"], "region")
+        units = {eui: await self._unit(eui) for eui in ([order.hub] if order.hub else []) + list(order.devices)}
         self._check(units)
+        self.hub = order.hub or await self._issued()
+        units[self.hub] = await self._unit(self.hub)
         began_ms, problem = self.site.now_ms, ""
         try:
             await self._put_hub_up(units[self.hub])
@@ -93,14 +99,14 @@ class Visit:
             "steps": self.steps,
         }
         body = {"company": self.order.company, "units": [format_eui(eui) for eui in self._put_up], "minutes": minutes}
-        outcome = {"updated": self.updated, "too_long": self.too_long, "failed": bool(problem)}
+        came_down = bool(problem) and not self._in_service
+        found["came_down"] = came_down
+        outcome = {"updated": self.updated, "too_long": self.too_long, "failed": came_down}
         if self._put_up:
             await self.site.ask("POST", "stock/visits", body={**body, **outcome})
         return found
 
-    async def _hub(self) -> Eui64:
-        if self.order.hub is not None:
-            return self.order.hub
+    async def _issued(self) -> Eui64:
         issued = await self.site.ask("POST", "stock/issues", body={"company": self.order.company, "count": 1})
         return parse_eui(issued["listed"][0])
 
@@ -109,14 +115,14 @@ class Visit:
 
     def _check(self, units: Mapping[Eui64, Mapping[str, Any]]) -> None:
         for eui, unit in units.items():
-            where, expected = ("hub", "a hub") if eui == self.hub else ("devices", "meters and displays")
-            if (unit["type"] == DeviceType.CHF) is not (eui == self.hub):
+            where, expected = ("hub", "a hub") if eui == self.order.hub else ("devices", "meters and displays")
+            if (unit["type"] == DeviceType.CHF) is not (eui == self.order.hub):
                 raise Malformed(f"{unit['unit']} is a {unit['type']}", where=where, expected=expected)
             if unit["owner"] != self.order.company:
                 raise Malformed(f"{unit['unit']} is of {unit['owner']}", where=where, expected=f"units of {self.order.company}")
             if unit["state"] not in ("supplier_store", "installer"):
                 raise Malformed(f"{unit['unit']} is {unit['state']}", where=where, expected="units in the store, or issued")
-            if unit["type"] in METERS and not self.order.devices[eui]:
+            if unit["type"] in METERS and not self.order.devices.get(eui):
                 raise Malformed(f"{unit['unit']} has no MPxN", where="devices", expected="one for each meter")
 
     # The hub
@@ -172,9 +178,10 @@ class Visit:
     async def _put_device_up(self, eui: Eui64, unit: Mapping[str, Any], mpxn: str) -> None:
         site, kind = self.site, DeviceType(unit["type"])
         await self._notify(unit, None)
-        await site.ask(
-            "POST", f"devices/{format_eui(eui)}/fit", body={"hub": format_eui(self.hub), "supplier": format_eui(site.user)}
-        )
+        body = {"hub": format_eui(self.hub)}
+        if kind in METERS:  # a display trusts the Access Control Broker alone
+            body["supplier"] = format_eui(site.user)
+        await site.ask("POST", f"devices/{format_eui(eui)}/fit", body=body)
         self._put_up.append(eui)
         self._note(f"{kind} fitted", unit["version"])
         log = requests.add_to_device_log(
@@ -189,6 +196,7 @@ class Visit:
         if kind in METERS:
             request = requests.commission_device(site.user, eui, site.now_ms, TOLERANCE_S)
             await self._command(request, f"8.1.1 {kind} commissioned", eui)
+            self._in_service = True
         await self._join(eui, kind)
 
     async def _join(self, eui: Eui64, kind: DeviceType) -> None:
@@ -200,6 +208,7 @@ class Visit:
             for other in self._put_up:
                 if await self._type_of(other) == DeviceType.ESME:
                     await self._command(requests.join(self.site.user, other, eui, critical=True), "8.7.1 ESME with PPMID", other)
+                    await self._command(requests.join(self.site.user, eui, other, critical=False), "8.7.2 PPMID with ESME", eui)
 
     async def _type_of(self, eui: Eui64) -> str:
         return str((await self._unit(eui))["type"])

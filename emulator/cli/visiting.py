@@ -37,7 +37,8 @@ def visit(
 ) -> None:
     """Put a hub up in a home that never had one, with its devices, over DUIS.
 
-    Ends with 1 when the visit failed; what was put up is with the installer then. Time moves as the visit goes on.
+    Ends with 1 when the visit failed; what was put up is with the installer then, unless a meter was commissioned already. Time
+    moves as the visit goes on.
     """
     configure_logs(Logging(level="error", format="json"))
     found = asyncio.run(_carried_out(server, duis, world, token, by, region, device or [], hub, mpxn, post_code, address, update))

@@ -9,6 +9,7 @@ from emulator.domain.settings import DAY_MS, HOUR_MS, MINUTE_MS
 from emulator.domain.vocabulary import CspRegion, DeviceType, RemotePartyRole
 from emulator.dsp import smki
 from emulator.dsp.context import Context
+from emulator.dsp.registration import METERS
 from emulator.dsp.state import InventoryEntry
 from emulator.dsp.state import Premises as Place
 from emulator.logistics import fitting, installing
@@ -217,7 +218,21 @@ class Homes:
             self._entries.follow([row])
 
     def take_down(self, rows: Rows) -> None:
-        """What was put up during a visit that failed is with the installer again, the hub last."""
+        """What was put up during a visit that failed is with the installer again, the hub last.
+
+        Raise :class:`Malformed` where something does not stand, a meter is in service, or something else would stay without hub.
+        """
+        euis = {self._books.eui(row) for row in map(int, rows)}
+        for eui in euis:
+            hub = self._context.csp.premises.state.hubs.get(eui)
+            for each in (eui,) if hub is None else (eui, *hub.devices):
+                entry = self._context.state.inventory.get(Eui64(each))
+                if each not in euis and entry is not None and entry.device_type not in (DeviceType.CHF, DeviceType.GPF):
+                    detail = f"{format_eui(each)} would stay without its hub"
+                    raise Malformed(detail, where="units", expected="everything that stands at the hub")
+                if eui not in self._books.state.standing or (entry and entry.device_type in METERS and entry.date_commissioned):
+                    detail = f"{format_eui(each)} does not come down"
+                    raise Malformed(detail, where="units", expected="what stands in an emulated home and was not commissioned")
         for row in sorted(map(int, rows), key=lambda each: self._books.variant_of(each).is_hub):
             self.leave(row)
             self._books.move("take down", one(row))

@@ -62,6 +62,10 @@ def test_an_installer_visits_a_home(emulator: RunningEmulator, run: Run) -> None
     do("stock", "book", "--variant", "esme-optical", "--count", "2", "--first", meter, *own, *meters)
     visit = ("stock", "visit", "--duis", emulator.duis, "--hub", hub, "--region", "Central")
     assert "has no MPxN" in do(*visit, "--by", "supplier", "--device", other, code=2)
+    before = do("stock", "show")
+    assert "no unit" in do(*visit[:4], "--region", "Central", "--by", "supplier", "--device", "00-DB-50-7F-00-00-00-00", code=2)
+    assert "'Nowhere' does not exist" in do(*visit[:4], "--region", "Nowhere", "--by", "supplier", code=2)
+    assert do("stock", "show") == before, "nothing was issued"
     assert "is not a user" in do(*visit, "--by", "nobody", "--device", other, code=2)
     said = do(*visit, "--by", "supplier", "--device", f"{meter}=1200000009009", code=1)
     assert "E081" in said

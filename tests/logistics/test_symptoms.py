@@ -199,6 +199,7 @@ def test_a_visit_on_record_must_be_one() -> None:
         ({"units": [unit(1)]}, "supplier store"),
         ({"units": [format_eui(Eui64(METER))]}, "no hub"),
         ({"minutes": 0}, "minutes is 0"),
+        ({"units": [unit(0)], "failed": True}, "would stay without its hub"),
     ):
         before = engine.digest()
         with pytest.raises(AssertionError, match=said):

@@ -38,7 +38,7 @@ class CarryOutVisit(Step):
     """Carry an installer's visit out over DUIS: 12.2 for what is not notified, the hub into a home that never had one, firmware
     while the installer waits, 8.14.1 or 8.14.2, and for each device 8.11, 8.1.1 and joins.
 
-    What a visit that failed had put up is with the installer again.
+    What a visit that failed had put up is with the installer again, unless a meter was commissioned by then.
     """
 
     by: Reference
@@ -56,7 +56,7 @@ class CarryOutVisit(Step):
     refused: str = ""
     """Words of the refusal that must come."""
     gives: dict[str, Expected] = {}
-    """What came of it, by name: `installed`, `problem`, `minutes`, `updated`, `too_long`, `firmware_version`."""
+    """What came of it, by name: `installed`, `problem`, `minutes`, `updated`, `too_long`, `came_down`, `firmware_version`."""
 
     def check(self, names: Names) -> None:
         """The user and the units."""
