@@ -179,6 +179,7 @@ async def test_old_protocols_are_not_spoken(servers: ServerFactory, files: Path)
         assert spoken == version.name.replace("_", ".")
         assert "GCM" in cipher or "CHACHA20" in cipher
         writer.close()
+        await writer.wait_closed()
     context = listener_context(Tls(certificate=files / "server.pem", key=files / "server.key"))
     assert context is not None
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
