@@ -144,8 +144,12 @@ def test_a_new_hub_begins_a_home() -> None:
     rig.premises.add_home(home, rig.now_ms)
     with pytest.raises(Malformed):
         rig.premises.add_home(home, rig.now_ms)
-    with pytest.raises(Malformed, match="4g/4G North"):
-        rig.premises.add_home(replace(home, hub=Eui64(1), region=CspRegion.NORTH_4G, wan_technology="4g"), rig.now_ms)
+    other = Eui64(0x00DB123456789CB2)
+    device = replace(rig.definition(HUB), eui=other, hub=other)
+    assert "4g/4G North" not in rig.rows.state.pools
+    far = replace(home, hub=other, devices=(device,), region=CspRegion.NORTH_4G, wan_technology="4g")
+    rig.premises.add_home(far, rig.now_ms)
+    assert "4g/4G North" in rig.rows.state.pools, "where no hub was before"
     rig.csp.add_hub(hub, "cellular", "Central")
     rig.premises.add_device(definition(rig, hub=hub), rig.now_ms)
     assert rig.read_version(hub) == "00010000"
