@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from emulator.campaigns.curves import Line, png, svg
-from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, ServerOption, TokenOption, WorldOption, ask
+from emulator.cli.output import ExitCode, console, print_json, print_rows
+from emulator.cli.remote import Call, remote
 from emulator.cli.visiting import visit
 from emulator.domain.errors import Malformed
 
@@ -25,11 +25,11 @@ Variant = Annotated[str, typer.Option("--variant", help="Variant of the table of
 Level = Annotated[str, typer.Option("--level", help="unit, carton or pallet.")]
 
 
-def _change(server: str, world: str, token: str, as_json: bool, method: str, part: str, **body: Any) -> Any:
+def _change(call: Call, method: str, part: str, **body: Any) -> Any:
     """Carry out an operation and print what comes of it; what was not given is left out."""
     given = {name: value for name, value in body.items() if value not in (None, "", [])}
-    found = ask(server, world, token, lambda client: client.change_stock(method, part, **given))
-    print_json(found) if as_json else print_fields("", found)
+    found = call.ask(lambda client: client.change_stock(method, part, **given))
+    call.show(found)
     return found
 
 
@@ -55,34 +55,29 @@ def _date_ms(text: str) -> int | None:
 
 
 @application.command("show")
-@verb
-def show(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def show(call: Call) -> None:
     """Say how many units are where, and what is under way."""
-    found = ask(server, world, token, lambda client: client.stock())
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.stock())
+    call.show(found)
 
 
 @application.command("units")
-@verb
+@remote
 def units(
+    call: Call,
     state: Annotated[str, typer.Option("--state", help="Only in this state.")] = "",
     company: Company = "",
     variant: Variant = "",
     version: Version = "",
     offset: Annotated[int, typer.Option("--offset", min=0, help="Rows to leave out.")] = 0,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many rows at most.")] = 100,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """List units."""
     wanted = {"state": state, "company": company, "variant": variant, "version": version}
     query: dict[str, Any] = {name: value for name, value in wanted.items() if value} | {"offset": offset, "limit": limit}
-    found = ask(server, world, token, lambda client: client.stock("units", **query))
-    if json_output:
+    found = call.ask(lambda client: client.stock("units", **query))
+    if call.as_json:
         print_json(found)
         return
     columns = ("unit", "variant", "state", "owner", "version", "carton", "pallet", "days", "seal")
@@ -91,27 +86,19 @@ def units(
 
 
 @application.command("unit")
-@verb
-def unit(
-    eui: Annotated[str, typer.Argument(help="EUI of the unit.")],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
-) -> None:
+@remote
+def unit(call: Call, eui: Annotated[str, typer.Argument(help="EUI of the unit.")]) -> None:
     """Show one unit with every return and triage of it."""
-    found = ask(server, world, token, lambda client: client.stock(f"units/{eui}"))
-    print_json(found) if json_output else print_fields("", found)
+    found = call.ask(lambda client: client.stock(f"units/{eui}"))
+    call.show(found)
 
 
 @application.command("orders")
-@verb
-def orders(
-    server: ServerOption = DEFAULT_SERVER, world: WorldOption = "default", token: TokenOption = "", json_output: JsonFlag = False
-) -> None:
+@remote
+def orders(call: Call) -> None:
     """List orders to re-flash with what became of their units."""
-    found = ask(server, world, token, lambda client: client.stock("orders"))
-    if json_output:
+    found = call.ask(lambda client: client.stock("orders"))
+    if call.as_json:
         print_json(found)
         return
     rows = [
@@ -123,8 +110,9 @@ def orders(
 
 
 @application.command("book")
-@verb
+@remote
 def book(
+    call: Call,
     variant: Variant,
     count: Annotated[int, typer.Option("--count", min=1, help="How many.")],
     version: Annotated[list[str], typer.Option("--version", help="Version and its part, such as 00010000=60; may be repeated.")],
@@ -136,207 +124,171 @@ def book(
     mixed: Annotated[bool, typer.Option("--mixed", help="Scatter the versions over cartons and pallets.")] = False,
     tsat_end: Annotated[str, typer.Option("--tsat-end", help="Date by which hubs must be installed, or go back.")] = "",
     notified: Annotated[bool, typer.Option("--notified/--not-notified", help="Whether the CSP has notified them.")] = True,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Book a lot of new units in."""
     body = {"variant": variant, "count": count, "versions": _shares(version), "manufacturer": manufacturer, "model": model}
     more = {"owner": owner, "first": first, "age_days": age_days, "mixed": mixed, "notified": notified}
     more["tsat_end_ms"] = _date_ms(tsat_end)
-    _change(server, world, token, json_output, "POST", "lots", **body, **more)
+    _change(call, "POST", "lots", **body, **more)
 
 
 @application.command("mark")
-@verb
+@remote
 def mark(
+    call: Call,
     unit: Units = None,
     damaged: Annotated[bool | None, typer.Option("--damaged/--whole", help="Whether their packaging is damaged.")] = None,
     registered: Annotated[bool | None, typer.Option("--registered/--unregistered", help="In the order system.")] = None,
     owner: Annotated[str, typer.Option("--owner", help="Another company that has them.")] = "",
     truth: Annotated[str, typer.Option("--truth", help="What really is the matter with them.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Say of units what the books do not know by themselves."""
     body = {"damaged": damaged, "registered": registered, "owner": owner, "truth": truth}
-    _change(server, world, token, json_output, "PUT", "units", units=unit or [], **body)
+    _change(call, "PUT", "units", units=unit or [], **body)
 
 
 @application.command("policy")
-@verb
+@remote
 def policy(
+    call: Call,
     company: Company,
     rule: Annotated[str, typer.Argument(help="newest, newest-minus or pinned.")],
     minus: Annotated[int | None, typer.Option("--minus", min=1, help="Versions before the newest.")] = None,
     version: Version = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Say which firmware a supplier installs."""
-    _change(server, world, token, json_output, "PUT", "policies", company=company, rule=rule, minus=minus, version=version)
+    _change(call, "PUT", "policies", company=company, rule=rule, minus=minus, version=version)
 
 
 @application.command("defect")
-@verb
+@remote
 def defect(
+    call: Call,
     version: Version,
     kind: Annotated[str, typer.Argument(help="install or service.")],
     percent: Annotated[int, typer.Option("--percent", min=1, max=100, help="Of how many hubs.")],
     onset_days: Annotated[int, typer.Option("--onset-days", min=0, help="Mean days until it shows.")] = 0,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Say that a firmware version of hubs is bad."""
     body = {"version": version, "kind": kind, "percent": percent, "onset_days": onset_days}
-    _change(server, world, token, json_output, "PUT", "defects", **body)
+    _change(call, "PUT", "defects", **body)
 
 
 @application.command("deliver")
-@verb
+@remote
 def deliver(
+    call: Call,
     company: Company,
     count: Annotated[int, typer.Option("--count", min=1, help="How many.")],
     level: Level = "unit",
     variant: Variant = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Deliver goods from the CSP's warehouse."""
-    _change(server, world, token, json_output, "POST", "deliveries", to=company, level=level, count=count, variant=variant)
+    _change(call, "POST", "deliveries", to=company, level=level, count=count, variant=variant)
 
 
 @application.command("issue")
-@verb
+@remote
 def issue(
+    call: Call,
     company: Company,
     count: Count = None,
     unit: Units = None,
     variant: Variant = "",
     back: Annotated[bool, typer.Option("--back", help="Take them back into the store.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Hand hubs to an installer as the supplier's policy has it, or take them back."""
     body = {"company": company, "count": count, "units": unit, "variant": variant, "back": back}
-    _change(server, world, token, json_output, "POST", "issues", **body)
+    _change(call, "POST", "issues", **body)
 
 
 @application.command("install")
-@verb
+@remote
 def install(
+    call: Call,
     company: Company,
     count: Annotated[int, typer.Option("--count", min=1, help="How many visits.")],
     update: Annotated[bool, typer.Option("--update", help="Send older hubs their firmware during the visit.")] = False,
     region: Annotated[str, typer.Option("--region", help="CSP region of the emulated homes.")] = "",
     variant: Variant = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Have hubs installed: in homes of the books alone, or with --region in emulated homes that begin with them."""
     body = {"company": company, "count": count, "update": update, "variant": variant, "region": region}
-    _change(server, world, token, json_output, "POST", "installations", **body)
+    _change(call, "POST", "installations", **body)
 
 
 @application.command("update")
-@verb
+@remote
 def update_installed(
+    call: Call,
     version: Version = "",
     unit: Annotated[str, typer.Option("--unit", help="One hub, while its installer waits.")] = "",
     from_version: Annotated[str, typer.Option("--from-version", help="Only to hubs that run this one.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Send firmware to hubs in homes, as the CSP does."""
-    _change(server, world, token, json_output, "POST", "updates", version=version, unit=unit, from_version=from_version)
+    _change(call, "POST", "updates", version=version, unit=unit, from_version=from_version)
 
 
 @application.command("return")
-@verb
+@remote
 def take_back(
+    call: Call,
     company: Company,
     unit: Units = None,
     came_with: Annotated[str, typer.Option("--with", help="The hub with which they came.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Take units back of which no message tells."""
-    _change(server, world, token, json_output, "POST", "returns", **{"company": company, "units": unit or [], "with": came_with})
+    _change(call, "POST", "returns", **{"company": company, "units": unit or [], "with": came_with})
 
 
 @application.command("generate-returns")
-@verb
+@remote
 def generate_returns(
+    call: Call,
     company: Company,
     version: Version,
     count: Annotated[int, typer.Option("--count", min=1, help="How many hubs.")],
     installer: Annotated[list[str] | None, typer.Option("--installer", help="Who had installed them; may be repeated.")] = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Make a population of hubs that came back, with hidden truths."""
     body = {"company": company, "count": count, "version": version, "installers": installer}
-    _change(server, world, token, json_output, "POST", "returns/generated", **body)
+    _change(call, "POST", "returns/generated", **body)
 
 
 @application.command("reflash")
-@verb
+@remote
 def reflash(
+    call: Call,
     company: Company,
     level: Level,
     image: Annotated[Path, typer.Option("--image", help="The signed OTA file.", exists=True, dir_okay=False)],
     items: Annotated[list[str], typer.Argument(help="EUIs, cartons such as C12, or pallets such as P3.")],
     address: Annotated[str, typer.Option("--address", help="To whose address the goods go back.")] = "",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Order units, cartons or pallets to be re-flashed. Ends with 1 when the order is rejected."""
     octets = base64.b64encode(image.read_bytes()).decode()
     body = {"company": company, "level": level, "items": items, "image": octets, "address": address}
-    found = _change(server, world, token, json_output, "POST", "orders", **body)
+    found = _change(call, "POST", "orders", **body)
     if found["state"] == "rejected":
         raise typer.Exit(ExitCode.VERDICT)
 
 
 @application.command("test-hub")
-@verb
+@remote
 def stand_test_hub(
+    call: Call,
     unit: Annotated[str, typer.Argument(help="EUI of the hub.")],
     company: Company,
     region: Annotated[str, typer.Option("--region", help="CSP region.")],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Put a hub up in a triage facility."""
-    _change(server, world, token, json_output, "POST", "test-hubs", unit=unit, company=company, region=region)
+    _change(call, "POST", "test-hubs", unit=unit, company=company, region=region)
 
 
 @application.command("triage")
-@verb
+@remote
 def triage(
+    call: Call,
     company: Company,
     actor: Annotated[str, typer.Option("--actor", help="supplier, manufacturer or dcc.")],
     way: Annotated[str, typer.Option("--way", help="dcc, local or self.")],
@@ -344,29 +296,22 @@ def triage(
     count: Count = None,
     swap: Annotated[bool, typer.Option("--swap", help="Try hub and device with others.")] = False,
     access: Annotated[str, typer.Option("--access", help="standard or engineering.")] = "standard",
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Triage returned units."""
     body = {"company": company, "actor": actor, "way": way, "units": unit, "count": count, "swap": swap, "access": access}
-    _change(server, world, token, json_output, "POST", "triages", **body)
+    _change(call, "POST", "triages", **body)
 
 
 @application.command("step")
-@verb
+@remote
 def take_step(
+    call: Call,
     step: Annotated[str, typer.Argument(help="open, wipe, reset, reseal, restock or scrap.")],
     company: Company,
     unit: Units = None,
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Open, wipe, reset, seal, restock or scrap returned units."""
-    _change(server, world, token, json_output, "POST", "steps", company=company, units=unit or [], step=step)
+    _change(call, "POST", "steps", company=company, units=unit or [], step=step)
 
 
 Rows = Sequence[Mapping[str, Any]]
@@ -401,23 +346,20 @@ FIGURES: Mapping[str, tuple[str, str, str, Callable[[Rows], list[Line]]]] = {
 
 
 @application.command("plot")
-@verb
+@remote
 def plot(
+    call: Call,
     name: Annotated[str, typer.Argument(help="stock-defects, stock-break-even, stock-lots or stock-versions.")],
     out: Annotated[Path, typer.Option("--out", help="File to write, .svg or .png.")],
-    server: ServerOption = DEFAULT_SERVER,
-    world: WorldOption = "default",
-    token: TokenOption = "",
-    json_output: JsonFlag = False,
 ) -> None:
     """Draw a report as a figure; .png needs the extra `plots`."""
     if name not in FIGURES or out.suffix not in (".svg", ".png"):
         raise Malformed(f"no figure {name!r} as {out.suffix or 'that'}", expected=f"{', '.join(FIGURES)}; .svg or .png")
-    found = ask(server, world, token, lambda client: client.report(name, limit=10_000))
+    found = call.ask(lambda client: client.report(name, limit=10_000))
     title, x_name, y_name, lines = FIGURES[name]
     drawn = [line for line in lines(found["rows"]) if line.points]
     if out.suffix == ".png":
         out.write_bytes(png(title, drawn, y_name=y_name, x_name=x_name))
     else:
         out.write_text(svg(title, drawn, y_name=y_name, x_name=x_name), "utf-8")
-    print_json({"file": str(out), "lines": len(drawn)}) if json_output else console().print(f"{out}: {len(drawn)} lines")
+    print_json({"file": str(out), "lines": len(drawn)}) if call.as_json else console().print(f"{out}: {len(drawn)} lines")
