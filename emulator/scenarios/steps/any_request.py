@@ -13,9 +13,9 @@ from emulator.duis.messages import Element, Request, element
 from emulator.scenarios.estates import path_below
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.stage import Sent
-from emulator.scenarios.steps.sending import CriticalStep, RequestStep, judged
+from emulator.scenarios.steps.sending import AskingStep, CriticalStep, judged
 from emulator.scenarios.steps.step import Step
-from emulator.scenarios.values import Reference
+from emulator.scenarios.values import Code, Reference
 
 if TYPE_CHECKING:
     from emulator.scenarios.stage import Stage
@@ -86,9 +86,11 @@ def _elements(body: Mapping[str, Any], where: str) -> list[Element]:
     return found
 
 
-class Template(RequestStep):
+class Template(AskingStep):
     """A user's own XML, signed with the key of the originator that it names, whatever else it says."""
 
+    answer: Code
+    """What it must be answered with; `http.NNN` for a refusal below DUIS."""
     file: str = ""
     """The file, in the scenario's folder or below it."""
     xml: str = ""

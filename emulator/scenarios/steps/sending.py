@@ -1,6 +1,7 @@
 """What steps that send a request have in common: who sends it, what it is answered with, and under which name it is kept."""
 
 import base64
+from abc import abstractmethod
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from emulator.scenarios.stage import Actor, Stage
 
 
-class SendingStep(Step):
-    """Sends one request, signed with the user's key."""
+class AskingStep(Step):
+    """Something that a user asks of the DCC, and what the answer must hold beside its code."""
 
     by: Reference
     """The user that sends it."""
@@ -42,9 +43,19 @@ class SendingStep(Step):
         """Who sends what."""
         return f"{self.name or self.do} by {self.by}"
 
+    def compare(self, stage: "Stage", answer: ServiceResponse) -> None:
+        """Look at what the answer holds beside its code."""
+        for path, expected in self.payload.items():
+            found = None if answer.payload is None else answer.payload.value(*path.split("/"))
+            stage.verify(f"{path} of the answer", expected, found)
+
+
+class SendingStep(AskingStep):
+    """Sends requests, signed with the user's key."""
+
+    @abstractmethod
     def requests(self, stage: "Stage") -> list[Request]:
         """The requests to send: one, or one to each device."""
-        raise NotImplementedError
 
     async def run(self, stage: "Stage") -> None:
         """Send and compare, one after the other."""
@@ -60,15 +71,9 @@ class SendingStep(Step):
                 self.compare(stage, answer)
             await stage.settle()
 
+    @abstractmethod
     async def exchange(self, stage: "Stage", actor: "Actor", request: Request) -> ServiceResponse | None:
         """Send it and compare the code; the last answer, None where the server refused below DUIS."""
-        raise NotImplementedError
-
-    def compare(self, stage: "Stage", answer: ServiceResponse) -> None:
-        """Look at what the answer holds beside its code."""
-        for path, expected in self.payload.items():
-            found = None if answer.payload is None else answer.payload.value(*path.split("/"))
-            stage.verify(f"{path} of the answer", expected, found)
 
 
 def local_command(payload: Element | None) -> bytes | None:
