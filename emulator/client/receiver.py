@@ -17,6 +17,7 @@ from emulator.client.errors import BadAnswer, NothingCame
 from emulator.client.signing import wall_clock_ms
 from emulator.domain.identifiers import RequestId
 from emulator.duis.messages import Message, ServiceResponse
+from emulator.listening import AddressSite
 
 MAX_PUSH_BYTES = 102_400
 """What the stock client takes (source: wire_contract.md section 0 item 10, measured)."""
@@ -81,7 +82,7 @@ class Receiver:
         application.router.add_post(self.path, self._push)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self.tls)
+        site = AddressSite(self._runner, self.host, self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
         self.url = f"{'http' if self.tls is None else 'https'}://{self.host}:{self.port}{self.path}"

@@ -13,7 +13,6 @@ import sys
 from functools import partial
 from typing import Any
 
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -21,6 +20,7 @@ from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import WebService
 from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import SignaturePolicy, SigningCertificate
+from emulator.listening import SocketSite
 from emulator.service.answering import Reply
 from emulator.service.config import Settings
 from emulator.service.duis_connections import DuisRunner
@@ -81,7 +81,7 @@ class EdgeProcess:
         runner = DuisRunner(self, settings.duis, stop_timeout_ms=settings.stop_timeout_ms)
         await runner.setup()
         tls = listener_context(settings.tls) if "duis" in settings.tls.listeners else None
-        await web.SockSite(runner, listener, ssl_context=tls).start()
+        await SocketSite(runner, listener, ssl_context=tls).start()
         self.link.send(("ready",))
         warming = asyncio.create_task(asyncio.to_thread(schemas.warm))
         await self._stopping.wait()

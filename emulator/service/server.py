@@ -16,6 +16,7 @@ from aiohttp import web
 
 from emulator.domain.errors import Malformed
 from emulator.duis.schema import SchemaSet
+from emulator.listening import AddressSite
 from emulator.service.config import LOOPBACK, Control, Listener, LoadedSettings, Settings
 from emulator.service.control_app import Extension, control_app
 from emulator.service.duis_app import Hosted
@@ -115,7 +116,7 @@ class Server:
         await runner.setup()
         self._runners.append(runner)
         tls = self._tls if self._scheme(name) == "https" else None
-        await web.TCPSite(runner, listener.host, listener.port, reuse_address=True, ssl_context=tls).start()
+        await AddressSite(runner, listener.host, listener.port, reuse_address=True, ssl_context=tls).start()
         self.ports[name] = int(runner.addresses[0][1])
 
     async def _start_world(self, name: str, origin: Origin | None, source: Source | None = None) -> HostedWorld:

@@ -25,6 +25,7 @@ from emulator.gbcs.commands import build_command
 from emulator.gbcs.message import GbcsMessage, decode_message
 from emulator.gbcs.protect import verify_signature
 from emulator.gbcs.usecases import use_case_for
+from emulator.listening import AddressSite
 from emulator.pki.certificates import Usage
 from emulator.pki.keystore import KeyStore
 from emulator.world import create_world
@@ -46,7 +47,7 @@ async def server(handler: Handler) -> AsyncIterator[str]:
     application.router.add_post("/api/v1/{service}", handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await AddressSite(runner, "127.0.0.1", 0).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:

@@ -15,6 +15,7 @@ from emulator.campaigns.hosting import EXTENSIONS
 from emulator.client.session import DuisClient
 from emulator.domain.identifiers import Eui64, format_eui
 from emulator.estate.declaration import default_estate_toml, load_estate
+from emulator.listening import AddressSite
 from emulator.pki.keystore import KeyStore
 from emulator.service.config import Logging, load_settings
 from emulator.service.logs import configure_logs
@@ -122,7 +123,7 @@ class Endpoint:
         app.router.add_post("/push", self._take)
         self.runner = web.AppRunner(app, access_log=None)
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", port).start()
+        await AddressSite(self.runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self.port}/push"
         return self
 

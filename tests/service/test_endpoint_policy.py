@@ -11,6 +11,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from emulator.domain.errors import Malformed
+from emulator.listening import AddressSite
 from emulator.service.config import Outbox
 from emulator.service.endpoints import EndpointPolicy, PolicyResolver
 from emulator.service.push import Pusher, Verdict
@@ -231,6 +232,6 @@ async def serving(handler: Callable[[web.Request], Awaitable[web.Response]]) -> 
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await AddressSite(runner, "127.0.0.1", 0).start()
     yield runner.addresses[0][1]
     await runner.cleanup()
