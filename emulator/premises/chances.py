@@ -164,11 +164,12 @@ class PlannedChances:
                 yield int(table[at + C_NUMBER]), int(table[at + C_LEFT]), int(table[at + C_SKIP])
 
     def _selected(self, entry: FaultEntry) -> Iterator[int]:
-        if entry.entity is None and not entry.who.wanted and entry.who.share is None and entry.counted is Counted.ALL:
+        named = entry.devices if entry.entity is None else (entry.entity,)
+        if not named and not entry.who.wanted and entry.who.share is None and entry.counted is Counted.ALL:
             yield EVERYONE
             return
         hubs = KINDS[entry.kind].subject is Subject.HUB
-        for eui in (entry.entity,) if entry.entity is not None else self._state.hubs if hubs else self._state.devices:
+        for eui in sorted(named) if named else self._state.hubs if hubs else self._state.devices:
             device = self._state.devices.get(eui)
             if device is not None and (device.device_type is DeviceType.CHF) is hubs and self._plan.selects(entry, eui):
                 yield eui

@@ -102,7 +102,9 @@ def _comes_along(context: Context, home: HubState, eui: int, now_ms: int) -> boo
     if device is None or device.hub == home.eui:
         return device is not None and any(entry.device == eui and entry.joined for entry in home.historic_log)
     there = context.rows.powered(eui) and not context.rows.dead(eui) and not context.rows.restarting(eui)
-    if not there or context.rows.hub_powered(device.hub) or context.faults.find("hub.refuses_joins", home.eui, now_ms):
+    if not there or context.rows.hub_powered(device.hub):
+        return False
+    if context.faults.find("hub.refuses_joins", home.eui, now_ms) is not None:
         return False
     move(context, device, home.eui, now_ms)
     return True

@@ -168,3 +168,18 @@ def test_a_snapshot_in_between_changes_nothing() -> None:
         return bench.world.engine.digest()
 
     assert run(False) == run(True)
+
+
+def test_nothing_comes_along_to_a_hub_that_refuses_joins(bench: Bench) -> None:
+    fit(bench)
+    fault = bench.control("fault.add", kind="hub.refuses_joins", device=format_eui(NEW_HUB))["fault"]
+    assert restore_hub(bench) == "I99"
+    bench.run_until_idle()
+    rows = bench.world.engine.premises.rows
+    assert [rows.on_han(eui) and bench.world.engine.state.premises.devices[eui].hub == NEW_HUB for eui in (ESME, GSME)] == [
+        False,
+        False,
+    ]
+    shown = bench.world.views.fault(int(str(fault)))
+    assert shown is not None
+    assert shown["hits"] >= 2

@@ -159,3 +159,26 @@ def test_looking_changes_nothing(bench: Bench) -> None:
     views.faults(), views.fault(1), views.fault(2), [views.device(eui) for eui in bench.world.engine.state.dsp.inventory]
     bench.world.engine.csp.describe_hub(HUB, bench.now_ms)
     assert bench.world.engine.digest() == before
+
+
+STARTED_BY_COLUMNS = ("device.refuses_image", "han.transfer_fails", "device.verify_fails", "hub.store_full", "hub.loses_image")
+"""Kinds of which the columns of the network decide when they happen."""
+
+
+@pytest.mark.parametrize("kind", STARTED_BY_COLUMNS)
+def test_a_list_of_devices_hits_these_and_nobody_else(bench: Bench, kind: str) -> None:
+    """An image for two electricity meters and one gas meter, of which the fault names one each."""
+    named = [format_eui(eui) for eui in ((NORTH_HUB, device(2, "A2")) if kind.startswith("hub") else (NORTH_ESME, PPMID))]
+    number = bench.control("fault.add", kind=kind, device=named)["fault"]
+    bench.distribute("11.1", "ESME", [ESME, NORTH_ESME])
+    bench.distribute("11.1", "GSME", [GSME])
+    bench.advance(3 * DAY_MS)
+    states = {}
+    for eui in (ESME, GSME, NORTH_ESME):
+        found = bench.world.views.device(eui)
+        assert found is not None
+        states[eui] = found["job"]["state"]
+    assert (states[ESME], states[GSME]) == ("VERIFIED", "VERIFIED")
+    assert states[NORTH_ESME] != "VERIFIED"
+    hit = {entry.device for entry in bench.journal if entry.kind == "fault" and entry.data["fault"] == number}
+    assert hit == {NORTH_HUB if kind.startswith("hub") else NORTH_ESME}
