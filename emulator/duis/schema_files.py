@@ -23,7 +23,7 @@ class SchemaFiles:
     """The document that declares ``Request`` in the DUIS namespace, whatever the file is called."""
     documents: dict[str, bytes]
     """Every document by the URI of its file, its links made absolute."""
-    base64_tags: tuple[str, ...]
+    base64_tags: frozenset[str]
     """Tags of the elements whose text is base64 wherever they are declared."""
 
     @classmethod
@@ -76,7 +76,7 @@ def _linked(link: etree._Element, roots: dict[Path, etree._Element]) -> Path | N
     return next((file for file, root in roots.items() if root.get("targetNamespace") == namespace), None)
 
 
-def _base64_tags(roots: list[etree._Element]) -> tuple[str, ...]:
+def _base64_tags(roots: list[etree._Element]) -> frozenset[str]:
     named = {
         f"{{{root.get('targetNamespace')}}}{kind.get('name')}": kind
         for root in roots
@@ -98,7 +98,7 @@ def _base64_tags(roots: list[etree._Element]) -> tuple[str, ...]:
             if element.get("name"):
                 tag = f"{{{root.get('targetNamespace')}}}{element.get('name')}"
                 held[tag] = held.get(tag, True) and is_base64(element, _resolve(element, element.get("type")))
-    return tuple(sorted(tag for tag, base64 in held.items() if base64))
+    return frozenset(tag for tag, base64 in held.items() if base64)
 
 
 def _resolve(element: etree._Element, name: str | None) -> str:

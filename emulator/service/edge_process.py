@@ -22,6 +22,7 @@ from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import SignaturePolicy, SigningCertificate
 from emulator.listening import SocketSite
 from emulator.service.answering import Reply
+from emulator.service.collecting import keep_out_of_collections
 from emulator.service.config import Settings
 from emulator.service.duis_connections import DuisRunner
 from emulator.service.edge import Draft, decode, parse, validate, verify
@@ -84,6 +85,7 @@ class EdgeProcess:
         await SocketSite(runner, listener, ssl_context=tls).start()
         self.link.send(("ready",))
         warming = asyncio.create_task(asyncio.to_thread(schemas.warm))
+        warming.add_done_callback(lambda _: keep_out_of_collections())
         await self._stopping.wait()
         await runner.cleanup()
         await asyncio.gather(warming, return_exceptions=True)

@@ -1,7 +1,6 @@
 """A server: worlds, three listeners, start and stop in the right order."""
 
 import asyncio
-import gc
 import json
 import signal
 import sys
@@ -17,6 +16,7 @@ from aiohttp import web
 from emulator.domain.errors import Malformed
 from emulator.duis.schema import SchemaSet
 from emulator.listening import AddressSite
+from emulator.service.collecting import keep_out_of_collections
 from emulator.service.config import LOOPBACK, Control, Listener, LoadedSettings, Settings
 from emulator.service.control_app import Extension, control_app
 from emulator.service.duis_app import Hosted
@@ -35,8 +35,6 @@ from emulator.service.tls import listener_context, push_context
 
 _log = structlog.get_logger("server")
 
-COLLECT_AFTER = 20_000
-"""By how many more objects are made than dropped before the youngest are looked through: requests leave no cycles behind."""
 READER_THREADS = 2
 """Threads that read large bodies; the machine's other cores are for the event loop's own work."""
 
@@ -228,7 +226,7 @@ async def serve(loaded: LoadedSettings, extensions: Sequence[Extension] = ()) ->
                 await starting
             return
         await starting
-        keep_worlds_out_of_collections()
+        keep_out_of_collections()
         announce(server, ready_file)
         await stopped
         _log.info("stopping")
@@ -236,13 +234,6 @@ async def serve(loaded: LoadedSettings, extensions: Sequence[Extension] = ()) ->
         stopped.cancel()
         withdraw(ready_file)
         await server.stop()
-
-
-def keep_worlds_out_of_collections() -> None:
-    """Let the collector never look again at what there is now: a walk over many homes takes a second and finds nothing."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 def withdraw(ready_file: Path | None) -> None:

@@ -35,6 +35,7 @@ from emulator.duis.parse import parse_document
 from emulator.duis.schema import SchemaSet, default_folder
 from emulator.duis.signature import SignaturePolicy, sign_document, verify_document
 from emulator.pki.certificates import CertificateRecord
+from emulator.service.collecting import keep_out_of_collections
 from emulator.service.config import Storage
 from emulator.service.deciding import Decisions, Exchange
 from emulator.service.edge import Edge
@@ -42,7 +43,6 @@ from emulator.service.persistence.contract import InputKind, InputRow, JournalRo
 from emulator.service.persistence.sqlite_log import SqliteLog
 from emulator.service.pump import Pump
 from emulator.service.recorder import Recorder
-from emulator.service.server import keep_worlds_out_of_collections
 from emulator.service.service_state import ServiceState
 from emulator.simulation.clock import Clock, ClockMode
 from emulator.world import World, create_world
@@ -218,7 +218,7 @@ def whole() -> Iterator[Run]:
             return Sample(elapsed * 1e6 / DOCUMENTS, checked, {"cpu_us": round(used * 1e6 / DOCUMENTS, 1)})
 
         thresholds = gc.get_threshold()
-        keep_worlds_out_of_collections()  # as the service does when it is ready
+        keep_out_of_collections()  # as the service does when it is ready
         try:
             yield run
         finally:
