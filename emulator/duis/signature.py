@@ -47,6 +47,12 @@ XML_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>'
 
 _VERIFY: Final = ec.ECDSA(hashes.SHA256())
 _SIGN: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+_OPEN: Final = f'<ds:Signature xmlns:ds="{XMLDSIG}">'.encode()
+_CLOSE: Final = b"</ds:Signature>"
+_NAMED: Final = re.compile(
+    re.escape(_OPEN) + rb"<ds:KeyInfo><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>([^<]*)</ds:X509IssuerName>"
+    rb"<ds:X509SerialNumber>([0-9]+)</ds:X509SerialNumber>"
+)
 _WHITE_SPACE: Final = " \t\r\n"
 _ATTRIBUTE_TYPE: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)\s*=\s*", re.ASCII)
 _ATTRIBUTE_VALUE: Final = re.compile(
@@ -180,10 +186,44 @@ def sign_document(xml: bytes, *, issuer: str, serial: int, private_key: ec.Ellip
 
     The same document and key give the same octets. Other XML goes through :func:`sign_tree_bytes`.
     """
+    return complete_signature(name_signer(xml, issuer=issuer, serial=serial), private_key)
+
+
+def name_signer(xml: bytes, *, issuer: str, serial: int) -> bytes:
+    """What :func:`sign_document` makes, but for what takes the key: the Signature says only whose it is to be.
+
+    That is enough to complete it later or elsewhere, with the same octets.
+    """
     end = xml.rfind(b"</")
     if end <= 0 or xml.startswith(b"<?") or not xml.endswith(b">"):
         raise Broken("only a canonical document can be signed as it is")
-    digest = base64.b64encode(hashlib.sha256(xml).digest()).decode("ascii")
+    return b"".join((XML_DECLARATION, xml[:end], _OPEN, _key_info(issuer, serial), _CLOSE, xml[end:]))
+
+
+@lru_cache(maxsize=16)
+def _key_info(issuer: str, serial: int) -> bytes:
+    return (
+        f"<ds:KeyInfo><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>{escape_text(issuer)}</ds:X509IssuerName>"
+        f"<ds:X509SerialNumber>{serial}</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data></ds:KeyInfo>"
+    ).encode()
+
+
+def named_signer(document: bytes) -> tuple[str, int] | None:
+    """Issuer and serial that :func:`name_signer` put into a document; None for one that is complete, or not to be signed."""
+    start = document.rfind(_OPEN)
+    found = None if start < 0 else _NAMED.match(document, start)
+    return None if found is None else (html.unescape(found[1].decode()), int(found[2]))
+
+
+def complete_signature(document: bytes, private_key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Sign a document of :func:`name_signer`, with the key of whom it names."""
+    start, close = document.rfind(_OPEN), document.rfind(_CLOSE)
+    if start < 0 or close < 0:
+        raise Broken("the document does not say whose signature it is to have")
+    octets, inner = memoryview(document), start + len(_OPEN)
+    computed = hashlib.sha256(octets[len(XML_DECLARATION) : start])
+    computed.update(octets[close + len(_CLOSE) :])
+    digest = base64.b64encode(computed.digest()).decode("ascii")
     content = (
         f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></ds:CanonicalizationMethod>'
         f'<ds:SignatureMethod Algorithm="{ECDSA_SHA256}"></ds:SignatureMethod><ds:Reference URI=""><ds:Transforms>'
@@ -193,12 +233,8 @@ def sign_document(xml: bytes, *, issuer: str, serial: int, private_key: ec.Ellip
     )
     r, s = decode_dss_signature(private_key.sign(f'<ds:SignedInfo xmlns:ds="{XMLDSIG}">{content}'.encode(), _SIGN))
     value = base64.b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).decode("ascii")
-    signature = (
-        f'<ds:Signature xmlns:ds="{XMLDSIG}"><ds:SignedInfo>{content}<ds:SignatureValue>{value}</ds:SignatureValue>'
-        f"<ds:KeyInfo><ds:X509Data><ds:X509IssuerSerial><ds:X509IssuerName>{escape_text(issuer)}</ds:X509IssuerName>"
-        f"<ds:X509SerialNumber>{serial}</ds:X509SerialNumber></ds:X509IssuerSerial></ds:X509Data></ds:KeyInfo></ds:Signature>"
-    )
-    return b"".join((XML_DECLARATION, xml[:end], signature.encode(), xml[end:]))
+    signed = f"<ds:SignedInfo>{content}<ds:SignatureValue>{value}</ds:SignatureValue>".encode()
+    return b"".join((octets[:inner], signed, octets[inner:]))
 
 
 def sign_tree_bytes(xml: bytes, *, issuer: str, serial: int, private_key: ec.EllipticCurvePrivateKey) -> bytes:

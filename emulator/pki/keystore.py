@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui
 from emulator.domain.vocabulary import RemotePartyRole
@@ -130,6 +132,11 @@ class KeyStore:
     def by_serial(self, serial: int) -> list[CertificateRecord]:
         """The registered certificates with this serial number: one, unless issuers chose the same."""
         return [self._records[key] for key in self._by_serial.get(serial, ())]
+
+    def private_key(self, issuer: str, serial: int) -> EllipticCurvePrivateKey | None:
+        """The private key of a registered certificate, where it is known; certificates out of use keep theirs."""
+        record = self._records.get((issuer, serial))
+        return None if record is None else record.private_key
 
     def seeded_device(self, serial: int) -> CertificateRecord | None:
         """The device certificate of our SMKI with this serial number; the caller asks whether there is such a device."""

@@ -4,6 +4,8 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from emulator.domain.errors import Refusal
 from emulator.domain.vocabulary import WebService
 from emulator.dsp.firmware import named_devices
@@ -28,12 +30,24 @@ class Reply:
     """What goes wrong on purpose on its way."""
     retry_after_s: int = 0
     """When to come again, where that is said."""
+    key: EllipticCurvePrivateKey | None = None
+    """With which the signature of the body is still to be completed."""
 
 
-async def answer(
-    world: HostedWorld, service: WebService, body: bytes, operator: str = "", read: Reading | Refusal | None = None
-) -> Reply:
-    """Answer one request; ``operator`` is the human whom the sender named, ``read`` what the edge said where it has been asked.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came."""
+
+    service: WebService
+    body: bytes
+    operator: str = ""
+    """The human whom the sender named."""
+    completes: bool = False
+    """Whether whoever asks completes the signature of the answer."""
+
+
+async def answer(world: HostedWorld, asked: Asked, read: Reading | Refusal | None = None) -> Reply:
+    """Answer one request; ``read`` is what the edge said of it where it has been asked.
 
     The answer is given when the request is durable.
     """
@@ -42,12 +56,11 @@ async def answer(
     if problem is not None:
         return plain(503, problem)
     with world.pump.visiting():
-        return await _answer(world, service, body, operator, read, started_s)
+        return await _answer(world, asked, read, started_s)
 
 
-async def _answer(
-    world: HostedWorld, service: WebService, body: bytes, operator: str, read: Reading | Refusal | None, started_s: float
-) -> Reply:
+async def _answer(world: HostedWorld, asked: Asked, read: Reading | Refusal | None, started_s: float) -> Reply:
+    service, body = asked.service, asked.body
     try:
         reading, kept = await _read(world, body) if read is None else (read, body)
     except OSError as error:
@@ -66,26 +79,29 @@ async def _answer(
     if excess is not None:
         world.metrics.count_request(reading.request.service_reference_variant, "http.429")
         return replace(plain(429, excess.detail), retry_after_s=excess.retry_after_s)
-    exchange = Exchange(DuisInput(service, reading.request, reading.signer, operator), kept, reading.keys_number)
+    exchange = Exchange(DuisInput(service, reading.request, reading.signer, asked.operator), kept, reading.keys_number)
     try:
-        reply = await _carry_out(world, exchange, started_s)
+        reply = await _carry_out(world, exchange, started_s, completes=asked.completes)
     finally:
         world.limits.give_back(reading.signer.eui)
-    return await _answer(world, service, body, operator, None, started_s) if exchange.stale else reply
+    return await _answer(world, asked, None, started_s) if exchange.stale else reply
 
 
-async def _carry_out(world: HostedWorld, exchange: Exchange, started_s: float) -> Reply:
+async def _carry_out(world: HostedWorld, exchange: Exchange, started_s: float, *, completes: bool) -> Reply:
     """Hand a request that may come to the world, and answer when it is durable."""
     await world.decisions.carry_out(exchange)
     if exchange.durable is None:
         return plain(503, exchange.problem)
+    assert exchange.written is not None
+    writing = exchange.written.writing
+    if writing is not None:  # signed while the disk is at work, unless elsewhere
+        said = Reply(200, writing.xml, key=writing.key) if completes else Reply(200, writing.complete())
     try:
         await exchange.durable
     except StorageFailed as error:
         return plain(503, str(error))
     assert exchange.turn is not None
-    assert exchange.written is not None
-    request, response, writing = exchange.item.request, exchange.turn.response, exchange.written.writing
+    request, response = exchange.item.request, exchange.turn.response
     srv = request.service_reference_variant
     world.metrics.request_seconds[exchange.item.web_service.value].observe(time.perf_counter() - started_s)
     if writing is None or response is None:
@@ -94,7 +110,9 @@ async def _carry_out(world: HostedWorld, exchange: Exchange, started_s: float) -
         return plain(500, "the emulator failed on this request; its log on stderr says where")
     world.metrics.count_request(srv, response.code)
     spoilt = world.transport.of_answer(request)
-    return replace(plain(spoilt.status, PLANNED), spoilt=spoilt) if spoilt.status else Reply(200, writing.xml, spoilt=spoilt)
+    if spoilt is UNSPOILT:
+        return said
+    return replace(plain(spoilt.status, PLANNED) if spoilt.status else said, spoilt=spoilt)
 
 
 async def _read(world: HostedWorld, body: bytes) -> tuple[Reading | Refusal, Body]:

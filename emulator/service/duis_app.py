@@ -15,7 +15,7 @@ from aiohttp import HttpVersion11, web
 from emulator.domain.errors import Malformed
 from emulator.domain.operators import OPERATOR_HEADER, check_operator
 from emulator.domain.vocabulary import WebService
-from emulator.service.answering import Reply, answer, plain
+from emulator.service.answering import Asked, Reply, answer, plain
 from emulator.service.config import Duis
 from emulator.service.hosted import HostedWorld
 from emulator.service.limits import HeldBodies
@@ -62,7 +62,7 @@ class Hosted:
     async def answer(self, name: str | None, service: WebService, body: bytes, operator: str) -> Reply:
         """Answer a request."""
         world = world_named(self.worlds, name)
-        return unknown(name) if world is None else await answer(world, service, body, operator)
+        return unknown(name) if world is None else await answer(world, Asked(service, body, operator))
 
 
 def unknown(name: str | None) -> Reply:

@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 from functools import partial
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from lxml import etree
 
 from emulator.domain.errors import Broken, Malformed, Refusal
@@ -17,7 +18,15 @@ from emulator.duis.encode import encode_message
 from emulator.duis.messages import Message, Request, ServiceResponse, Signer
 from emulator.duis.parse import parse_document
 from emulator.duis.schema import SchemaSet
-from emulator.duis.signature import CertificateLookup, SignaturePolicy, sign_document, verify_document
+from emulator.duis.signature import (
+    CertificateLookup,
+    SignaturePolicy,
+    complete_signature,
+    name_signer,
+    named_signer,
+    sign_document,
+    verify_document,
+)
 from emulator.pki.certificates import CertificateRecord
 from emulator.pki.keystore import KeyStore
 from emulator.service.together import Together
@@ -37,11 +46,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A message as it goes out."""
+    """A message as it goes out, or an answer whose signature is yet to be completed."""
 
     xml: bytes
     digest: bytes
     """SHA-256 of the message before it was signed: equal messages have equal digests, whoever signs."""
+    key: EllipticCurvePrivateKey | None = None
+    """With which ``xml`` is to be completed before it goes out; None where it needs no more."""
+
+    def complete(self) -> bytes:
+        """As it goes out."""
+        return self.xml if self.key is None else complete_signature(self.xml, self.key)
 
 
 def fault_digest(fault: str) -> bytes:
@@ -167,11 +182,22 @@ class Edge:
         return Writing(signed, digest)
 
     def write_answer(self, response: ServiceResponse) -> Writing:
-        """A synchronous answer: signed, save for refusals where the server is set to imitate DCC Boxed."""
+        """A synchronous answer, to be signed by whoever sends it: save for refusals where the server is set to imitate DCC Boxed.
+
+        So it is logged. The key and the name of the signer give the signature again, to the octet, whenever it is wanted.
+        """
+        xml = encode_message(response)
+        digest = hashlib.sha256(xml).digest()
         if self._unsigned_acknowledgements and response.code.startswith("E"):
-            xml = encode_message(response)
-            return Writing(xml, hashlib.sha256(xml).digest())
-        return self.write(response)
+            return Writing(xml, digest)
+        certificate = self._certificate()
+        return Writing(name_signer(xml, issuer=certificate.issuer, serial=certificate.serial), digest, certificate.private_key)
+
+    def completed(self, answer: bytes) -> bytes:
+        """An answer as it went out, from what :meth:`write_answer` made of it at any time in the world's life."""
+        named = named_signer(answer)
+        found = None if named is None else self._keys.private_key(*named)
+        return answer if found is None else complete_signature(answer, found)
 
     def digest(self, message: Message) -> bytes:
         """The digest that :meth:`write` gives, without signing, or the fault that it ends with."""

@@ -9,6 +9,9 @@ import marshal
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
+
 from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import RequestId
 from emulator.duis.messages import Element, Request
@@ -16,6 +19,8 @@ from emulator.service.answering import Reply
 from emulator.service.transport_faults import UNSPOILT, AnswerFaults
 
 HEADER_BYTES = 4
+MAX_KEYS = 64
+"""Signing keys that an edge process holds at most; the worlds of a server have one each, until they are reset."""
 
 Parts = tuple[Any, ...]
 
@@ -70,6 +75,40 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
 
+class GivenKeys:
+    """Which signing keys the other end holds, and under which numbers."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[EllipticCurvePrivateKey, int] = {}
+
+    def parts(self, key: EllipticCurvePrivateKey) -> Parts:
+        """The number of a key, and its octets where the other end is to hold it under this number from now on."""
+        number = self._numbers.get(key)
+        if number is not None:
+            return number, None
+        number = len(self._numbers)
+        if number == MAX_KEYS:
+            number = self._numbers.pop(next(iter(self._numbers)))
+        self._numbers[key] = number
+        return number, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+class HeldKeys:
+    """The keys that :class:`GivenKeys` gave, at the other end."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, EllipticCurvePrivateKey] = {}
+
+    def take(self, parts: Parts) -> EllipticCurvePrivateKey:
+        """The key that is meant."""
+        number, octets = parts
+        if octets is not None:
+            key = load_der_private_key(octets, None)
+            assert isinstance(key, EllipticCurvePrivateKey)
+            self._keys[number] = key
+        return self._keys[number]
+
+
 def request_parts(request: Request) -> Parts:
     """A request as plain values; :func:`request_of` is the reverse."""
     preceding = request.preceding_request_id
@@ -114,7 +153,7 @@ _FAULTS = tuple(AnswerFaults.__dataclass_fields__)
 
 
 def reply_parts(reply: Reply) -> Parts:
-    """A reply as plain values; :func:`reply_of` is the reverse."""
+    """A reply as plain values, but for the key; :func:`reply_of` is the reverse."""
     spoilt = None if reply.spoilt is UNSPOILT else tuple(getattr(reply.spoilt, name) for name in _FAULTS)
     return reply.status, reply.body, reply.content_type, spoilt, reply.retry_after_s
 

@@ -1,8 +1,9 @@
 """``python -m emulator.service.edge_process LISTENER LINK``: a process that takes requests for the one that has the worlds.
 
-It does what needs nobody else: HTTP, XML, schema, signature, decoding. What it establishes it hands over with the body; the other
-process decides, logs and answers. It knows the certificates that it was told of, under the number of the registry's content, and
-hands over unread what was signed with another. It never starts on its own and ends with the process that started it.
+It does what needs nobody else: HTTP, XML, schema, signature, decoding; and signing. What it establishes it hands over with the
+body; the other process decides, logs and writes the answer, and says with which key it is to be signed. It knows the certificates
+that it was told of, under the number of the registry's content, and hands over unread what was signed with another. It never
+starts on its own and ends with the process that started it.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,14 +21,14 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import WebService
 from emulator.duis.schema import SchemaSet
-from emulator.duis.signature import SignaturePolicy, SigningCertificate
+from emulator.duis.signature import SignaturePolicy, SigningCertificate, complete_signature
 from emulator.listening import SocketSite
 from emulator.service.answering import Reply
 from emulator.service.collecting import keep_out_of_collections
 from emulator.service.config import Settings
 from emulator.service.duis_connections import DuisRunner
 from emulator.service.edge import Draft, decode, parse, validate, verify
-from emulator.service.edge_link import Link, Parts, refusal_parts, reply_of, request_parts
+from emulator.service.edge_link import HeldKeys, Link, Parts, refusal_parts, reply_of, request_parts
 from emulator.service.logs import configure_logs
 from emulator.service.tls import listener_context
 from emulator.service.together import Together
@@ -68,6 +70,7 @@ class EdgeProcess:
         self._offload_bytes = 0
         self._known: dict[str | None, KnownCertificates] = {}
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._keys = HeldKeys()
         self._number = 0
 
     async def run(self, listener: socket.socket, link: socket.socket) -> None:
@@ -99,16 +102,18 @@ class EdgeProcess:
             else:
                 self._take_reply(*message)
 
-    def _take_reply(self, number: int, world: str | None, reply: Parts, taught: Parts | None) -> None:
+    def _take_reply(self, number: int, world: str | None, reply: Parts, signing: Parts | None, taught: Parts | None) -> None:
         if taught is not None:
             edition, *certificate = taught
             known = self._known.get(world)
             if known is None or known.edition != edition:
                 known = self._known[world] = KnownCertificates(edition)
             known.learn(*certificate)
+        key = None if signing is None else self._keys.take(signing)
         waiting = self._waiting.pop(number, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result(reply_of(reply))
+            found = reply_of(reply)
+            waiting.set_result(found if key is None else replace(found, body=complete_signature(found.body, key)))
 
     def _over(self) -> None:
         """Nobody is left to answer for; connections end with the process, so that clients see it at once."""

@@ -18,11 +18,11 @@ from emulator.domain.errors import Broken, Refusal
 from emulator.domain.vocabulary import WebService
 from emulator.duis.messages import Signer
 from emulator.duis.signature import check_certificate
-from emulator.service.answering import Reply, answer, plain
+from emulator.service.answering import Asked, Reply, answer, plain
 from emulator.service.config import Settings
 from emulator.service.duis_app import unknown, world_named
 from emulator.service.edge import Reading
-from emulator.service.edge_link import Link, Parts, reply_parts, request_of
+from emulator.service.edge_link import GivenKeys, Link, Parts, reply_parts, request_of
 from emulator.service.hosted import HostedWorld
 
 _log = structlog.get_logger("edges")
@@ -117,7 +117,7 @@ class EdgeProcesses:
             read = world.edge.read(body, world.instant_ms())
             taught = None if isinstance(read, Refusal) else _certificate(world, read.signer)
         try:
-            return await answer(world, service, body, operator, read), taught
+            return await answer(world, Asked(service, body, operator, completes=True), read), taught
         except Exception:
             _log.exception("a request could not be answered", world=world.name, service=service.value)
             return plain(500, "the emulator failed on this request; its log on stderr says where"), None
@@ -159,6 +159,7 @@ class _Edge:
         self.process: subprocess.Popen[bytes] | None = None
         self._listener = listener
         self._link: Link | None = None
+        self._keys = GivenKeys()
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -174,6 +175,7 @@ class _Edge:
             self.process = await asyncio.to_thread(_start_process, command, numbers)
         self._ended.clear()
         link = self._link = Link(self._take, self._over)
+        self._keys = GivenKeys()
         await asyncio.get_running_loop().create_connection(lambda: link, sock=ours)
         settings = self.owner.settings.model_dump(mode="json", include={"duis", "tls", "schemas", "log", "stop_timeout_ms"})
         link.send(("settings", settings))
@@ -212,4 +214,5 @@ class _Edge:
         link = self._link
         reply, taught = await self.owner.answer(world, message)
         if link is not None:
-            link.send((number, world, reply_parts(reply), taught))
+            signing = None if reply.key is None else self._keys.parts(reply.key)
+            link.send((number, world, reply_parts(reply), signing, taught))

@@ -223,6 +223,7 @@ class HostedWorld:
         )
         self.decisions = Decisions(self.pump, self.recorder, self.world.keys, self.unavailable)
         self.log.on_durable = self._durable
+        self.log.completed = self.edge.completed
         self.outbox.start(self._endpoints(), await self.log.undelivered())
         if recovered.surplus:
             await self.recorder.mark(Turn(self.world.engine.now_ms, recovered.surplus))

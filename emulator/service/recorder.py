@@ -59,7 +59,7 @@ class Recorder:
         self._expect = expect
 
     def write(self, turn: Turn) -> Written:
-        """The answer that a turn made, signed."""
+        """The answer that a turn made."""
         if turn.response is None:
             return Written(None, turn.fault)
         try:

@@ -201,7 +201,7 @@ def whole() -> Iterator[Run]:
             await exchange.durable
             assert exchange.written is not None
             assert exchange.written.writing is not None
-            return exchange.written.writing.xml
+            return exchange.written.writing.complete()
 
         async def serve(documents: list[bytes]) -> list[bytes]:
             answers: list[bytes] = []

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from lxml import etree
 
@@ -11,7 +12,14 @@ from emulator.duis.decode import decode_request
 from emulator.duis.encode import encode_message, encode_request
 from emulator.duis.messages import Message, Request, Signer
 from emulator.duis.parse import parse_document
-from emulator.duis.signature import check_originator, strip_signature
+from emulator.duis.signature import (
+    check_originator,
+    complete_signature,
+    name_signer,
+    named_signer,
+    sign_document,
+    strip_signature,
+)
 from tests.duis.duis_messages import messages, requests
 from tests.duis.parties import (
     DS,
@@ -42,6 +50,21 @@ def test_the_document_is_untouched_but_for_declaration_and_signature() -> None:
 
 def test_the_same_octets_every_time() -> None:
     assert SUPPLIER.sign(READ_FIRMWARE) == SUPPLIER.sign(READ_FIRMWARE)
+
+
+@pytest.mark.parametrize("issuer", ["CN=Z1,OU=07", "CN=A&B<C>,OU=07", 'CN="quoted"'])
+def test_a_signature_that_is_completed_later_is_the_same(issuer: str) -> None:
+    key = ec.derive_private_key(SUPPLIER.scalar, ec.SECP256R1())
+    named = name_signer(READ_FIRMWARE, issuer=issuer, serial=SUPPLIER.serial)
+    signed = sign_document(READ_FIRMWARE, issuer=issuer, serial=SUPPLIER.serial, private_key=key)
+    assert named_signer(named) == (issuer, SUPPLIER.serial)
+    assert complete_signature(named, key) == signed
+    assert refused(named).code == "http.403"
+    assert named_signer(signed) is None
+    assert named_signer(READ_FIRMWARE) is None
+    assert named_signer(b"") is None
+    with pytest.raises(Broken):
+        complete_signature(READ_FIRMWARE, key)
 
 
 def test_spliced_and_general_signatures_are_the_same() -> None:

@@ -12,6 +12,7 @@ from emulator.dsp.effects import Delivery
 from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.duis.schema import SchemaSet
 from emulator.duis.signature import SignaturePolicy
+from emulator.pki.keystore import KeyStore
 from emulator.service.edge import Edge, Reading
 from emulator.service.recorder import read_command_verdict
 from emulator.service.recovery import Origin, make_world
@@ -28,9 +29,14 @@ class Kept:
     """Number, recipient, device, body and state."""
 
 
-def kept_in(log: Path) -> Kept:
-    """Read a log that nobody writes."""
-    folder = log.parent / "blobs"
+def edge_of(keys: KeyStore) -> Edge:
+    """As a server has it."""
+    return Edge(keys, SchemaSet(), SignaturePolicy(check_role=True, check_dates=True, check_chain=True))
+
+
+def kept_in(log: Path, keys: KeyStore) -> Kept:
+    """Read a log that nobody writes; answers are as they were sent, signed with the DSP's key among ``keys``."""
+    folder, completed = log.parent / "blobs", edge_of(keys).completed
 
     def whole(body: bytes | None, digest: bytes | None) -> bytes:
         if digest is None:
@@ -43,7 +49,7 @@ def kept_in(log: Path) -> Kept:
         inputs = connection.execute(
             "SELECT kind, at_ms, verdict, body, body_sha256, answer, answer_sha256 FROM inputs ORDER BY seq"
         )
-        found = Kept([(kind, at, verdict, whole(*rest[:2]), whole(*rest[2:])) for kind, at, verdict, *rest in inputs])
+        found = Kept([(kind, at, verdict, whole(*rest[:2]), completed(whole(*rest[2:]))) for kind, at, verdict, *rest in inputs])
         rows = connection.execute("SELECT number, recipient, device, body, body_sha256, state FROM outbox ORDER BY number")
         found.messages = [(number, user, device, whole(*rest[:2]), rest[2]) for number, user, device, *rest in rows]
     return found
@@ -61,8 +67,7 @@ class Reference:
 def run_again(kept: Kept, sent: Sequence[Sent], estate: str, until_ms: int) -> Reference:
     """Give a new world what users sent, in the order and at the times at which the killed one took it."""
     world = make_world("default", Origin(estate), None)
-    engine, policy = world.engine, SignaturePolicy(check_role=True, check_dates=True, check_chain=True)
-    edge, reference = Edge(world.keys, SchemaSet(), policy), Reference()
+    engine, edge, reference = world.engine, edge_of(world.keys), Reference()
     documents = {hashlib.sha256(each.document).digest(): each for each in sent}
     for kind, at_ms, verdict, body, _ in kept.inputs:
         if kind == "duis":
@@ -70,7 +75,7 @@ def run_again(kept: Kept, sent: Sequence[Sent], estate: str, until_ms: int) -> R
             reading = edge.read(mine.document, at_ms)
             assert isinstance(reading, Reading), reading
             answer = engine.submit(DuisInput(WebService(mine.service), reading.request, reading.signer), at_ms)
-            reference.answers.append(edge.write_answer(answer.response).xml)
+            reference.answers.append(edge.write_answer(answer.response).complete())
         elif kind == "control":
             verb, params = read_command_verdict(verdict, body)
             engine.control(ControlInput(verb, params), at_ms)

@@ -121,7 +121,7 @@ async def kill_and_compare(folder: Path, keys: KeyStore, seed: int, kills: int, 
     finally:
         await service.gone()
         await endpoint.close()
-    kept = kept_in(service.log)
+    kept = kept_in(service.log, keys)
     check_inputs(witness, kept)
     check_messages(endpoint, kept)
     reference = run_again(kept, witness.sent, text, now_ms)

@@ -86,7 +86,7 @@ async def test_a_full_disk_stops_acknowledgements_until_there_is_room(service: S
     await service.start()
     assert await digest(service) == before
     await service.end(signal.SIGTERM)
-    answers = {body: answer for kind, _, _, body, answer in kept_in(service.log).inputs if kind == "duis"}
+    answers = {body: answer for kind, _, _, body, answer in kept_in(service.log, witness.keys).inputs if kind == "duis"}
     assert all(answers[each.document] == each.answer for each in witness.acknowledged)
     assert len(answers) == len(witness.acknowledged) + 1, "of the refused ones only the first had reached the engine"
 
@@ -158,7 +158,7 @@ async def test_behind_a_damaged_tail_the_world_is_as_it_was_before_it(
     await service.start()
     now, (_, world) = await digest(service), await ask(service, "GET")
     await service.end(signal.SIGTERM)
-    kept = kept_in(service.log)
+    kept = kept_in(service.log, witness.keys)
     known = [each.document for each in witness.acknowledged]
     there = [body for kind, _, _, body, _ in kept.inputs if kind == "duis"]
     assert there == known[: len(there)], "a beginning of what was acknowledged, without gaps"
@@ -237,7 +237,7 @@ async def test_a_stop_under_load_answers_what_was_taken(service: Service, witnes
             (last,) = connection.execute("SELECT MAX(seq) FROM inputs").fetchone()
             (snapshot,) = connection.execute("SELECT MAX(seq) FROM snapshots").fetchone()
         assert snapshot == last, "nothing to be replayed"
-    stored = {body for kind, _, _, body, _ in kept_in(service.log).inputs if kind == "duis"}
+    stored = {body for kind, _, _, body, _ in kept_in(service.log, witness.keys).inputs if kind == "duis"}
     assert stored == {each.document for each in witness.acknowledged}
     assert '"level": "error"' not in service.words
 

@@ -15,6 +15,7 @@ from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from emulator.client.requests import read_firmware_version, read_inventory
 from emulator.client.signing import sign_request, sign_xml
@@ -23,6 +24,7 @@ from emulator.duis.encode import encode_request
 from emulator.duis.messages import Request
 from emulator.estate.declaration import default_estate_toml, load_estate
 from emulator.pki.keystore import KeyStore
+from emulator.service.edge_link import MAX_KEYS, GivenKeys, HeldKeys
 from emulator.world import key_store
 from tests.http.running import Emulator, emulator_process
 
@@ -85,6 +87,13 @@ def logged(folder: Path) -> list[tuple[object, ...]]:
         return list(log.execute("SELECT seq, verdict, digest, body, answer FROM inputs WHERE kind = 'duis' ORDER BY seq"))
 
 
+def told(emulator: Emulator) -> list[tuple[str, str]]:
+    """Requests and answers as the journal has them."""
+    with urlopen(f"{emulator.url('control')}/control/v1/worlds/default/journal/transcript", timeout=20) as lines:
+        entries = [json.loads(line) for line in lines]
+    return [(entry["request_xml"], entry["answer_xml"]) for entry in entries if entry["kind"] == "duis.request"]
+
+
 def test_three_processes_answer_and_log_as_one_does(start: Make, keys: KeyStore, tmp_path: Path) -> None:
     answers, logs = [], []
     for processes in (1, 3):
@@ -96,6 +105,12 @@ def test_three_processes_answer_and_log_as_one_does(start: Make, keys: KeyStore,
             answers[-1] += [_status(emulator, *other) for other in others]
             for path in ("/api/v1/serviceS", "/worlds/nowhere/api/v1/serviceS"):
                 answers[-1].append(post(emulator, path, b"<a/>", {"Content-Type": "text/plain"}))
+            sent = [
+                (body, answer)
+                for (_, body), (status, _, answer) in zip(occasions(keys), answers[-1], strict=False)
+                if status == 200
+            ]
+            assert [(ask.encode(), answer.encode()) for ask, answer in told(emulator)] == sent, "signed as it was"
         logs.append(logged(folder))
     assert answers[0] == answers[1]
     assert {status for status, *_ in answers[0]} == {200, 400, 403, 404, 405, 415}
@@ -120,6 +135,16 @@ def _wait_until_it_explains(emulator: Emulator) -> None:
             return
         time.sleep(0.02)
     pytest.fail("refusals are not explained")
+
+
+def test_a_key_is_handed_over_once_and_its_number_means_it_until_it_is_given_to_another() -> None:
+    given, held = GivenKeys(), HeldKeys()
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(MAX_KEYS + 2)]
+    for key in (*keys, *keys[:3], *keys[-3:]):
+        number, octets = given.parts(key)
+        assert number < MAX_KEYS
+        assert held.take((number, octets)).private_numbers() == key.private_numbers()
+        assert given.parts(key) == (number, None)
 
 
 def test_what_a_process_knew_of_a_world_is_worth_nothing_after_a_reset(start: Make, keys: KeyStore) -> None:

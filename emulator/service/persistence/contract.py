@@ -64,7 +64,7 @@ class InputRow:
     """SHA-256 of the answer before signing; what a replay must make again."""
     body: Body = b""
     answer: bytes = b""
-    """The answer as sent; empty for marks."""
+    """The answer; where it is signed, its Signature may have no more than the name of the signer (:attr:`Log.completed`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +292,9 @@ class Log(Protocol):
 
     on_durable: Callable[[Step], None]
     """Called for every step when it has become durable, in order; set before the first append."""
+
+    completed: Callable[[bytes], bytes]
+    """Makes of an answer as it was logged what was sent; set with :attr:`on_durable`."""
 
     keeps_snapshots: bool
     """Whether snapshots outlive the process; where not, none need be made."""

@@ -54,6 +54,7 @@ class MemoryLog:
     def __init__(self, world: str, settings: Storage) -> None:
         self.world = world
         self.on_durable: Callable[[Step], None] = lambda _: None
+        self.completed: Callable[[bytes], bytes] = lambda answer: answer
         self._settings = settings
         self._queue: list[tuple[Step, asyncio.Future[None]]] = []
         self._closed = False
@@ -218,7 +219,7 @@ class MemoryLog:
         exchange = self._inputs.get(entry["input"] or 0)
         if exchange is not None and exchange.kind == "duis" and isinstance(exchange.body, bytes):
             entry["request_xml"] = exchange.body.decode("utf-8", "replace")
-            entry["answer_xml"] = exchange.answer.decode("utf-8", "replace")
+            entry["answer_xml"] = self.completed(exchange.answer).decode("utf-8", "replace")
         message = self._messages.get(entry["delivery"] or 0)
         if message is not None:
             entry["push_xml"] = message.row.body.decode("utf-8", "replace")

@@ -51,6 +51,7 @@ class SqliteLog:
         self.folder = folder
         self.world = world
         self.on_durable: Callable[[Step], None] = lambda _: None
+        self.completed: Callable[[bytes], bytes] = lambda answer: answer
         self._settings = settings
         self._writer = writer
         self._reader = reader
@@ -276,6 +277,7 @@ class SqliteLog:
             if number is not None:
                 content = await self._body_of(statement, number)
                 if content:
+                    content = self.completed(content) if name == "answer_xml" else content
                     entry[name] = content.decode("utf-8", "replace")
 
     async def _body_of(self, statement: str, number: int) -> bytes | None:
