@@ -1,6 +1,5 @@
 """Verbs about who may do how much: jobs, grants, thresholds, quarantine."""
 
-from dataclasses import replace
 from typing import Any
 
 from emulator.controls.params import Params, audit, device_of, only, take
@@ -64,7 +63,7 @@ def grant_approve(engine: Engine, params: Params) -> dict[str, Any]:
 def _audit_grant(engine: Engine, outcome: str, grant: grants.Grant) -> None:
     text = f"grant {grant.number} of {grant.supplier}"
     entry = Entry("grant", outcome, text, user=format_eui(grant.agent), acting_for=grant.supplier, grant=str(grant.number))
-    engine.context.audit(replace(entry, after=grants.written(grant)) if outcome == "granted" else entry)
+    engine.context.audit(entry._replace(after=grants.written(grant)) if outcome == "granted" else entry)
 
 
 def anomaly_threshold(engine: Engine, params: Params) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from io import BytesIO
 from typing import Any
 
@@ -94,7 +94,7 @@ def _register(engine: Engine, entries: Sequence[Registration], record: Entry) ->
         (only,) = entries
         held = store.party_for(only.mpxn, only.role, only.from_ms)
         before = "" if held is None else store.parties[held]
-        record = replace(record, before=before, after=f"{only.party} {_span(only)}")
+        record = record._replace(before=before, after=f"{only.party} {_span(only)}")
     count = store.put(entries)
     engine.context.audit(record)
     mpxns = sorted({entry.mpxn for entry in entries})

@@ -13,9 +13,10 @@ device its state. A Gas Proxy Function follows its hub.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
 from operator import attrgetter
+from typing import NamedTuple
 
 from emulator.domain.errors import Malformed
 
@@ -23,8 +24,7 @@ GENESIS = "0" * 64
 """The digest that the first record names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is to be recorded. Empty fields do not apply."""
 
     kind: str
@@ -63,14 +63,13 @@ class Entry:
     """The same after it; of a grant that was given, its terms and filters."""
 
 
-_FIELDS = tuple(each.name for each in fields(Entry))
+_FIELDS = Entry._fields
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _NAMES = tuple((name, f"{json.dumps(name)}:") for name in sorted(_FIELDS))
 _values_of = attrgetter(*(name for name, _ in _NAMES))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An entry in its place in the chain."""
 
     number: int

@@ -1,7 +1,7 @@
 """What every part of the DSP shares: state, settings, neighbours, and the way messages leave."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -133,7 +133,7 @@ class Context:
     def audit(self, entry: Entry, devices: tuple[str, ...] = ()) -> None:
         """Record something in the audit trail; ``devices`` are the list that the entry names by digest, sorted."""
         if self.controller and entry.kind in CONTROLLED:
-            entry = replace(entry, operator=self.controller)
+            entry = entry._replace(operator=self.controller)
         text = entry_text(entry)
         self.effects.append(AuditEffect(append(self.state.audit, entry, self.now_ms, text), devices, text))
 

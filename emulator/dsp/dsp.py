@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui, parse_eui
@@ -165,7 +164,7 @@ class Dsp:
     def _record_quarantine(self, case: Case, outcome: str, reason: str, operator: str = "") -> None:
         """A request that is kept back is no decision yet: nothing was let through. ``operator`` is the human who did that."""
         entry, names = self._entry(case, "quarantine", outcome, reason)
-        self.context.audit(replace(entry, operator=operator), names)
+        self.context.audit(entry._replace(operator=operator), names)
 
     def _perform(self, case: Case) -> Outcome:
         context, row = self.context, case.row
@@ -223,7 +222,7 @@ class Dsp:
         excluded = firmware.excluded_devices(context, case.request)
         why = ", ".join(f"{warning.name}: {warning.text.count(',') + 1}" for warning in payload)
         entry, names = self._entry(case, "exclusion", code, why, excluded)
-        context.audit(replace(entry, acting_for="", grant=""), names)
+        context.audit(entry._replace(acting_for="", grant=""), names)
 
     def _response(self, case: Case, code: str, payload: Element | None = None) -> ServiceResponse:
         request = case.request

@@ -1,17 +1,16 @@
 """What the engine hands back to whoever drives it. Effects are made in a fixed order; their numbers are never reused."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulator.domain.identifiers import Eui64
 from emulator.dsp.audit import Record
 from emulator.duis.messages import Message, ServiceResponse
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The synchronous answer to a DUIS input."""
 
     response: ServiceResponse
@@ -28,8 +27,7 @@ class ControlAnswer:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message to be pushed to a user's endpoint, at least once, in order per recipient and device."""
 
     number: int
@@ -53,8 +51,7 @@ class SharedData(dict[str, Any]):
         return json.dumps(self, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """Something that happened inside, for the journal: a GBCS message on its way, a state change, a decision."""
 
     number: int
@@ -65,12 +62,11 @@ class JournalEntry:
     device: Eui64 | None
     summary: str
     """One line for a human."""
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any]
     """JSON values; GBCS octets as hexadecimal text under ``gbcs``."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEffect:
+class AuditEffect(NamedTuple):
     """A record of the audit trail. They are made in the order of the chain."""
 
     record: Record

@@ -1,7 +1,7 @@
 """State to bytes and back.
 
-State is a tree of dataclasses, enumerations and plain containers. The form is canonical JSON with tags, so that equal states
-give equal octets (the digest) and a snapshot of an older version can be read and mended as text.
+State is a tree of dataclasses, named tuples, enumerations and plain containers. The form is canonical JSON with tags, so that
+equal states give equal octets (the digest) and a snapshot of an older version can be read and mended as text.
 """
 
 import base64
@@ -87,8 +87,8 @@ def _encode(value: Any) -> Any:
         return value
     if isinstance(value, bytes):
         return {_TAG: "b", "v": base64.b64encode(value).decode()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if _is_record(type(value)):
+        fields = {name: _encode(getattr(value, name)) for name in _fields(type(value))}
         return {_TAG: "o", "c": _name(type(value)), "v": fields}
     if isinstance(value, list):
         return [_encode(item) for item in value]
@@ -101,6 +101,17 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be state")
 
 
+def _is_record(kind: type) -> bool:
+    """Whether it is a dataclass or a named tuple: both are written with the names of their fields."""
+    return dataclasses.is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+
+
+def _fields(kind: Any) -> tuple[str, ...]:
+    if issubclass(kind, tuple):
+        return tuple(kind._fields)
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 def _name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
@@ -110,7 +121,7 @@ def _class(name: str) -> Any:
     if not module.startswith(_PACKAGE):
         raise ValueError(f"{name} is not a class of the emulator")
     kind = getattr(importlib.import_module(module), qualified)
-    if not (isinstance(kind, type) and (dataclasses.is_dataclass(kind) or issubclass(kind, enum.Enum))):
+    if not (isinstance(kind, type) and (_is_record(kind) or issubclass(kind, enum.Enum))):
         raise ValueError(f"{name} is not state")
     return kind
 
@@ -134,5 +145,5 @@ def _decode(value: Any) -> Any:
     if tag == "e":
         return kind(inner)
     # A field that a newer version added takes its default, so that newer versions read older snapshots.
-    known = {f.name for f in dataclasses.fields(kind)}
+    known = _fields(kind)
     return kind(**{name: _decode(item) for name, item in inner.items() if name in known})

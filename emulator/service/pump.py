@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -32,8 +32,7 @@ QUIET_POLL_S = 0.05
 """How often a clock that waits for pushes to end looks again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """What one input, or one slice of time, made."""
 
     at_ms: int

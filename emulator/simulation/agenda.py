@@ -6,21 +6,21 @@ function of the inputs, so a replay runs events in the same order.
 
 import heapq
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Value = int | str | bytes | None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Event:
-    """One thing that is due."""
+class Event(NamedTuple):
+    """One thing that is due. Events are in order as tuples are: by time, then by the order of scheduling, which no two share."""
 
     at_ms: int
     """Simulated milliseconds of UTC."""
     order: int
     """Position among all events ever scheduled; breaks ties."""
-    topic: str = field(compare=False)
+    topic: str
     """Names the handler, e.g. ``hub.command``."""
-    args: tuple[Value, ...] = field(compare=False, default=())
+    args: tuple[Value, ...] = ()
     """Keys and small values for the handler; never references to objects."""
 
 

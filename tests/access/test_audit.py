@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -60,15 +59,15 @@ def test_every_change_is_found(at: int, how: str) -> None:
     elif how == "double":
         records.insert(at, record)
     elif how == "at_ms":
-        records[at] = replace(record, at_ms=record.at_ms + 1)
+        records[at] = record._replace(at_ms=record.at_ms + 1)
     elif how in ("digest", "previous"):
-        records[at] = replace(record, **{how: "f" * 64})
+        records[at] = record._replace(**{how: "f" * 64})
     elif how == "forge":
         # A forger who recomputes the digest of one record breaks the link to the next, or the known end.
-        forged = append(AuditState(record.number - 1, record.previous), replace(record.entry, outcome="E4"), record.at_ms)
+        forged = append(AuditState(record.number - 1, record.previous), record.entry._replace(outcome="E4"), record.at_ms)
         records[at] = forged
     else:
-        records[at] = replace(record, entry=replace(record.entry, **{how: "changed"}))
+        records[at] = record._replace(entry=record.entry._replace(**{how: "changed"}))
     found = verify(records, expected_end=(state.number, state.digest))
     assert found is not None
     assert found.number - 1 in (at, at + 1, (at + 1) % len(records))

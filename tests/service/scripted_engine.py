@@ -29,7 +29,7 @@ class ScriptedEngine(ControlledEngine):
     def note(self, summary: str = "") -> None:
         """Make an effect."""
         self._order += 1
-        self._made.append(JournalEntry(self._order, self._now_ms, "test", None, None, summary))
+        self._made.append(JournalEntry(self._order, self._now_ms, "test", None, None, summary, {}))
 
     def deliver(self, number: int) -> None:
         """Make a message."""

@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -96,15 +95,11 @@ def rewritten(edit: Edit) -> None:
     state = AuditState(1, rows[0].record.digest)
     for row in rows[1:]:
         entry = row.record.entry
-        forged = append(state, type(entry)(**{**_values(entry), "outcome": "I99"}), row.record.at_ms)
+        forged = append(state, entry._replace(outcome="I99"), row.record.at_ms)
         edit(
             f"UPDATE audit SET entry = json_set(entry, '$.outcome', 'I99'), previous = '{forged.previous}', "
             f"digest = '{forged.digest}' WHERE number = {forged.number}"
         )
-
-
-def _values(entry: Any) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in type(entry).__slots__}
 
 
 async def test_a_chain_written_anew_is_found_by_who_knows_its_end(disk: SqliteLog, edit: Edit) -> None:

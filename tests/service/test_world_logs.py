@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +128,7 @@ async def test_outcomes_move_messages(log: Log) -> None:
 
 
 async def test_messages_are_searched_without_regard_to_case(log: Log) -> None:
-    await log.append(Step(input_row(1), (delivery_row(1), replace(delivery_row(2), request_id=None, device=None))))
+    await log.append(Step(input_row(1), (delivery_row(1), delivery_row(2)._replace(request_id=None, device=None))))
     assert [entry.number for entry in await log.outbox(OutboxQuery(request_id=REQUEST.upper()))] == [1]
     assert [entry.number for entry in await log.outbox(OutboxQuery(device=DEVICE))] == [1]
     assert [entry.number for entry in await log.outbox(OutboxQuery(after=1))] == [2]
@@ -234,7 +233,7 @@ async def test_large_bodies_lie_once_in_files(disk: SqliteLog) -> None:
     large, answer = b"x" * 5_000, b"y" * 3_000
     kept = await asyncio.to_thread(disk.keep_body, large)
     assert isinstance(kept, StoredBody)
-    await disk.append(Step(replace(input_row(1), body=kept, answer=answer), (delivery_row(1, body=large),)))
+    await disk.append(Step(input_row(1)._replace(body=kept, answer=answer), (delivery_row(1, body=large),)))
     await disk.append(Step(input_row(2, body=large)))
     blobs = [path for path in (disk.folder / "blobs").rglob("*") if path.is_file()]
     assert sorted(path.stat().st_size for path in blobs) == [3_000, 5_000]
@@ -349,7 +348,7 @@ async def test_a_full_disk_fails_like_any_other(disk: SqliteLog) -> None:
     await disk._writer.call(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
     with pytest.raises(StorageFailed, match="full"):
         await disk.append(
-            Step(replace(input_row(2), answer=b"z" * 1_900, body=b"z" * 1_900), [delivery_row(n) for n in range(99)])
+            Step(input_row(2)._replace(answer=b"z" * 1_900, body=b"z" * 1_900), [delivery_row(n) for n in range(99)])
         )
     await disk._writer.call(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
     await disk.append(Step(input_row(3)))

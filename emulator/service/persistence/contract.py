@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from emulator.domain.errors import EmulatorError
 from emulator.dsp.audit import Place, Query, Record
@@ -47,8 +47,7 @@ class StoredBody:
 Body = bytes | StoredBody
 
 
-@dataclass(frozen=True, slots=True)
-class InputRow:
+class InputRow(NamedTuple):
     """One input, with the answer it got."""
 
     seq: int
@@ -67,8 +66,7 @@ class InputRow:
     """The answer; where it is signed, its Signature may have no more than the name of the signer (:attr:`Log.completed`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
+class DeliveryRow(NamedTuple):
     """A message for a user's endpoint, as made."""
 
     number: int
@@ -97,8 +95,7 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRow:
+class OutcomeRow(NamedTuple):
     """What became of a message at an attempt or by an operator."""
 
     number: int
@@ -110,8 +107,7 @@ class OutcomeRow:
     wall_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalRow(NamedTuple):
     """Something that happened, for people. Derived: losing it loses no state."""
 
     at_ms: int
@@ -129,8 +125,7 @@ class JournalRow:
     """Number of the engine's effect, by which a replay knows what is written already."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(NamedTuple):
     """A record of the audit trail, as made."""
 
     record: Record
@@ -142,8 +137,7 @@ class AuditRow:
     """The entry as it was digested, where that is at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """Everything that becomes durable together."""
 
     input: InputRow | None = None
