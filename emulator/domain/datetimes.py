@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from emulator.domain.errors import Malformed
@@ -42,8 +43,14 @@ def parse_datetime_ms(text: str) -> int:
 
 def format_datetime(at_ms: int) -> str:
     """Write UTC with milliseconds, as the DCC does: ``2026-11-21T01:02:03.456Z`` (source: duis.md section 1.3)."""
-    moment = _EPOCH + timedelta(milliseconds=at_ms)
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    at_s, rest_ms = divmod(at_ms, 1_000)
+    return f"{_second(at_s)}.{rest_ms:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(at_s: int) -> str:
+    """What is written of many instants that follow one another."""
+    return (_EPOCH + timedelta(seconds=at_s)).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _not_a_datetime(text: str) -> Malformed:

@@ -51,13 +51,14 @@ def encode_message(message: Message, schema_version: str = DEFAULT_SCHEMA_VERSIO
         )
     else:
         header = _response_header(message.request_id, message.response_id, message.code, message.at_ms)
-        body = element(
-            "ResponseMessage",
-            element("ServiceReference", message.service_reference),
-            element("ServiceReferenceVariant", message.service_reference_variant),
-            message.payload,
+        references = (
+            f"{_field('ServiceReference', message.service_reference)}"
+            f"{_field('ServiceReferenceVariant', message.service_reference_variant)}"
         )
-    return _document("Response", schema_version, header, body)
+        payload = "" if message.payload is None else _text(message.payload)
+        text = f"<sr:ResponseMessage>{references}{payload}</sr:ResponseMessage>"
+        return _document("Response", schema_version, header, text, where="ResponseMessage")
+    return _document("Response", schema_version, header, _text(body), where=body.name)
 
 
 def _throttling(throttled: Throttled | None) -> tuple[Element, ...]:
@@ -73,16 +74,15 @@ def encode_request(request: Request) -> bytes:
     Raise :class:`Malformed` for text that XML cannot carry.
     """
     first, preceding = request.first_in_sequence, request.preceding_request_id
-    header = element(
-        "Header",
-        element("RequestID", str(request.request_id)),
-        None if first is None else element("FirstInSequence", str(first).lower()),
-        None if preceding is None else element("PrecedingServiceRequestID", str(preceding)),
-        element("CommandVariant", str(request.command_variant)),
-        element("ServiceReference", request.service_reference),
-        element("ServiceReferenceVariant", request.service_reference_variant),
+    header = (
+        f"{_field('RequestID', str(request.request_id))}"
+        f"{'' if first is None else _field('FirstInSequence', str(first).lower())}"
+        f"{'' if preceding is None else _field('PrecedingServiceRequestID', str(preceding))}"
+        f"{_field('CommandVariant', str(request.command_variant))}"
+        f"{_field('ServiceReference', request.service_reference)}"
+        f"{_field('ServiceReferenceVariant', request.service_reference_variant)}"
     )
-    return _document("Request", request.schema_version, header, request.body)
+    return _document("Request", request.schema_version, header, _text(request.body), where=request.body.name)
 
 
 def escape_text(text: str) -> str:
@@ -95,26 +95,31 @@ def _escape_attribute(text: str) -> str:
     return escaped.replace("\t", "&#x9;").replace("\n", "&#xA;").replace("\r", "&#xD;")
 
 
-def _response_header(request_id: str | None, response_id: str | None, code: str, at_ms: int) -> Element:
-    return element(
-        "Header",
-        element("RequestID", request_id) if request_id else None,
-        element("ResponseID", response_id) if response_id else None,
-        element("ResponseCode", code),
-        element("ResponseDateTime", format_datetime(at_ms)),
+def _response_header(request_id: str | None, response_id: str | None, code: str, at_ms: int) -> str:
+    return (
+        f"{_field('RequestID', request_id) if request_id else ''}{_field('ResponseID', response_id) if response_id else ''}"
+        f"{_field('ResponseCode', code)}{_field('ResponseDateTime', format_datetime(at_ms))}"
     )
 
 
-def _document(name: str, schema_version: str, header: Element, body: Element) -> bytes:
-    parts = [f'<sr:{name} xmlns:sr="{SERVICE_USER_GATEWAY}" schemaVersion="{_escape_attribute(schema_version)}">']
-    _write(header, parts)
-    parts.append("<sr:Body>")
-    _write(body, parts)
-    parts.append(f"</sr:Body></sr:{name}>")
-    text = "".join(parts)
+def _field(name: str, text: str) -> str:
+    return f"<sr:{name}>{text if text.isalnum() else escape_text(text)}</sr:{name}>"
+
+
+def _document(name: str, schema_version: str, header: str, body: str, *, where: str) -> bytes:
+    text = (
+        f'<sr:{name} xmlns:sr="{SERVICE_USER_GATEWAY}" schemaVersion="{_escape_attribute(schema_version)}">'
+        f"<sr:Header>{header}</sr:Header><sr:Body>{body}</sr:Body></sr:{name}>"
+    )
     if not text.isprintable() and (found := _NOT_XML.search(text)):
-        raise Malformed(f"U+{ord(found[0]):04X} cannot be written in XML", where=body.name, expected="XML characters")
+        raise Malformed(f"U+{ord(found[0]):04X} cannot be written in XML", where=where, expected="XML characters")
     return text.encode()
+
+
+def _text(node: Element) -> str:
+    parts: list[str] = []
+    _write(node, parts)
+    return "".join(parts)
 
 
 def _write(node: Element, parts: list[str]) -> None:

@@ -145,26 +145,30 @@ def check_originator(signer: Signer, request: Request) -> Refusal | None:
 
 def check_certificate(certificate: SigningCertificate, policy: SignaturePolicy, now_ms: int, where: str) -> Refusal | None:
     """Refuse a certificate that may not sign at ``now_ms``; ``where`` is the path of the Signature."""
-    where = f"{where}/KeyInfo/X509Data/X509IssuerSerial"
+    if certificate.revoked:
+        return _refuse_certificate(certificate, where, "the certificate is revoked", "a certificate in use")
+    if policy.check_role and certificate.role not in policy.roles:
+        roles = " or ".join(map(str, sorted(policy.roles)))
+        detail = f"the certificate has role {certificate.role}, which does not sign here"
+        return _refuse_certificate(certificate, where, detail, f"role {roles}")
+    if policy.check_dates and not certificate.not_before_ms <= now_ms <= certificate.not_after_ms:
+        valid = f"{format_datetime(certificate.not_before_ms)} to {format_datetime(certificate.not_after_ms)}"
+        detail = f"the certificate is not valid at {format_datetime(now_ms)}"
+        return _refuse_certificate(certificate, where, detail, f"a time from {valid}", valid=valid)
+    if policy.check_chain and not certificate.chain_trusted:
+        detail = "the certificate was not issued under a trusted authority"
+        return _refuse_certificate(certificate, where, detail, "a trusted chain")
+    return None
+
+
+def _refuse_certificate(certificate: SigningCertificate, where: str, detail: str, expected: str, **more: str) -> Refusal:
     evidence: dict[str, object] = {
         "issuer": certificate.issuer,
         "serial": str(certificate.serial),
         "eui": format_eui(certificate.eui),
         "role": certificate.role,
     }
-    if certificate.revoked:
-        return _refuse("the certificate is revoked", where, "a certificate in use", evidence)
-    if policy.check_role and certificate.role not in policy.roles:
-        roles = " or ".join(map(str, sorted(policy.roles)))
-        detail = f"the certificate has role {certificate.role}, which does not sign here"
-        return _refuse(detail, where, f"role {roles}", evidence)
-    if policy.check_dates and not certificate.not_before_ms <= now_ms <= certificate.not_after_ms:
-        valid = f"{format_datetime(certificate.not_before_ms)} to {format_datetime(certificate.not_after_ms)}"
-        evidence["valid"] = valid
-        return _refuse(f"the certificate is not valid at {format_datetime(now_ms)}", where, f"a time from {valid}", evidence)
-    if policy.check_chain and not certificate.chain_trusted:
-        return _refuse("the certificate was not issued under a trusted authority", where, "a trusted chain", evidence)
-    return None
+    return _refuse(detail, f"{where}/KeyInfo/X509Data/X509IssuerSerial", expected, evidence | more)
 
 
 def strip_signature(root: etree._Element) -> bool:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from emulator.domain.errors import Refusal
 from emulator.domain.identifiers import RequestId
 from emulator.duis.messages import Element, Request
+from emulator.duis.signature import complete_signature
 from emulator.service.answering import Reply
 from emulator.service.transport_faults import UNSPOILT, AnswerFaults
 
@@ -158,7 +159,8 @@ def reply_parts(reply: Reply) -> Parts:
     return reply.status, reply.body, reply.content_type, spoilt, reply.retry_after_s
 
 
-def reply_of(parts: Parts) -> Reply:
-    """The reply that :func:`reply_parts` took apart."""
+def reply_of(parts: Parts, key: EllipticCurvePrivateKey | None = None) -> Reply:
+    """The reply that :func:`reply_parts` took apart, signed with ``key`` where there is one."""
     status, body, content_type, spoilt, retry_after_s = parts
-    return Reply(status, body, content_type, UNSPOILT if spoilt is None else AnswerFaults(*spoilt), retry_after_s)
+    signed = body if key is None else complete_signature(body, key)
+    return Reply(status, signed, content_type, UNSPOILT if spoilt is None else AnswerFaults(*spoilt), retry_after_s)

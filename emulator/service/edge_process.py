@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from emulator.domain.identifiers import Eui64
 from emulator.domain.vocabulary import WebService
 from emulator.duis.schema import SchemaSet
-from emulator.duis.signature import SignaturePolicy, SigningCertificate, complete_signature
+from emulator.duis.signature import SignaturePolicy, SigningCertificate
 from emulator.listening import SocketSite
 from emulator.service.answering import Reply
 from emulator.service.collecting import keep_out_of_collections
@@ -112,8 +111,7 @@ class EdgeProcess:
         key = None if signing is None else self._keys.take(signing)
         waiting = self._waiting.pop(number, None)
         if waiting is not None and not waiting.done():
-            found = reply_of(reply)
-            waiting.set_result(found if key is None else replace(found, body=complete_signature(found.body, key)))
+            waiting.set_result(reply_of(reply, key))
 
     def _over(self) -> None:
         """Nobody is left to answer for; connections end with the process, so that clients see it at once."""

@@ -143,6 +143,8 @@ class TransportFaults:
 
     def _follow_plan(self) -> bool:
         """Have the entries that the world's plan has now; whether there are any."""
+        if not self._engine.faults.state.entries and not self.faults.state.entries:
+            return False
         wanted = [entry for entry in self._engine.faults.state.entries if KINDS[entry.kind].subject is Subject.USER]
         known = {entry.number: entry for entry in self.faults.state.entries}
         if [entry.number for entry in wanted] != list(known):
