@@ -300,7 +300,7 @@ def journal(
         call.ask(lambda client: _follow(client.events(**wanted), call.as_json))
         return
     if output is not None and output.suffix == ".har":
-        archive = call.ask(lambda client: client.har(**query, limit=_PORTION))
+        archive = call.ask(lambda client: client.har(**query))
         output.write_text(json.dumps(archive, indent=1, ensure_ascii=False), "utf-8")
         exchanges = len(archive["log"]["entries"])
         fields = {"output": str(output), "entries": exchanges}

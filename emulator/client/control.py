@@ -4,6 +4,7 @@ Values are the JSON of the API; ``/control/v1/openapi.json`` describes them. Eve
 :class:`~emulator.client.errors.Unreachable`, or :class:`~emulator.client.errors.Rejected` with the API's words.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,6 +19,10 @@ from emulator.domain.identifiers import Eui64, format_eui
 from emulator.pki.formats import read_keystore_json
 from emulator.pki.keystore import KeyStore
 
+NOT_NOW = 503
+BEGINS_ANEW_S, LOOK_S = 10.0, 0.1
+"""How long those who follow a world that is not ready wait for it, and how often they look."""
+
 
 class ControlClient(ControlCalls):
     """One world of one server."""
@@ -29,7 +34,7 @@ class ControlClient(ControlCalls):
         try:
             await self.call("GET", "/_dcc/ready")
         except Rejected as error:
-            if error.status == 503:
+            if error.status == NOT_NOW:
                 return False
             raise
         return True
@@ -290,20 +295,27 @@ class ControlClient(ControlCalls):
         """What does not go on by itself: ``jobs``, ``quarantine``, ``dead_letters``, ``warnings``, ``storage``, ``engine``."""
         return await self._json("GET", self._path("exceptions"), query=query)
 
-    async def events(self, *, after: int = 0, **query: Any) -> AsyncIterator[Json]:
-        """Journal entries as they come, from the one after ``after`` on, for as long as the caller wants.
+    async def events(self, *, after: int = 0, count: int | None = None, **query: Any) -> AsyncIterator[Json]:
+        """Journal entries as they come, from the one after ``after`` on, for as long as the caller wants, or so many.
 
-        A connection that breaks is made anew where it left off; :class:`Unreachable` when that fails.
+        A connection that breaks is made anew where it left off; :class:`Unreachable` when that fails. When the world begins anew
+        meanwhile (reset, restore), its entries follow, whose numbers begin with 1 again.
         """
-        while True:
+        last_id, left, busy_s = "", count, 0.0
+        while left != 0:
             try:
-                async for entry in self._stream(self._path("events"), {**query, "after": after}):
-                    after = entry["number"]
+                wanted = {**query, "after": after, "count": left}
+                async for id_, entry in self._stream(self._path("events"), wanted, last_id):
+                    last_id = id_
+                    left, busy_s = None if left is None else left - 1, 0.0
                     yield entry
-                if query.get("count") is not None:
-                    return
             except aiohttp.ClientPayloadError:
                 continue
+            except Rejected as error:
+                if error.status != NOT_NOW or busy_s > BEGINS_ANEW_S:
+                    raise
+                busy_s += LOOK_S  # the world begins anew
+                await asyncio.sleep(LOOK_S)
 
     async def outbox(self, **query: Any) -> Json:
         """``counts`` and ``messages``: ``state``, ``recipient``, ``device``, ``request_id``, ``after``, ``limit``."""

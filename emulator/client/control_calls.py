@@ -103,19 +103,22 @@ class ControlCalls:
     def _path(self, rest: str) -> str:
         return f"/control/v1/worlds/{self.world}/{rest}".rstrip("/")
 
-    async def _stream(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Json]:
-        """The data of server-sent events, one value each."""
+    async def _stream(self, path: str, query: Mapping[str, Any], last_id: str) -> AsyncIterator[tuple[str, Json]]:
+        """Server-sent events after the one with ``last_id``, if that is given: id and data of each."""
         params = {name: _text(value) for name, value in query.items() if value is not None}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s)
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        timeout, id_ = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s), ""
         try:
             async with self._session().get(
-                self.url + path, params=params, timeout=timeout, read_bufsize=MAX_EVENT_BYTES
+                self.url + path, params=params, headers=headers, timeout=timeout, read_bufsize=MAX_EVENT_BYTES
             ) as answer:
                 if answer.status >= 400:
                     raise Rejected(answer.status, _explanation(await answer.read()))
                 async for line in answer.content:
-                    if line.startswith(b"data: "):
-                        yield json.loads(line[len(b"data: ") :])
+                    if line.startswith(b"id: "):
+                        id_ = line[len(b"id: ") :].decode().strip()
+                    elif line.startswith(b"data: "):
+                        yield id_, json.loads(line[len(b"data: ") :])
         except aiohttp.ClientPayloadError:
             raise
         except (aiohttp.ClientError, OSError) as error:

@@ -1,7 +1,5 @@
 """Control operations on the audit trail: questions, verification, export."""
 
-from aiohttp import web
-
 from emulator.domain.identifiers import format_eui
 from emulator.dsp.audit import Query
 from emulator.service.audit_trail import export_lines, verify_trail
@@ -9,6 +7,7 @@ from emulator.service.control_models import AuditParameters
 from emulator.service.persistence.contract import AuditQuery
 from emulator.service.persistence.device_lists import unpack
 from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
+from emulator.service.streaming import streamed
 
 
 def audit_routes() -> list[Route]:
@@ -62,11 +61,9 @@ async def _verify(call: Call) -> Answer:
 
 async def _export(call: Call) -> Answer:
     end = await call.hosted.audit_end()
-    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    await response.prepare(call.request)
-    async for line in export_lines(call.hosted.log.trail, end):
-        await response.write(line)
-    await response.write_eof()
+    async with streamed(call.request, "application/x-ndjson") as response:
+        async for line in export_lines(call.hosted.log.trail, end):
+            await response.write(line)
     return response
 
 

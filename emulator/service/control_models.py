@@ -13,6 +13,8 @@ from emulator.simulation.clock import MAX_INSTANT_MS
 DAY_MS = 86_400_000
 MAX_PAGE = 10_000
 """Entries of one answer at most."""
+MAX_NUMBER = 2**63 - 1
+"""Largest number that an entry, message or record can have."""
 MAX_WAIT_MS = 3_600_000
 """Longest wall time that one call waits."""
 
@@ -358,7 +360,7 @@ class JournalParameters(Page):
     kind: str | None = Field(None, description="a kind, or its beginning up to a dot")
     since_ms: Instant | None = None
     until_ms: Instant | None = None
-    after: int = Field(0, ge=0, description="entries with a greater number")
+    after: int = Field(0, ge=0, le=MAX_NUMBER, description="entries with a greater number")
     text: str = Field("", max_length=200, description="what the summary contains, whatever the case of its letters")
     bodies: bool = Field(False, description="with the XML of requests, answers and pushes")
     decode: bool = Field(False, description="with GBCS messages taken apart")
@@ -371,7 +373,12 @@ class EventParameters(Model):
     device: Eui | None = None
     kind: str | None = Field(None, description="a kind, or its beginning up to a dot")
     text: str = Field("", max_length=200, description="what the summary contains")
-    after: int = Field(0, ge=0, description="entries with a greater number; the header Last-Event-ID goes before it")
+    after: int = Field(
+        0,
+        ge=0,
+        le=MAX_NUMBER,
+        description="entries with a greater number; the header Last-Event-ID, the id of an event, goes before it",
+    )
     count: int | None = Field(None, ge=1, description="end after so many events")
 
 
@@ -382,8 +389,14 @@ class ExceptionParameters(Page):
 class TranscriptParameters(JournalParameters):
     """Which part of a transcript."""
 
-    limit: int = Field(1_000_000, ge=1)
+    limit: int = Field(1_000_000, ge=1, le=MAX_NUMBER)
     decode: bool = True
+
+
+class HarParameters(JournalParameters):
+    """Which part of the journal to put into an archive."""
+
+    limit: int = Field(1_000_000, ge=1, le=MAX_NUMBER, description="entries of the journal to look through")
 
 
 class ExplainQuery(Model):
@@ -405,8 +418,8 @@ class AuditParameters(Page):
     image_hash: str | None = Field(None, description="SHA-256 of the Manufacturer Image, hexadecimal")
     from_ms: Instant | None = None
     to_ms: Instant | None = Field(None, description="exclusive")
-    after: int = Field(0, ge=0, description="records with a greater number")
-    before: int | None = Field(None, ge=1, description="records with a smaller number")
+    after: int = Field(0, ge=0, le=MAX_NUMBER, description="records with a greater number")
+    before: int | None = Field(None, ge=1, le=MAX_NUMBER, description="records with a smaller number")
     newest_first: bool = False
 
 
@@ -417,7 +430,7 @@ class OutboxParameters(Page):
     recipient: Eui | None = None
     device: Eui | None = None
     request_id: str | None = None
-    after: int = Field(0, ge=0, description="messages with a greater number")
+    after: int = Field(0, ge=0, le=MAX_NUMBER, description="messages with a greater number")
 
 
 class ResendQuery(Model):

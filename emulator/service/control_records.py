@@ -3,14 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from aiohttp import web
-
 from emulator.domain.identifiers import format_eui
 from emulator.service.control_models import JournalParameters, OutboxParameters, ResendQuery, TranscriptParameters
 from emulator.service.hosted import HostedWorld
 from emulator.service.journal import JournalKeys, decoded, transcript
 from emulator.service.persistence.contract import DeliveryState, JournalQuery, OutboxEntry, OutboxQuery
 from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
+from emulator.service.streaming import streamed
 
 
 def record_routes() -> list[Route]:
@@ -47,12 +46,10 @@ async def _journal(call: Call) -> Answer:
 
 async def _transcript(call: Call) -> Answer:
     wanted = call.given(TranscriptParameters)
-    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    await response.prepare(call.request)
     keys = JournalKeys(call.hosted.world.keys)
-    async for line in transcript(call.hosted.log, keys, journal_query(wanted), decode=wanted.decode):
-        await response.write(line)
-    await response.write_eof()
+    async with streamed(call.request, "application/x-ndjson") as response:
+        async for line in transcript(call.hosted.log, keys, journal_query(wanted), decode=wanted.decode):
+            await response.write(line)
     return response
 
 

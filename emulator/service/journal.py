@@ -53,17 +53,23 @@ def decoded(entry: dict[str, Any], keys: JournalKeys) -> dict[str, Any]:
         return {**entry, "gbcs": {"error": str(error)}}
 
 
-async def transcript(log: Log, keys: JournalKeys, query: JournalQuery, *, decode: bool) -> AsyncIterator[bytes]:
-    """Lines of a transcript, at most as many as the query allows."""
+async def pages(log: Log, query: JournalQuery) -> AsyncIterator[list[dict[str, Any]]]:
+    """The entries that a query asks for, in portions, at most as many as it allows."""
     left = query.limit
     while left > 0:
-        page = await log.journal(replace(query, bodies=True, limit=min(left, TRANSCRIPT_PAGE)))
-        for entry in page:
-            yield line(decoded(entry, keys) if decode else entry)
+        page = await log.journal(replace(query, limit=min(left, TRANSCRIPT_PAGE)))
+        yield page
         if len(page) < min(left, TRANSCRIPT_PAGE):
             return
         left -= len(page)
         query = replace(query, after=page[-1]["number"])
+
+
+async def transcript(log: Log, keys: JournalKeys, query: JournalQuery, *, decode: bool) -> AsyncIterator[bytes]:
+    """Lines of a transcript, at most as many as the query allows."""
+    async for page in pages(log, replace(query, bodies=True)):
+        for entry in page:
+            yield line(decoded(entry, keys) if decode else entry)
 
 
 def line(entry: dict[str, Any]) -> bytes:

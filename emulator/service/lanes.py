@@ -27,6 +27,8 @@ class Item:
     rejections: int = 0
     status: int | None = None
     detail: str = ""
+    url: str = ""
+    """Where the last attempt went."""
 
 
 @dataclass(slots=True)

@@ -393,6 +393,7 @@ class Outbox:
         endpoint = self._endpoints.get(item.recipient)
         if endpoint is None or self._pusher is None:
             return PushResult(Verdict.LATER, None, "the endpoint was removed")
+        item.url = endpoint.url
         return await self._pusher.push(endpoint.url, body, self._spoil(item))
 
     def _conclude(self, recipient: Recipient, lane: Lane, item: Item, result: PushResult) -> None:
@@ -446,7 +447,7 @@ class Outbox:
             request_id=item.request_id,
             device=item.device,
             summary=f"{item.kind} {item.code} to {format_eui(item.recipient)}, attempt {item.attempts}: {answer}",
-            data={"attempts": item.attempts, "status": item.status, "detail": item.detail},
+            data={"attempts": item.attempts, "status": item.status, "detail": item.detail, "url": item.url},
             delivery=item.number,
         )
         self._metrics.pushes[kind.removeprefix("push.")].inc()

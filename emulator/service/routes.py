@@ -195,6 +195,9 @@ def needs_body(model: type[BaseModel]) -> bool:
 def _query(route: Route, request: web.Request) -> BaseModel | None:
     if route.query is None:
         return None
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise ControlRefused(400, f"{name[:40]!r} is given more than once", where=name[:40], expected="one value")
     return route.query.model_validate(dict(request.query))
 
 

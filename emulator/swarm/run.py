@@ -46,8 +46,8 @@ def play_seed(seed: int, steps: int = STEPS) -> Found:
 
 
 def _play(play: Play, steps: int) -> Iterator[Broken]:
-    for _ in range(max(1, steps // AT_ONCE)):
-        let_happen(play, AT_ONCE)
+    for done in range(0, steps, AT_ONCE):
+        let_happen(play, min(AT_ONCE, steps - done))
         yield from invariants.store_within_capacity(play)
         if play.chance.one_in(5):
             play.through_a_snapshot()

@@ -78,3 +78,11 @@ def test_the_command_line_names_what_shows_it_again() -> None:
     assert ran.exit_code == 0
     found = json.loads(ran.stdout)
     assert (found["seeds"], found["broken"]) == (2, 0)
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_as_many_things_happen_as_are_asked_for(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[int] = []
+    monkeypatch.setattr("emulator.swarm.run.let_happen", lambda play, steps: happened.append(steps))
+    play_seed(5, steps)
+    assert sum(happened) == steps
