@@ -118,10 +118,10 @@ def hammer(port: int, requests: Sequence[bytes], *, connections: int, per_s: flo
     return Report(total, wall_s, dict(sorted(answers.items())), sorted(latencies), cpu)
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of those it has started and not yet buried."""
+def cpu_seconds(pid: int, *, alone: bool = False) -> float:
+    """User and system time of a process and, unless ``alone``, of those it has started and not yet buried."""
     used = 0.0
-    for each in (pid, *_descendants(pid)):
+    for each in (pid, *(() if alone else _descendants(pid))):
         try:
             fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
         except OSError:

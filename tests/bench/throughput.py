@@ -35,6 +35,9 @@ from tests.bench.sink import Sink, sink
 REQUESTS = 6_000
 WARM_UP = 600
 CONNECTIONS = 32
+CONNECTIONS_OF_TWO = 128
+"""With two processes a request stands in three queues: until the one has read it, the other has decided it, the disk has it. In a
+closed loop each of them has work only while there are enough requests for all the batches that are under way at a time."""
 ROUND_TRIPS = 3_000
 TARGET_PER_S = 2_000
 """What one process is to reach; half of it is the load under which answer times are measured."""
@@ -83,12 +86,13 @@ def paused(**settings: str) -> Iterator[Served]:
 
 
 def loaded(pid: int, load: Callable[[], Report]) -> tuple[Report, dict[str, float]]:
-    """A load, and what it cost for each answer: to the server with all its processes, and to the generator."""
-    before = cpu_seconds(pid)
+    """A load, and what it cost for each answer: to the server with all processes, to the first of them, and to the generator."""
+    before = cpu_seconds(pid), cpu_seconds(pid, alone=True)
     report = load()
-    used = cpu_seconds(pid) - before
+    used, first = cpu_seconds(pid) - before[0], cpu_seconds(pid, alone=True) - before[1]
     beside = {
         "server_cpu_us": round(used * 1e6 / report.requests, 1),
+        "first_process_cpu_us": round(first * 1e6 / report.requests, 1),
         "generator_cpu_us": round(report.generator_cpu_s * 1e6 / report.requests, 1),
         "p50_ms": round(report.percentile_ms(50), 2),
         "p99_ms": round(report.percentile_ms(99), 2),
@@ -96,13 +100,13 @@ def loaded(pid: int, load: Callable[[], Report]) -> tuple[Report, dict[str, floa
     return report, beside
 
 
-def rate(found: Served) -> Run:
+def rate(found: Served, connections: int = CONNECTIONS) -> Run:
     """As many requests a second as it answers."""
 
     def run() -> Sample:
         requests = mixed(REQUESTS)
-        report, beside = loaded(found.pid, lambda: hammer(port_of(found.duis), requests, connections=CONNECTIONS))
-        checked = {"requests": REQUESTS, "answers": report.answers, "connections": CONNECTIONS}
+        report, beside = loaded(found.pid, lambda: hammer(port_of(found.duis), requests, connections=connections))
+        checked = {"requests": REQUESTS, "answers": report.answers, "connections": connections}
         return Sample(report.per_s, checked, beside)
 
     return run
@@ -134,7 +138,7 @@ def memory_ratio() -> Iterator[Run]:
 def two_cores() -> Iterator[Run]:
     """The same by two processes behind one port, which with the generator have two cores."""
     with paused(duis__processes="2") as found:
-        yield rate(found)
+        yield rate(found, CONNECTIONS_OF_TWO)
 
 
 @measurement("edge.half_load.p99_ms", "ms", runs=3)
