@@ -75,8 +75,6 @@ TRANSITIONS: frozenset[tuple[int, int]] = frozenset(
         (CASTING, READY),
         (REPAIR, REPAIRING),
         (REPAIR, BACKOFF),
-        (REPAIR, DEFERRED),
-        (DEFERRED, REPAIR),
         (REPAIRING, BACKOFF),
         (REPAIRING, READY),
         (READY, SERVING),

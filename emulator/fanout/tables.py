@@ -75,7 +75,7 @@ class HubProfile:
     max_image_bytes: int = setting(750 * KIB, "L032", "low")
     policy_on_full: str = setting("reject", "L035", "low", choices=("reject", "defer", "evict"))
     resume: bool = setting(True, "ota.md 11.4", "low")
-    """Whether what was received before a break is kept."""
+    """Whether what was received before a break is kept; of a broadcast, before a power cut."""
     expiry_s: int = setting(14 * DAY_S, "L036", "low", minimum=1)
     """How long an image waits for its device."""
     reboot_s: int = setting(5 * MINUTE_S, "L039", "low", minimum=1)

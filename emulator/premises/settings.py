@@ -45,7 +45,8 @@ class HanSettings:
     store_policy: str = setting("reject", "L035", "low", choices=("reject", "defer", "evict"))
     """What a hub does with an image when its store is full: refuse it, try again later, or drop the one that waits longest."""
     hub_resumes: bool = setting(True, "ota.md 11.4", "low")
-    """Whether a hub keeps what it received before its transfer over the WAN broke off. Of broadcasts it always does."""
+    """Whether a hub keeps what it received of an image before its transfer over the WAN broke off; of a broadcast, before its power
+    failed."""
     hub_reboot_ms: int = setting(5 * MINUTE_MS, "L039", "low", minimum=1)
     """From the restart of a hub for its own firmware until its HAN is back."""
     hub_update_waits: int = setting(8, "ota.md 13", "low")

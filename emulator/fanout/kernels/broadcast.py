@@ -281,10 +281,6 @@ def begin_repair(p: Pool, cell: int) -> int:
         return fail(p, row, SEGMENTS_LOST)
     if out_of_reach(p, row) != NO_REASON:
         return back_off(p, row, UNREACHABLE)
-    if not p.flags[row] & RESERVED:
-        reason = reserve(p, row)
-        if reason != NO_REASON:
-            return turned_away(p, row, reason)
     p.phase[row] = REPAIRING
     p.cells[at + CELL_BUSY] += 1
     seconds = duration(p, row, p.progress[row] * p.pp[PP_SEGMENT_BYTES], p.pp[PP_REPAIR_RATE])

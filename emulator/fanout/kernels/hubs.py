@@ -10,6 +10,7 @@ from emulator.fanout.fields import (
     CH_HUB_STORE_LOST,
     CH_HUB_UPDATE_FAILS,
     HP_REBOOT,
+    HP_RESUME,
     HUB_LISTENED,
     HUB_OFF_FLAG,
     HUB_WIDTH,
@@ -24,6 +25,7 @@ from emulator.fanout.fields import (
     OFF,
     OFF_HAN,
     REBOOTING,
+    RESERVED,
     S_LISTENED,
     S_NOW,
     S_SHIFT,
@@ -33,9 +35,11 @@ from emulator.fanout.kernels.agenda import announce_again
 from emulator.fanout.kernels.chances import happens
 from emulator.fanout.kernels.han import interrupt, lose
 from emulator.fanout.kernels.reports import note, note_hub
-from emulator.fanout.kernels.wan import cut_session
+from emulator.fanout.kernels.wan import cut_session, lose_segments
 from emulator.fanout.kernels.wheel import later
 from emulator.fanout.phases import (
+    BACKOFF,
+    CASTING,
     FELL_OFF,
     HUB_BRICKED,
     HUB_REBOOTED,
@@ -45,6 +49,7 @@ from emulator.fanout.phases import (
     POWER_BACK,
     POWER_LOST,
     READY,
+    REPAIR,
     REPAIRING,
     SENDING,
     SERVING,
@@ -58,11 +63,14 @@ WAIT = 1_800
 def break_off(p: Pool, hub: int) -> int:
     """Whatever moves to or in a home stops moving."""
     shift = p.s[S_SHIFT]
+    forgets = not p.hps[p.hub_profile[hub] * HUB_WIDTH + HP_RESUME]
     for row in range(hub << shift, (hub + 1) << shift):
         if p.phase[row] == SERVING:
             interrupt(p, row)
         elif p.phase[row] == SENDING or p.phase[row] == REPAIRING:
             cut_session(p, row)
+        elif forgets and p.flags[row] & RESERVED and p.phase[row] in (CASTING, REPAIR, BACKOFF):
+            lose_segments(p, row)
     return announce_home(p, hub)
 
 

@@ -143,14 +143,17 @@ def back_off(p: Pool, row: int, reason: int) -> int:
 
 @inlined
 def broken_off(p: Pool, row: int) -> int:
-    """A session ended before its time; the row is off the agenda, its channel free."""
+    """A session ended before its time; the row is off the agenda, its channel free.
+
+    What came by then is lost to a hub that does not resume; segments of a broadcast are only when its power fails.
+    """
     hub = row >> p.s[S_SHIFT]
     note(p, row, p.order[row], SESSION_BROKEN, 0)
     p.tries[row] = min((p.tries[row] >> 4) + 1, 15) << 4 | p.tries[row] & 15
-    if not p.hps[p.hub_profile[hub] * HUB_WIDTH + HP_RESUME]:
+    powerless = p.hub_flags[hub] & (HUB_OFF_FLAG | REBOOTING)
+    if not p.hps[p.hub_profile[hub] * HUB_WIDTH + HP_RESUME] and (powerless or p.pp[PP_KIND] != RADIO):
         give_back(p, row)
-        if p.pp[PP_KIND] != RADIO:
-            p.progress[row] = 0
+        p.progress[row] = 0
     return back_off(p, row, SESSIONS_BROKEN)
 
 
@@ -268,6 +271,16 @@ def cut_session(p: Pool, row: int) -> int:
     planned = part_before_break(p, row, whole) if breaks(p, row) else whole
     p.progress[row] = max(p.progress[row] - p.progress[row] * max(planned - left, 0) // whole, 1)
     return broken_off(p, row)
+
+
+@kernel
+def lose_segments(p: Pool, row: int) -> int:
+    """The power of a hub that does not resume fails: what it has of a broadcast is gone, and it joins anew."""
+    if p.phase[row] != BACKOFF:
+        withdraw(p, row)
+        return broken_off(p, row)
+    p.progress[row] = 0
+    return give_back(p, row)
 
 
 @inlined
