@@ -204,8 +204,10 @@ REASONS = (
 )  # fmt: skip
 """In words; the order is that of the numbers."""
 
-OLDER_OR_EQUAL, OTHER_MANUFACTURER, NOBODY_ASKS = 1, 2, 3
-IGNORANCE = ("", "its version is not newer", "it is of another manufacturer", "the device does not ask")
+OLDER_OR_EQUAL, OTHER_MANUFACTURER, NOBODY_ASKS, OTHER_HARDWARE = 1, 2, 3, 4
+IGNORANCE = (
+    "", "its version is not newer", "it is of another manufacturer", "the device does not ask", "it is for other hardware",
+)  # fmt: skip
 """Why a device does not take the image that waits for it (ota.md 11.4 and 11.6)."""
 
 # Technologies of a pool, policies and ways to learn of an image: the position in the choices of tables.py.

@@ -144,6 +144,8 @@ class DeviceProfile:
     """After this silence the DSP counts the job as unknown; 0 is never."""
     takes_parts: bool = setting(True, "scenarios.md S-08", "low")
     """Whether it can take an image in parts (REQUIRE_MORE); without, its transfer fails after the first of several."""
+    check_hardware: bool = setting(True, "ota.md 3.2", "medium")
+    """Whether it breaks the transfer off when the header that it gets with the first blocks excludes its hardware version."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,4 +188,5 @@ def device_profile(
         check_version=settings.check_file_version,
         check_manufacturer=settings.check_manufacturer,
         takes_parts=kind.takes_parts,
+        check_hardware=settings.check_own_hardware_version,
     )

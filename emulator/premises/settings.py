@@ -45,8 +45,8 @@ class HanSettings:
     store_policy: str = setting("reject", "L035", "low", choices=("reject", "defer", "evict"))
     """What a hub does with an image when its store is full: refuse it, try again later, or drop the one that waits longest."""
     hub_resumes: bool = setting(True, "ota.md 11.4", "low")
-    """Whether a hub keeps what it received of an image before its transfer over the WAN broke off; of a broadcast, before its power
-    failed."""
+    """Whether a hub keeps what it received of an image before its transfer over the WAN broke off; of a broadcast, before its
+    power failed."""
     hub_reboot_ms: int = setting(5 * MINUTE_MS, "L039", "low", minimum=1)
     """From the restart of a hub for its own firmware until its HAN is back."""
     hub_update_waits: int = setting(8, "ota.md 13", "low")
@@ -78,7 +78,10 @@ class HanSettings:
     hw_version_mandatory: bool = setting(False, "ota.md 3.1", "medium")
     """Whether a hub refuses images whose header has no hardware versions."""
     check_hardware_version: bool = setting(True, "ota.md 3.2", "medium")
-    """Whether the hub refuses an image whose hardware versions exclude the device. Devices have no such check of their own."""
+    """Whether the hub refuses an image whose hardware versions exclude the device (8F89 with code 2)."""
+    check_own_hardware_version: bool = setting(True, "ota.md 3.2", "medium")
+    """Whether a device breaks off the transfer of an image whose hardware versions exclude it (INVALID_IMAGE, 8F89 with code 3),
+    when the hub let it through. They are in the header, with which the file begins; one without them is for any hardware."""
     check_manufacturer: bool = setting(True, "ota.md 3.2", "high")
     """Whether a device ignores an image of another manufacturer."""
     check_file_version: bool = setting(True, "ota.md 3.2", "high")

@@ -34,6 +34,7 @@ DEVICES = [
     replace(METER, learns="poll", resume=False, fallback=False, verify_s=0),
     replace(METER, sub_ghz=True, block_loss_permille=300, block_retries=2, reports_transfer=False),
     replace(METER, alt_han=True, capacity_bytes=150 * KIB, hardware=7, manufacturer=9),
+    replace(METER, hardware=3, check_hardware=False),
     replace(GAS_METER, sub_ghz=True, resume=False),
     replace(DISPLAY, supports_cs09=False, learns="never"),
 ]
@@ -72,6 +73,7 @@ def _hub(draw: Random) -> HubProfile:
         extender_homes=draw.choice((0, 2)),
         duty_blocks_per_h=draw.choice((0, 900, 3_000)),
         update_waits=draw.randint(0, 2),
+        check_hardware=draw.random() < 0.5,
     )
 
 

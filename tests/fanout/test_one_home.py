@@ -244,6 +244,29 @@ def test_what_a_hub_has_of_a_broadcast_goes_with_its_power(state: str, resumes: 
     check(net)
 
 
+@pytest.mark.parametrize(("at_hub", "at_device", "code"), [(True, True, 2), (False, True, 3), (False, False, 0)])
+def test_hub_and_device_look_at_the_hardware_versions(at_hub: bool, at_device: bool, code: int) -> None:
+    net = network()
+    _, meter = home(net, replace(METER, hardware=7, check_hardware=at_device), check_hardware=at_hub)
+    number = net.add_order(order(min_hardware=1, max_hardware=6))
+    net.submit(meter, number)
+    seen = play(net)
+    if code:
+        assert [(o.name, o.code) for o in seen][-1] == ("TRANSFER_FAILED", code)
+        assert ("IGNORED" in names(seen)) is (code == 3)
+        assert net.jobs(number) == {"FAILED_HAN": 1}
+    else:
+        assert names(seen)[-1] == "ACTIVATED"
+
+
+@pytest.mark.parametrize(("lowest", "highest"), [(-1, -1), (7, 7), (1, 9), (7, -1)])
+def test_hardware_that_fits_or_is_not_named_gets_the_image(lowest: int, highest: int) -> None:
+    net = network()
+    _, meter = home(net, replace(METER, hardware=7))
+    net.submit(meter, net.add_order(order(min_hardware=lowest, max_hardware=highest)))
+    assert names(play(net))[-1] == "ACTIVATED"
+
+
 def test_a_lost_alert_leaves_the_supplier_in_the_dark() -> None:
     net = network()
     _, meter = home(net, METER)

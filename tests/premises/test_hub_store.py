@@ -147,10 +147,22 @@ def test_hardware_that_the_image_is_not_for() -> None:
     assert rig.deliveries[0][2:] == (1, "")
     assert failed(rig) == [(ESME, 2)]
     assert not rig.alerts(0x8F72)
-    unchecked = Rig(HanSettings(check_hardware_version=False))
+    let_through = Rig(HanSettings(check_hardware_version=False))
+    let_through.distribute(ESME, let_through.image(ESME, hardware_versions=(0x0200, 0x0300)))
+    let_through.run(HOUR_MS)
+    assert failed(let_through) == [(ESME, 3)], "the device itself reads the header"
+    assert not let_through.alerts(0x8F72)
+    unchecked = Rig(HanSettings(check_hardware_version=False, check_own_hardware_version=False))
     unchecked.distribute(ESME, unchecked.image(ESME, hardware_versions=(0x0200, 0x0300)))
     unchecked.run(HOUR_MS)
     assert unchecked.alerts(0x8F72)
+
+
+def test_an_image_that_names_no_hardware_is_for_any() -> None:
+    rig = Rig(HanSettings(check_hardware_version=False))
+    rig.distribute(ESME, rig.image(ESME, hardware_versions=None))
+    rig.run(HOUR_MS)
+    assert rig.alerts(0x8F72)
 
 
 def test_a_device_with_too_little_room() -> None:

@@ -19,6 +19,7 @@ from emulator.fanout.fields import (
     DP_BLOCKS_PER_S,
     DP_BLOCKS_PER_WAKE,
     DP_CAPACITY,
+    DP_CHECK_HARDWARE,
     DP_CHECK_MANUFACTURER,
     DP_CHECK_VERSION,
     DP_CHUNK,
@@ -75,6 +76,7 @@ from emulator.fanout.phases import (
     NOBODY_ASKS,
     NONE,
     OLDER_OR_EQUAL,
+    OTHER_HARDWARE,
     OTHER_MANUFACTURER,
     PART_TRANSFERRED,
     QUERIED,
@@ -125,12 +127,10 @@ def lose(p: Pool, row: int) -> int:
 
 
 @inlined
-def unfit(p: Pool, row: int) -> int:
-    """Whether the hardware versions of an image exclude its device, and the hub looks at them."""
+def excluded(p: Pool, row: int) -> int:
+    """Whether the hardware versions of an image exclude its device; an image without them is for any."""
     order = p.order[row] * ORDER_WIDTH
     if p.orders[order + O_MIN_HARDWARE] == NONE:
-        return 0
-    if not p.hps[p.hub_profile[row >> p.s[S_SHIFT]] * HUB_WIDTH + HP_CHECK_HARDWARE]:
         return 0
     hardware = p.dps[p.profile[target_of(p, row)] * DEVICE_WIDTH + DP_HARDWARE]
     return 0 if p.orders[order + O_MIN_HARDWARE] <= hardware <= p.orders[order + O_MAX_HARDWARE] else 1
@@ -142,7 +142,7 @@ def arrive(p: Pool, row: int) -> int:
     order = p.order[row]
     note(p, row, order, DELIVERED, 0)
     sees(p, row, order, SAW_DELIVERED)
-    if unfit(p, row):
+    if p.hps[p.hub_profile[row >> p.s[S_SHIFT]] * HUB_WIDTH + HP_CHECK_HARDWARE] and excluded(p, row):
         return transfer_failed(p, row, HARDWARE_MISMATCH)
     if happens(p, CH_HUB_IMAGE_LOST, row, order, 0) != NONE:
         return lose(p, row)
@@ -180,6 +180,10 @@ def asked(p: Pool, row: int) -> int:
         p.flags[row] |= ASKED_IN_VAIN
         return announce(p, row)
     note(p, row, order, QUERIED, 0)
+    if p.dps[profile + DP_CHECK_HARDWARE] and excluded(p, row):
+        # What the answer does not say, the header does, which comes with the first blocks: Upgrade End with INVALID_IMAGE.
+        note(p, row, order, IGNORED, OTHER_HARDWARE)
+        return transfer_failed(p, row, TRANSFER_FAILURE)
     size = p.orders[order * ORDER_WIDTH + O_TOTAL]
     if size > p.dps[profile + DP_CAPACITY] or happens(p, CH_INVALID_IMAGE, row, order, 0) != NONE:
         return transfer_failed(p, row, TRANSFER_FAILURE)
