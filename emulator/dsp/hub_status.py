@@ -55,7 +55,7 @@ def report(context: Context, case: Case) -> Refusal | Noted | None:
     on_wan = context.csp.seen(hub.eui, context.now_ms)
     if context.settings.hub_status_reports == "apply":
         with recorded(context, hub.eui, str(case.request.request_id), case.row.srv):
-            _apply(context, hub, case.row.srv, on_wan)
+            _apply(context, case, hub, on_wan)
     if install and on_wan is not INSTALLS[case.row.srv]:
         found = "is" if on_wan else "is not"
         return Noted("hub_status_discrepancy", f"recorded, although the hub {found} on the SM WAN")
@@ -68,9 +68,10 @@ def _serves(context: Context, hub: InventoryEntry) -> bool:
     return any(each.device_type in meters and each.status in in_service for each in context.lookup.on_hub(hub.eui))
 
 
-def _apply(context: Context, hub: InventoryEntry, srv: str, on_wan: bool) -> None:
+def _apply(context: Context, case: Case, hub: InventoryEntry, on_wan: bool) -> None:
+    srv = case.row.srv
     if srv not in INSTALLS:
-        hub_withdrawn(context, hub)
+        hub_withdrawn(context, hub, case.sender.eui)
         set_status(context, hub, DeviceStatus.WITHDRAWN)
     elif hub.status in BEFORE_SERVICE:
         commissioned = INSTALLS[srv] and on_wan

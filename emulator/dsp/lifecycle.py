@@ -327,8 +327,13 @@ def decommission(context: Context, case: Case) -> Refusal | None:
     return None
 
 
-def hub_withdrawn(context: Context, hub: InventoryEntry) -> None:
-    """A hub is returned or withdrawn: what was asked of it ahead ends, the schedules of its home do, and its images are lost."""
+def hub_withdrawn(context: Context, hub: InventoryEntry, by: Eui64) -> None:
+    """A hub is returned or withdrawn: what was asked of it ahead ends, the schedules of its home do, and its images are lost.
+
+    The other suppliers of its home hear of it as of a hub that was decommissioned (N8, low-medium; that a return counts, low).
+    """
+    others = other_parties(context, responsible_suppliers(context, hub, context.now_ms), by)
+    tell_status(context, others, "hub_decommissioned", hub, element("CHFDecommissioning"))
     for device in context.lookup.on_hub(hub.eui):
         remove_schedules(context, device, "schedule_removed_withdrawn")
     drop_held(context, hub, "held_request_dropped_decommissioned")

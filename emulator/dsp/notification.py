@@ -187,7 +187,7 @@ def _update_status(context: Context, case: Case, entry: InventoryEntry, choice: 
     if wanted is DeviceStatus.COMMISSIONED:
         entry.date_commissioned = date_of(case.at_ms)
     elif wanted is DeviceStatus.WITHDRAWN:
-        hub_withdrawn(context, entry)
+        hub_withdrawn(context, entry, case.sender.eui)
     return None
 
 

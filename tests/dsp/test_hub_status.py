@@ -69,6 +69,18 @@ def test_what_was_asked_ahead_of_a_hub_falls_with_it(srv: str) -> None:
     assert not bench.advance(7 * DAY_MS)
 
 
+def test_the_other_supplier_of_a_home_hears_that_its_hub_went_back() -> None:
+    bench = Bench()
+    gas = bench.world.engine.state.dsp.inventory[device(0, "A1")]
+    bench.control("registration.put", mpxn=gas.import_mpxn, role="GS", party="supplier-two")
+    for meter, user in ((ESME, SUPPLIER), (gas.eui, SUPPLIER_TWO)):
+        body = element("DecommissionDevice", element("DeviceID", format_eui(meter)))
+        assert bench.submit("8.3", body, user=user).code == "I99"
+    bench.deliveries.clear()
+    assert bench.submit("8.14.3", returned()).code == "I99"
+    assert told(bench.deliveries) == {"two": ["N8"]}
+
+
 @pytest.mark.parametrize(("srv", "body", "user", "code"), [
     ("8.14.1", installed(hub=ESME), SUPPLIER, "E081401"),
     ("8.14.1", installed(hub=0x1234), SUPPLIER, "E081401"),
