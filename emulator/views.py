@@ -64,6 +64,7 @@ class Views:
                 "name": user.name,
                 "party": user.party,
                 "roles": [role.value for role in user.roles],
+                "remote_party_role": user.remote_party_role.name,
                 "active": user.active,
                 "endpoint": user.endpoint,
             }

@@ -14,7 +14,7 @@ from emulator.client.session import SignedCommand
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, RequestId, format_eui, parse_eui
 from emulator.domain.settings import MINUTE_MS
-from emulator.domain.vocabulary import CspRegion, DeviceType
+from emulator.domain.vocabulary import CspRegion, DeviceType, RemotePartyRole, UserRole
 from emulator.dsp.notification import word
 from emulator.duis.messages import Request, ServiceResponse, element
 from emulator.scenarios.messages import Kind, Seen
@@ -30,6 +30,9 @@ TOLERANCE_S = 3_600
 UPDATE_GRACE_MS = 30 * MINUTE_MS
 """How long a hub may take to restart after its firmware came; ours."""
 METERS = (DeviceType.ESME, DeviceType.GSME)
+OPERATORS = {DeviceType.ESME: UserRole.ED, DeviceType.GSME: UserRole.GT}
+"""In which role the network operator of a meter is registered."""
+NETWORK_OPERATOR = RemotePartyRole.NETWORK_OPERATOR.name
 
 
 class Failed(Exception):
@@ -131,6 +134,9 @@ class Visit:
         site, gpf = self.site, parse_eui(unit["gpf"])
         await self._notify(unit, gpf)
         body = {"home": dict(self.order.home), "supplier": format_eui(site.user)}
+        gas = [mpxn for eui, mpxn in self.order.devices.items() if await self._type_of(eui) == DeviceType.GSME]
+        if gas and (operator := await self._network_operator(gas[0], DeviceType.GSME)):  # the GPF holds what the gas meter does
+            body["network_operator"] = operator
         await site.ask("POST", f"devices/{format_eui(self.hub)}/fit", body=body)
         self._put_up.append(self.hub)
         self._note("hub fitted", unit["version"])
@@ -181,6 +187,8 @@ class Visit:
         body = {"hub": format_eui(self.hub)}
         if kind in METERS:  # a display trusts the Access Control Broker alone
             body["supplier"] = format_eui(site.user)
+            if operator := await self._network_operator(mpxn, kind):
+                body["network_operator"] = operator
         await site.ask("POST", f"devices/{format_eui(eui)}/fit", body=body)
         self._put_up.append(eui)
         self._note(f"{kind} fitted", unit["version"])
@@ -198,6 +206,22 @@ class Visit:
             await self._command(request, f"8.1.1 {kind} commissioned", eui)
             self._in_service = True
         await self._join(eui, kind)
+
+    async def _network_operator(self, mpxn: str, kind: DeviceType) -> str:
+        """Whose certificates a meter comes with beside the supplier's: who is registered as network operator of its MPxN now.
+
+        Empty where nobody is; then the supplier's 6.21 hands its place over later."""
+        found = await self.site.ask("GET", "registrations", query={"mpxn": mpxn})
+        wanted, now_ms = OPERATORS[kind], self.site.now_ms
+        parties = [
+            row["party"]
+            for row in found["registrations"]
+            if row["role"] == wanted and row["from_ms"] <= now_ms and (row["to_ms"] is None or now_ms < row["to_ms"])
+        ]
+        for user in await self.site.control.users():
+            if user["party"] in parties and wanted in user["roles"] and user["remote_party_role"] == NETWORK_OPERATOR:
+                return str(user["user"])
+        return ""
 
     async def _join(self, eui: Eui64, kind: DeviceType) -> None:
         """Joins: a gas meter with the Gas Proxy Function, a display with the meters that were put up before it."""

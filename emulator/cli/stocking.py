@@ -11,11 +11,12 @@ import typer
 from emulator.campaigns.curves import Line, png, svg
 from emulator.cli.output import ExitCode, console, print_json, print_rows
 from emulator.cli.remote import Call, remote
-from emulator.cli.visiting import visit
+from emulator.cli.visiting import fit, visit
 from emulator.domain.errors import Malformed
 
 application = typer.Typer(no_args_is_help=True, help="Hubs and meters outside homes: stock, returns, re-flashing, triage.")
 application.command("visit")(visit)
+application.command("fit")(fit)
 
 Company = Annotated[str, typer.Option("--company", help="Company of the estate.")]
 Units = Annotated[list[str] | None, typer.Option("--unit", help="EUI of a unit; may be repeated.")]
@@ -40,6 +41,8 @@ def _shares(texts: Sequence[str]) -> dict[str, int]:
         version, _, part = text.partition("=")
         if not part.isascii() or not part.isdigit():
             raise Malformed(f"{text!r} is not a version and its part", where="--version", expected="such as 00010000=60")
+        if version in found:
+            raise Malformed(f"{version} is named twice", where="--version", expected="each version once")
         found[version] = int(part)
     return found
 

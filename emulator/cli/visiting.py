@@ -1,4 +1,5 @@
-"""``dcc-emulator stock visit``: an installer's visit with every message that a supplier sends for it."""
+"""``dcc-emulator stock visit`` and ``fit``: an installer's visit with every message that a supplier sends for it, and what
+hands do alone."""
 
 import asyncio
 from typing import Annotated, Any
@@ -8,8 +9,9 @@ import typer
 from emulator.campaigns.site import at_world
 from emulator.campaigns.visiting import Order, Visit, devices_of
 from emulator.cli.output import ExitCode, JsonFlag, console, print_fields, print_json, print_rows, verb
-from emulator.cli.remote import DEFAULT_SERVER, Addresses, ServerOption, TokenOption, WorldOption, tls
-from emulator.domain.identifiers import parse_eui
+from emulator.cli.remote import DEFAULT_SERVER, Addresses, Call, ServerOption, TokenOption, WorldOption, remote, tls
+from emulator.domain.errors import Malformed
+from emulator.domain.identifiers import format_eui, parse_eui
 from emulator.duis.datetimes import format_datetime
 from emulator.scenarios.address import Address
 from emulator.service.config import Logging
@@ -75,3 +77,48 @@ async def _carried_out(
         company = next(row["party"] for row in users if parse_eui(row["user"]) == site.user)
         order = Order(company, home, devices_of(pairs), mpxn, parse_eui(hub) if hub else None, update)
         return await Visit(site, order).carry_out()
+
+
+@remote
+def fit(
+    call: Call,
+    device: Annotated[str, typer.Argument(help="EUI of the device, which the inventory must have.")],
+    hub: Annotated[str, typer.Option("--hub", help="In the home of this hub; another hub takes its place.")] = "",
+    region: Annotated[str, typer.Option("--region", help="CSP region of a home that the hub begins.")] = "",
+    technology: Annotated[str, typer.Option("--technology", help="WAN technology of that home; else as the hub is.")] = "",
+    uprn: Annotated[int | None, typer.Option("--uprn", min=1, help="Of that home.")] = None,
+    post_code: Annotated[str, typer.Option("--post-code", help="Of that home.")] = "",
+    address: Annotated[str, typer.Option("--address", help="The house.")] = "",
+    supplier: Annotated[str, typer.Option("--supplier", help="Whose certificates it holds: EUI of a supplier.")] = "",
+    network_operator: Annotated[
+        str, typer.Option("--network-operator", help="Whose certificates it holds beside: EUI of a network operator.")
+    ] = "",
+) -> None:
+    """Fit a device as an installer's hands do, without a message: beside a hub, in the place of one, or a hub in a new home.
+
+    It joins once the hub's device log lists it (8.11).
+    """
+    said = {"technology": technology, "uprn": uprn, "post_code": post_code, "address_identifier": address}
+    given = {name: value for name, value in said.items() if value}
+    if bool(hub) == bool(region):
+        expected = "one of --hub, in whose home, and --region, for a new home"
+        raise Malformed("it is not said where", where="--hub", expected=expected)
+    if given and not region:
+        raise Malformed("a home that there is has its address", where="--hub", expected="--region, for a new home")
+    where = {"hub": _eui(hub, "--hub")} if hub else {"home": {"region": region, **given}}
+    parties = {
+        "supplier": _eui(supplier, "--supplier"),
+        "network_operator": _eui(network_operator, "--network-operator"),
+    }
+    eui = parse_eui(device)
+    call.show(call.ask(lambda client: client.fit_device(eui, **where, **parties)))
+
+
+def _eui(text: str, option: str) -> str | None:
+    """An EUI in its usual form; None where none is given."""
+    if not text:
+        return None
+    try:
+        return format_eui(parse_eui(text))
+    except Malformed as error:
+        raise Malformed(error.detail, where=option, expected=error.expected) from None

@@ -163,6 +163,11 @@ class ControlClient(ControlCalls):
         """Switch a device on or off."""
         return await self._json("PUT", self._path(f"devices/{format_eui(device)}/power"), body={"on": on})
 
+    async def fit_device(self, device: Eui64, **where: Any) -> Json:
+        """Fit a pre-notified device as an installer does: ``hub``, in whose home, or ``home``, for a hub that begins one; and
+        ``supplier`` and ``network_operator``, whose certificates it holds."""
+        return await self._json("POST", self._path(f"devices/{format_eui(device)}/fit"), body=_given(**where))
+
     async def add_credit(self, meter: Eui64, pence: int = 0, utrn: str = "") -> bool:
         """What a customer does at a meter: type in a UTRN, or one bought for some pence; with neither, take the emergency credit.
         Whether the meter takes it."""

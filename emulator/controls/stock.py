@@ -53,6 +53,15 @@ def _units(books: Books, params: Params) -> Rows:
     return books.named("unit", _items(params))
 
 
+def _by_name(params: Params) -> bool:
+    """Whether units are named; raise :class:`Malformed` unless either they are, or it is said how many."""
+    named, counted = params.get("units") is not None, params.get("count") is not None
+    if named == counted:
+        detail = "units are named and counted" if named else "it is not said which units"
+        raise Malformed(detail, where="units", expected="one of units and count")
+    return named
+
+
 def _version(params: Params, name: str) -> str:
     value: str = hexadecimal(params, name, 8).upper()
     return value
@@ -124,6 +133,8 @@ def stock_mark(engine: Engine, params: Params) -> dict[str, Any]:
     rows = _units(books, params)
     damaged, registered = take(params, "damaged", bool, None), take(params, "registered", bool, None)
     owner, truth = _company(engine, params, "owner", ""), text(params, "truth", "")
+    if damaged is None and registered is None and not owner and not truth:
+        raise Malformed("nothing is said of the units", where="units", expected="one of damaged, registered, owner and truth")
     if truth and truth not in truths():
         raise Malformed(f"there is no truth {truth!r}", where="truth", expected=", ".join(truths()))
     for row in map(int, rows) if truth else ():
@@ -204,7 +215,7 @@ def stock_issue(engine: Engine, params: Params) -> dict[str, Any]:
     books, company = engine.logistics.books, _company(engine, params, "company")
     back = take(params, "back", bool, False)
     event = "hand back" if back else "issue"
-    if params.get("units") is not None:
+    if _by_name(params):
         rows = _units(books, params)
     else:
         place, count = "installer" if back else "supplier_store", _whole(params, "count", ..., 1, MAX_LOT)
@@ -274,6 +285,8 @@ def stock_update(engine: Engine, params: Params) -> dict[str, Any]:
     only(params, "version", "from_version", "duration_ms", "unit")
     if params.get("unit") is not None:
         return _update_on_site(engine, params)
+    if params.get("version") is None:
+        raise Malformed("version is missing", where="version", expected="version, or unit for a hub of a visit")
     logistics, books, version = engine.logistics, engine.logistics.books, _version(params, "version")
     older = hexadecimal(params, "from_version", 8, "")
     duration_ms = _whole(params, "duration_ms", HOUR_MS, 1_000, 31 * DAY_MS)
@@ -385,7 +398,7 @@ def triage_run(engine: Engine, params: Params) -> dict[str, Any]:
     look = triage.Look(
         company, text(params, "actor"), text(params, "way"), take(params, "swap", bool, False), text(params, "access", "standard")
     )
-    if params.get("units") is not None:
+    if _by_name(params):
         rows = _units(books, params)
     else:
         rows = stock.hubs_of(books, company, ("returned",))

@@ -206,13 +206,14 @@ class Books:
 
     # Moving
 
-    def check(self, event: str, rows: Rows, step: str = "") -> None:
+    def check(self, event: str, rows: Rows, step: str = "", *, overdue: bool = False) -> None:
         """The gate: raise :class:`Malformed` naming the first unit to which this cannot happen where it is.
 
-        ``step`` is how people call it, where that is not the event.
+        ``step`` is how people call it, where that is not the event; ``overdue`` says that it happened to hubs past their TSAT end
+        date too.
         """
         move = moves()[event]
-        if event in _FORWARD:
+        if event in _FORWARD and not overdue:
             late = rows[(self.units.flags[rows] & OVERDUE) != 0]
             if len(late):
                 detail = f"{format_eui(self.eui(int(late[0])))} was not installed by its TSAT end date: {event} is not for it"
@@ -235,9 +236,9 @@ class Books:
         found: Mask = self.units.state == states()[name].number
         return found
 
-    def move(self, event: str, rows: Rows) -> None:
+    def move(self, event: str, rows: Rows, *, overdue: bool = False) -> None:
         """Let something happen to units that :meth:`check` let pass."""
-        self.check(event, rows)
+        self.check(event, rows, overdue=overdue)
         self.units.state[rows] = moves()[event].to
 
     def ship(self, event: str, rows: Rows, due_ms: int, owner: str = "") -> Shipment:

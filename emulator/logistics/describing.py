@@ -15,6 +15,8 @@ from emulator.logistics.state import Order
 from emulator.logistics.tables import states, truth_names, variants
 
 Json = dict[str, Any]
+_BACK = [states()[each].number for each in ("to_return", "returned", "in_triage", "lost", "scrapped")]
+"""What is overdue no more: it went back, or never will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def overview(books: Books) -> Json:
     return {
         "units": books.units.count,
         "visit_minutes": books.settings.visit_minutes,
-        "overdue": int(((books.units.flags & OVERDUE) != 0).sum()),
+        "overdue": int((~np.isin(books.units.state, _BACK) & ((books.units.flags & OVERDUE) != 0)).sum()),
         "states": {name: count for name, count in books.count_by_state().items() if count},
         "policies": {company: asdict(policy) for company, policy in sorted(books.state.policies.items())},
         "defects": [asdict(each) for each in books.state.defects],
@@ -66,15 +68,18 @@ def overview(books: Books) -> Json:
 def selected(
     books: Books, state: str | None = None, company: str | None = None, variant: str | None = None, version: str | None = None
 ) -> Rows:
-    """The units that have all of this; none where the books know no such thing."""
+    """The units that have all of this; raise :class:`Malformed` for a state or variant that there is not."""
     units = books.units
+    for name, value, names in (("state", state, states()), ("variant", variant, variants())):
+        if value is not None and value not in names:
+            raise Malformed(f"there is no {name} {value!r}", where=name, expected=", ".join(names))
     chosen = np.ones(units.count, np.bool_)
     if state is not None:
-        chosen &= units.state == (states()[state].number if state in states() else 0)
+        chosen &= units.state == states()[state].number
     if company is not None:
-        chosen &= units.owner == books.number_of(company) if books.number_of(company) >= 0 else False
+        chosen &= units.owner == books.number_of(company)
     if variant is not None:
-        chosen &= units.variant == variants()[variant].number if variant in variants() else False
+        chosen &= units.variant == variants()[variant].number
     if version is not None:
         chosen &= books.versions_of(np.arange(units.count)) == int(version, 16)
     return units.where(chosen)

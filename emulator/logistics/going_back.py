@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, format_eui
+from emulator.domain.identifiers import Eui64, format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceStatus, DeviceType
 from emulator.dsp.context import Context
 from emulator.dsp.state import HubReport
+from emulator.duis.datetimes import parse_datetime_ms
 from emulator.logistics import installing, returning
 from emulator.logistics.books import Books
-from emulator.logistics.columns import Rows, many, one
+from emulator.logistics.columns import OVERDUE, Rows, many, one
 from emulator.logistics.entries import Entries
 from emulator.logistics.homes import Homes
 from emulator.logistics.state import Lot
 from emulator.logistics.tables import Variant, variants
 
+COMING_BACK = ("to_return", "returned")
+"""Where a unit is that went back and that nobody looks at."""
 Send = Callable[[str, Rows, int], int]
 """Lets goods be under way for so many days (:meth:`emulator.logistics.logistics.Logistics.send`)."""
 
@@ -47,10 +50,18 @@ class GoingBack:
         self._send_back(row, report, company)
 
     def _put_in(self, row: int, report: HubReport) -> None:
+        eui = self._books.eui(row)
+        at_ms = report.at_ms
+        if said := report.said.get("InstallDateTime"):
+            at_ms = min(at_ms, max(parse_datetime_ms(said), int(self._books.units.since_s[row]) * 1000))
         try:
-            installing.put_in(self._books, one(row), report.at_ms)
+            installing.put_in(self._books, one(row), at_ms, overdue=True)
         except Malformed as error:
-            self._context.journal("stock", f"the installation is not taken in: {error}", device=self._books.eui(row))
+            self._context.journal("stock", f"the installation is not taken in: {error}", device=eui)
+            return
+        if self._books.units.flags[row] & OVERDUE:
+            text = f"{format_eui(eui)} is in a home although its TSAT end date is past: it must go back all the same"
+            self._context.journal("stock", text, device=eui)
 
     def _send_back(self, row: int, report: HubReport, company: str) -> None:
         said = report.said
@@ -60,7 +71,7 @@ class GoingBack:
             self._homes.leave(row)
             going = returning.send_back(
                 self._books, one(row), self._context.now_ms, by=company, variant=report.variant, reason=reason,
-                method=said.get("CHFConnectionMethod", ""),
+                method=said.get("CHFConnectionMethod", ""), other=self._attached(said.get("OtherDeviceID")),
             )  # fmt: skip
         except Malformed as error:
             self._context.journal("stock", f"the return of {format_eui(self._books.eui(row))} is not taken in: {error}")
@@ -68,6 +79,20 @@ class GoingBack:
         if len(going):
             self._send("take back", going, self._books.settings.return_transit_days)
         self._entries.follow([row])
+
+    def _attached(self, other: str | None) -> int | None:
+        """The unit on which a hub sat, as 8.14.3 says (T-03), if it is on its way back, or there, without its hub."""
+        row = None if other is None else self._books.row_of(parse_eui(other))
+        if row is None or self._books.state_of(row) not in COMING_BACK or int(self._books.units.mate[row]) >= 0:
+            return None
+        return row
+
+    def _hub_of(self, eui: Eui64) -> int | None:
+        """The hub that 8.14.3 told of as having sat on a device, if it is on its way back, or there, without that."""
+        for hub, reports in self._context.state.hub_reports.items():
+            if reports[-1].variant == "8.14.3" and reports[-1].said.get("OtherDeviceID", "").upper() == format_eui(eui):
+                return self._attached(format_eui(hub))
+        return None
 
     def take_back(self, euis: Iterable[Eui64], company: str, with_hub: Eui64 | None) -> int:
         """Units that no message tells of go back: meters that were taken out of use, and what nobody installed.
@@ -93,6 +118,8 @@ class GoingBack:
             if entry is not None and in_use and entry.status not in out:
                 detail = f"{format_eui(eui)} is {entry.status}"
                 raise Malformed(detail, where="units", expected="one that was decommissioned (8.3) or withdrawn before")
+        if hub is None and len(listed) == 1:
+            hub = self._hub_of(listed[0])
         for eui in listed:
             found = self._books.row_of(eui)
             row = self._adopt(eui, company) if found is None else found

@@ -77,9 +77,10 @@ def note_visit(
     return run
 
 
-def put_in(books: Books, rows: Rows, now_ms: int) -> None:
-    """Units are in homes from now on, and what is wrong with their versions will show."""
-    books.move("install", rows)
+def put_in(books: Books, rows: Rows, now_ms: int, *, overdue: bool = False) -> None:
+    """Units are in homes from now on, and what is wrong with their versions will show. ``overdue``: even those that should have
+    gone back, for somebody did it."""
+    books.move("install", rows, overdue=overdue)
     units = books.units
     units.installed_s[rows] = now_ms // 1000
     units.installer[rows] = units.owner[rows]
@@ -127,8 +128,10 @@ def in_service(books: Books, at_ms: int) -> int:
 
 def shows(books: Books, row: int, now_ms: int) -> bool:
     """Whether the defect of its version shows at a unit."""
-    at_s, shown_s = now_ms // 1000, int(books.units.shows_s[row])
-    return 0 < shown_s <= at_s and not shown_s < int(books.units.updated_s[row]) <= at_s
+    units, at_s, shown_s = books.units, now_ms // 1000, int(books.units.shows_s[row])
+    if 0 < int(units.removed_s[row]) < shown_s:  # it would have, had it stayed
+        return False
+    return 0 < shown_s <= at_s and not shown_s < int(units.updated_s[row]) <= at_s
 
 
 def _removed(books: Books, at_s: int) -> npt.NDArray[np.bool_]:
@@ -143,7 +146,7 @@ def _defects(books: Books, kind: str) -> list[Defect]:
 
 def fails(books: Books, row: int) -> bool:
     """Whether an installation of a hub fails by the version that it has."""
-    return bool(_failing(books, one(row))[0])
+    return bool(books.state.defects) and bool(_failing(books, one(row))[0])
 
 
 def _failing(books: Books, rows: Rows) -> npt.NDArray[np.bool_]:

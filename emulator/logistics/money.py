@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from emulator.domain.settings import DAY_MS
-from emulator.logistics import reflash, returning
+from emulator.logistics import reflash, returning, stock
 from emulator.logistics.books import Books
 from emulator.logistics.settings import LEVELS, LogisticsSettings
+from emulator.logistics.tables import variant_list
 
 VOLUMES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 """Returns of a year for which a break-even is shown."""
+CHARGED = ("supplier_store", "installer", "to_reflash", "reflashing", "from_reflash", "installed")
+"""Where the hubs are for whose days in stock a supplier is charged, beside those that went back."""
 HOLDINGS = (30, 200, 1_000, 5_000, 20_000)
 """Hubs that a supplier has in stock, for which the smallest lot is swept: from a small supplier (C-13) to a large one."""
 
@@ -103,7 +106,8 @@ def lot_break_even(settings: LogisticsSettings, minutes: int) -> int | None:
 
 
 def spent(books: Books, company: str, now_ms: int) -> dict[str, tuple[int, int]]:
-    """By item, how many of it a company had and what they cost in pence, so far."""
+    """By item, how many of it a company had and what they cost in pence, so far. A hub in stock is charged until it is installed
+    or returned (L107)."""
     settings, number = books.settings, books.number_of(company)
     found: dict[str, tuple[int, int]] = {}
 
@@ -114,6 +118,8 @@ def spent(books: Books, company: str, now_ms: int) -> dict[str, tuple[int, int]]
     for record in books.state.returns:
         if record.by == company:
             add(f"returns, {record.variant or 'no message'}", 1, returning.fee_pence(books, record))
+            if variant_list()[int(books.units.variant[record.row])].is_hub:
+                add("stock", 1, record.stock_days * settings.stock_day_pence)
     for look in books.state.triages:
         if look.by == company:
             add("triage", 1, settings.triage_pence)
@@ -124,8 +130,10 @@ def spent(books: Books, company: str, now_ms: int) -> dict[str, tuple[int, int]]
     for run in books.state.runs:
         if run.by == company:
             add("visits", run.units, run.minutes * settings.visit_minute_pence)
-    rows = books.held(company, ("supplier_store", "installer"))
+    rows = stock.hubs_of(books, company, CHARGED)
     if number >= 0 and len(rows):
-        days = (now_ms // 1000 - books.units.since_s[rows].astype(np.int64)) // (DAY_MS // 1000)
+        installed_s = books.units.installed_s[rows].astype(np.int64)
+        until_s = np.where(installed_s > 0, installed_s, now_ms // 1000)
+        days = np.maximum(until_s - books.units.since_s[rows].astype(np.int64), 0) // (DAY_MS // 1000)
         add("stock", len(rows), int(days.sum()) * settings.stock_day_pence)
     return found

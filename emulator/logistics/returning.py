@@ -51,6 +51,7 @@ def send_back(
             ReturnRecord(
                 row, now_ms, by, books.state.companies[int(units.installer[row])] if installed_s else "", variant, reason, method,
                 max(0, now_ms // 1000 - since_s) * 1000 // DAY_MS, f"{books.version_of(row):08X}",
+                max(0, (installed_s or now_ms // 1000) - int(units.since_s[row])) * 1000 // DAY_MS,
             )
         )  # fmt: skip
     del books.state.returns[:-KEPT_RECORDS]
@@ -117,11 +118,12 @@ def _arrived(books: Books, variant: str, count: int, now_ms: int, by: str, versi
 
 
 def fee_pence(books: Books, record: ReturnRecord) -> int:
-    """What a return costs its supplier, with the published fees (L106, L107)."""
+    """What a return costs its supplier, with the published fees (L106, L107); for a display, which is not used again, a new one
+    (L108)."""
     settings, row = books.settings, record.row
     variant = variant_list()[int(books.units.variant[row])]
     if not variant.is_hub:
-        return 0
+        return settings.ppmid_pence if variant.device_type is DeviceType.PPMID else 0
     if record.variant == "8.14.4" and record.reason != LOST:
         return settings.no_fault_fee_pence
     full = settings.dual_band_fee_pence if variant.band == "dual" else settings.single_band_fee_pence

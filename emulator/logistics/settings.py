@@ -49,9 +49,13 @@ class LogisticsSettings:
     triage_local_minutes: int = setting(15, "EMU", "low")
     """Time of a triage by the maker's own way."""
     triage_dcc_finds_percent: int = setting(95, "EMU", "low")
-    """Of faults, how many the DCC's way finds."""
+    """Of faults that make themselves felt in a triage, or are plain to see, how many the DCC's way finds."""
     triage_local_finds_percent: int = setting(80, "EMU", "low")
-    """Of faults, how many a maker's own way finds."""
+    """The same of a maker's own way."""
+    triage_dcc_tries: int = setting(3, "T-08", "low", minimum=1)
+    """Occasions on which a unit on the DCC's bench can make itself felt: it joins, its log is read, and its version."""
+    triage_local_tries: int = setting(1, "EMU", "low", minimum=1)
+    """The same of a maker's own way."""
     triage_false_alarms_percent: int = setting(2, "EMU", "low")
     """Of units without fault, how many a triage finds faulty."""
     no_fault_found_percent: int = setting(70, "L105", "high")

@@ -130,6 +130,8 @@ class ReturnRecord:
     age_days: int = 0
     """Since it was installed, or booked in where it never was."""
     version: str = ""
+    stock_days: int = 0
+    """How long its supplier had had it in stock, for which it is charged (L107)."""
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ class TriageRecord:
     minutes: int
     version: str = ""
     cpl_status: str = ""
+    failing: bool | None = None
+    """Whether something was wrong with the unit itself then; None where nobody noted it (snapshots of before)."""
 
 
 @dataclass(slots=True)

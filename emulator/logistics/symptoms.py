@@ -17,6 +17,31 @@ INSTALL, SERVICE = "defect at installation", "defect in service"
 """Causes that are no truth of a unit, but a defect of the version that it runs."""
 
 
+def causes(books: Books, row: int, now_ms: int) -> Iterator[tuple[str, str]]:
+    """What is wrong with a unit by now, and of which version where it passes with that."""
+    truth, version = truth_names()[int(books.units.truth[row])], f"{books.version_of(row):08X}"
+    if truth != "none":
+        yield truth, ""
+    if books.variant_of(row).is_hub:
+        if installing.fails(books, row):
+            yield INSTALL, version
+        if installing.shows(books, row, now_ms):
+            yield SERVICE, version
+
+
+def missed_per_million(cause: str, tries: int) -> int:
+    """How likely it is that nothing of a cause is felt on so many occasions. What makes itself felt in no way (a broken case) is
+    plain to who looks at the unit, and never missed so."""
+    felt = symptoms().get(cause, ())
+    if not felt:
+        return 0
+    chance = 1_000_000
+    for _ in range(tries):
+        for symptom in felt:
+            chance = chance * (100 - symptom.percent) // 100
+    return chance
+
+
 class Symptoms:
     """The faults that units bring with them."""
 
@@ -28,7 +53,7 @@ class Symptoms:
     def begin(self, row: int, now_ms: int) -> None:
         """Let everything that is wrong with a unit by now be felt."""
         eui = self._books.eui(row)
-        for cause, version in self._causes(row, now_ms):
+        for cause, version in causes(self._books, row, now_ms):
             for symptom in symptoms().get(cause, ()):
                 self._hit(f"{PREFIX}{cause} {version}".rstrip(), symptom, int(eui), version, now_ms)
 
@@ -39,18 +64,6 @@ class Symptoms:
             entry.devices -= {eui}
             if not entry.devices:  # a fault without devices would be one of everybody
                 self._plan.remove(entry.number)
-
-    def _causes(self, row: int, now_ms: int) -> Iterator[tuple[str, str]]:
-        """What is wrong, and of which version where it passes with that."""
-        truth = truth_names()[int(self._books.units.truth[row])]
-        version = f"{self._books.version_of(row):08X}"
-        if truth != "none":
-            yield truth, ""
-        if self._books.variant_of(row).is_hub:
-            if installing.fails(self._books, row):
-                yield INSTALL, version
-            if installing.shows(self._books, row, now_ms):
-                yield SERVICE, version
 
     def _hit(self, name: str, symptom: Symptom, eui: int, version: str, now_ms: int) -> None:
         for entry in self._plan.entries:

@@ -10,6 +10,7 @@ from emulator.logistics.books import Books
 from emulator.logistics.chance import draws_below
 from emulator.logistics.columns import SEALED, Rows
 from emulator.logistics.state import TriageRecord
+from emulator.logistics.symptoms import causes, missed_per_million
 from emulator.logistics.tables import Variant
 
 ACTORS = ("supplier", "manufacturer", "dcc")
@@ -65,7 +66,8 @@ def _refusal(books: Books, variant: Variant, seal: int, look: Look) -> str:
 
 
 def run(books: Books, rows: Rows, look: Look, now_ms: int) -> list[TriageRecord]:
-    """Look at units, and judge each. Without a swap nobody can say which of two units that came back together fails."""
+    """Look at units, and judge each: by what is wrong with it and makes itself felt while it is looked at. Without a swap nobody
+    can say which of two units that came back together fails."""
     check(books, rows, look)
     settings, units = books.settings, books.units
     finds = {"dcc": settings.triage_dcc_finds_percent}.get(look.way, settings.triage_local_finds_percent)
@@ -73,18 +75,29 @@ def run(books: Books, rows: Rows, look: Look, now_ms: int) -> list[TriageRecord]
     books.move("begin triage", rows[~books.in_state("in_triage")[rows]])
     looks = books.euis(rows) * np.uint64(256) + units.triages[rows]
     draws = draws_below(100, books.seed, looks, f"triage {look.way}")
+    felt = draws_below(1_000_000, books.seed, looks, f"felt in triage {look.way}")
     records = []
     for place, row in enumerate(map(int, rows)):
         mate = int(units.mate[row])
-        failing = bool(units.truth[row]) or (not look.swap and mate >= 0 and bool(units.truth[mate]))
+        own = [cause for cause, _ in causes(books, row, now_ms)]
+        wrong = own if look.swap or mate < 0 else own + [cause for cause, _ in causes(books, mate, now_ms)]
         drawn = int(draws[place])
-        found = drawn < finds if failing else drawn < settings.triage_false_alarms_percent
+        if not wrong:
+            found = drawn < settings.triage_false_alarms_percent
+        else:
+            found = drawn < finds and int(felt[place]) >= min(missed_per_million(each, tries(books, look)) for each in wrong)
         version = f"{books.version_of(row):08X}"
-        records.append(TriageRecord(row, now_ms, look.by, look.actor, look.way, look.swap, found, minutes, version))
+        record = TriageRecord(row, now_ms, look.by, look.actor, look.way, look.swap, found, minutes, version, failing=bool(own))
+        records.append(record)
         units.triages[row] = min(255, int(units.triages[row]) + 1)
     books.move("end triage", rows)
     books.state.triages += records
     return records
+
+
+def tries(books: Books, look: Look) -> int:
+    """On how many occasions a unit can make itself felt during a triage."""
+    return books.settings.triage_dcc_tries if look.way == "dcc" else books.settings.triage_local_tries
 
 
 def confusion(books: Books) -> dict[tuple[str, bool], dict[str, int]]:
@@ -92,6 +105,6 @@ def confusion(books: Books) -> dict[tuple[str, bool], dict[str, int]]:
     found: dict[tuple[str, bool], dict[str, int]] = {}
     for each in books.state.triages:
         row = found.setdefault((each.way, each.swapped), dict.fromkeys(("found", "missed", "false_alarms", "no_fault"), 0))
-        failing = bool(books.units.truth[each.row])
+        failing = bool(books.units.truth[each.row]) if each.failing is None else each.failing
         row["found" if failing and each.found else "missed" if failing else "false_alarms" if each.found else "no_fault"] += 1
     return found

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
+from emulator.logistics.state import CSP
 from emulator.service.control_models import Eui, Model, Page
 from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
@@ -23,7 +25,7 @@ class NewLot(Model):
     manufacturer: str
     model: str
     owner: str = Field("", description="a supplier that has it; empty: the CSP")
-    first: Eui | None = Field(None, description="EUI of the first unit; a hub's Gas Proxy Function has the one after it")
+    first: Eui | None = Field(None, description="of the first unit; a Gas Proxy Function has the EUI after that of its hub")
     age_days: int = Field(0, ge=0)
     mixed: bool = Field(False, description="scatter the versions over cartons and pallets")
     tsat_end_ms: int = Field(0, ge=0, description="TSAT end date in milliseconds of UTC: hubs not installed by then must go back")
@@ -137,9 +139,9 @@ class ReflashOrder(Model):
 class TestHub(Model):
     """A hub for a triage facility."""
 
-    unit: Eui
+    unit: Eui = Field(description="the hub, a unit of the books")
     company: Company
-    region: str
+    region: str = Field(description="CSP region")
 
 
 class Triage(Model):
@@ -217,7 +219,16 @@ async def _stock(call: Call) -> Answer:
 
 
 async def _units(call: Call) -> Answer:
-    count, units = call.hosted.world.views.stock.units(**call.given(UnitsQuery).model_dump())
+    views, wanted = call.hosted.world.views, call.given(UnitsQuery)
+    companies = sorted({CSP, *(user["party"] for user in views.users())})
+    if wanted.company is not None and wanted.company not in companies:
+        raise ControlRefused(
+            422, f"{wanted.company[:40]!r} is not a company", where="company", expected=f"one of {', '.join(companies)}"
+        )
+    try:
+        count, units = views.stock.units(**wanted.model_dump())
+    except Malformed as error:
+        raise ControlRefused(422, error.detail, where=error.where, expected=error.expected) from None
     return {"count": count, "units": units}
 
 

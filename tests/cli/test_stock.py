@@ -74,3 +74,50 @@ def test_an_installer_visits_a_home(emulator: RunningEmulator, run: Run) -> None
     said = do(*visit, "--by", "supplier", "--mpxn", "1200000000001")
     assert "8.14.1" in said
     assert "installed" in do("stock", "unit", hub)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("units --state nowhere", "there is no state 'nowhere'; expected csp_warehouse, to_supplier"),
+        ("units --variant nothing", "there is no variant 'nothing'; expected cellular-single"),
+        ("units --company nobody", "'nobody' is not a company; expected one of csp, "),
+        (f"mark --unit {HUB}", "one of damaged, registered, owner and truth"),
+        (f"issue --company supplier-one --unit {HUB} --count 1", "units are named and counted"),
+        ("issue --company supplier-one", "it is not said which units"),
+        (f"triage --company supplier-one --actor dcc --way dcc --unit {HUB} --count 1", "units are named and counted"),
+        ("triage --company supplier-one --actor dcc --way dcc", "it is not said which units"),
+        ("update", "expected version, or unit"),
+        ("test-hub nothing --company supplier-one --region Central", "expected the hub, a unit of the books"),
+        ("book --variant gsme --count 1 --manufacturer 12A5 --model 00030101 --version 00010000=1 --version 00010000=2", "twice"),
+    ],
+)
+def test_clumsy_calls_are_told_what_would_be_right(emulator: RunningEmulator, run: Run, line: str, said: str) -> None:
+    done = run("stock", *line.split(), "--server", emulator.control)
+    assert done.code == 2
+    assert said in done.err + done.out
+
+
+def test_hands_fit_what_the_inventory_has(emulator: RunningEmulator, run: Run) -> None:
+    def do(*arguments: str, code: int = 0) -> str:
+        done = run("stock", *arguments, "--server", emulator.control)
+        assert done.code == code, done.out + done.err
+        return done.out + done.err
+
+    hub, meter, supplier = "00-DB-50-72-00-00-00-00", "00-DB-50-73-00-00-00-00", "90-B3-D5-1F-30-01-00-00"
+    meters = ("--manufacturer", "11E5", "--model", "00020101", "--version", "00010000=1")
+    do("book", "--variant", "cellular-single", "--count", "1", "--first", hub, "--owner", "supplier-one", *PRODUCT)
+    do("book", "--variant", "esme-optical", "--count", "1", "--first", meter, "--owner", "supplier-one", *meters)
+    assert "one of --hub" in do("fit", hub, code=2)
+    assert "one of --hub" in do("fit", hub, "--hub", meter, "--region", "South", code=2)
+    assert "--region, for a new home" in do("fit", meter, "--hub", hub, "--post-code", "ZZ1 1ZZ", code=2)
+    assert "there is no region 'Nowhere'" in do("fit", hub, "--region", "Nowhere", code=2)
+    assert "--supplier" in do("fit", hub, "--region", "South", "--supplier", "supplier-one", code=2)
+    assert "is not a network operator" in do("fit", hub, "--region", "South", "--network-operator", supplier, code=2)
+    assert "is not a hub" in do("fit", meter, "--hub", hub, code=2), "it does not stand yet"
+    assert "there is no device" in do("fit", "00-DB-50-7F-00-00-00-00", "--hub", hub, code=2)
+    do("fit", hub, "--region", "South", "--post-code", "ZZ1 1ZZ", "--address", "7", "--supplier", supplier)
+    assert "stands somewhere already" in do("fit", hub, "--region", "South", code=2)
+    operator = "90-B3-D5-1F-30-02-00-00"
+    assert hub in do("fit", meter, "--hub", hub, "--supplier", supplier, "--network-operator", operator)
+    assert "installed" in do("unit", meter)

@@ -155,7 +155,8 @@ def test_results_are_for_each_unit() -> None:
 
 
 def test_linked_units_are_told_apart_only_by_a_swap() -> None:
-    books = Books(LogisticsState(), LogisticsSettings(triage_false_alarms_percent=0, triage_dcc_finds_percent=100), seed=1)
+    certain = LogisticsSettings(triage_false_alarms_percent=0, triage_dcc_finds_percent=100, triage_dcc_tries=50)
+    books = Books(LogisticsState(), certain, seed=1)
     rows = returning.generate(books, 200, START_MS, by="one", installers=["one", "two"], version=OLD)
     hubs = rows[:200]
     plain = triage.run(books, hubs, triage.Look("one", "dcc", "dcc"), START_MS)
@@ -165,6 +166,52 @@ def test_linked_units_are_told_apart_only_by_a_swap() -> None:
     assert found["dcc", True] == {"found": found["dcc", True]["found"], "missed": 0, "false_alarms": 0,
                                   "no_fault": 200 - found["dcc", True]["found"]}  # fmt: skip
     assert int(books.units.triages[hubs].min()) == 2
+
+
+def test_stock_is_charged_until_it_is_installed_or_returned() -> None:
+    books = books_with(10, stock_day_pence=2)
+    day_10, day_20 = START_MS + 10 * DAY_MS, START_MS + 20 * DAY_MS
+    assert money.spent(books, "one", day_10)["stock"] == (10, 200)
+    installing.put_in(books, np.array([0, 1, 2]), day_10)
+    returning.send_back(books, np.array([3]), day_10, by="one")
+    returning.send_back(books, np.array([0]), day_20, by="one", variant="8.14.4", reason="No Fault Return (general)")
+    assert money.spent(books, "one", day_20)["stock"] == (10, 2 * (4 * 10 + 6 * 20))
+    books.move("take back", np.array([0, 3]))
+    books.units.since_s[[0, 3]] = day_20 // 1000
+    assert money.spent(books, "one", day_20)["stock"] == (10, 2 * (4 * 10 + 6 * 20)), "what was spent stays spent"
+    display = books_with(1, variant="ppmid")
+    returning.send_back(display, np.array([0]), START_MS, by="one")
+    assert money.spent(display, "one", day_10) == {"returns, no message": (1, 2_000)}
+
+
+def test_what_is_felt_now_and_then_is_missed_by_who_looks_once() -> None:
+    found = {}
+    for truth in ("case", "han", "aerial", "environment"):
+        books = books_with(400, triage_false_alarms_percent=0, triage_dcc_finds_percent=100, triage_local_finds_percent=100)
+        rows = np.arange(400)
+        books.units.truth[rows] = truths()[truth].number
+        books.move("send back", rows)
+        books.move("take back", rows)
+        ways = (triage.Look("one", "manufacturer", "local"), triage.Look("one", "dcc", "dcc"))
+        found[truth] = [sum(each.found for each in triage.run(books, rows, look, START_MS)) for look in ways]
+    assert found["case"] == found["han"] == [400, 400], "seen, or felt each time"
+    assert 170 <= found["aerial"][0] <= 230
+    assert 330 <= found["aerial"][1] <= 370, "7 of 8 in three tries"
+    assert 60 <= found["environment"][0] <= 100
+    assert 170 <= found["environment"][1] <= 220
+
+
+def test_a_version_that_fails_at_installation_is_found_until_it_is_another() -> None:
+    books = books_with(20, triage_false_alarms_percent=0, triage_dcc_finds_percent=100)
+    stock.put_defect(books, Defect(f"{books.version_of(0):08X}", "install", 100, 0, START_MS))
+    rows = np.array([0])
+    books.move("send back", rows)
+    books.move("take back", rows)
+    look = triage.Look("one", "dcc", "dcc")
+    assert [each.found for each in triage.run(books, rows, look, START_MS)] == [True]
+    books.units.version[rows] = books.version_number(0x77)
+    assert [each.found for each in triage.run(books, rows, look, START_MS)] == [False]
+    assert triage.confusion(books) == {("dcc", False): {"found": 1, "missed": 0, "false_alarms": 0, "no_fault": 1}}
 
 
 def test_a_unit_is_used_again_only_wiped_reset_and_sealed() -> None:

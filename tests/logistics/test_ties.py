@@ -180,6 +180,63 @@ def test_what_is_not_installed_by_its_tsat_end_date_goes_back() -> None:
         bench.control("device.fit", device=second, home={"region": "Central"})
     assert len(bench.control("stock.issue", company="supplier-one", count=4)["listed"]) == 4, "the lot without a date"
     bench.control("returns.take", company="supplier-one", units=[second])
+    assert describing.overview(books)["overdue"] == 1
+
+
+def test_a_hub_that_is_put_up_after_its_tsat_end_date_is_in_a_home_and_must_go_back() -> None:
+    bench = with_stock(count=1, tsat_end_ms=Bench().world.engine.now_ms + DAY_MS)
+    bench.advance(2 * DAY_MS)
+    engine, hub = bench.world.engine, format_eui(Eui64(FIRST))
+    said = (element("DeviceID", hub), element("CHFInstallType", "CHF Install - no SM WAN"), element("MPxN", "1200000000001"))
+    assert bench.submit("8.14.2", element("CHFInstallSuccessNoSMWAN", *said)).code == "I99", "a record for the CSP"
+    engine.advance(engine.now_ms)
+    unit = describing.unit(engine.logistics.books, 0, engine.now_ms)
+    assert (unit["state"], unit["overdue"]) == ("installed", True)
+    assert describing.overview(engine.logistics.books)["overdue"] == 1, "it must go back"
+    assert bench.submit("8.14.4", no_fault_return(FIRST, NO_FAULT[0])).code == "I99"
+    engine.advance(engine.now_ms)
+    assert describing.overview(engine.logistics.books)["overdue"] == 0
+
+
+def test_a_hub_was_installed_when_its_report_says() -> None:
+    bench = with_stock(age_days=30)
+    engine, now_ms = bench.world.engine, bench.world.engine.now_ms
+    said = (element("CHFInstallType", "CHF Install - no SM WAN"), element("MPxN", "1200000000001"))
+    for number, date in ((0, "2025-12-31T09:00:00Z"), (1, "2001-01-01T00:00:00Z"), (2, "2099-01-01T00:00:00Z")):
+        hub = element("DeviceID", format_eui(Eui64(FIRST + 2 * number)))
+        body = element("CHFInstallSuccessNoSMWAN", hub, said[0], element("InstallDateTime", date), said[1])
+        assert bench.submit("8.14.2", body).code == "I99"
+    engine.advance(engine.now_ms)
+    units = engine.logistics.books.units
+    assert int(units.installed_s[0]) == 1_767_171_600
+    assert int(units.installed_s[1]) == int(units.since_s[1]), "not before it was there"
+    assert int(units.installed_s[2]) * 1000 == now_ms, "and not later than now"
+
+
+@pytest.mark.parametrize("first", ["hub", "meter"])
+def test_the_device_that_a_fault_return_names_came_with_the_hub(first: str) -> None:
+    bench = with_stock()
+    meters = {"variant": "esme-han", "count": 2, "versions": {"00010000": 1}, "manufacturer": "11E5", "model": "00020101"}
+    meter = str(bench.control("stock.book", **meters, owner="supplier-one")["first"])
+    hub_returned = element(
+        "CHFFaultReturn",
+        element("DeviceID", format_eui(Eui64(FIRST))),
+        element("CHFFaultReturnType", "Fault identified prior to installation"),
+        element("OtherDeviceID", meter),
+        element("CHFConnectionMethod", "ESME"),
+        element("CHFFaultReason", "SMHAN Interface Fault"),
+    )
+    engine = bench.world.engine
+    for turn in ("hub", "meter") if first == "hub" else ("meter", "hub"):
+        if turn == "hub":
+            assert bench.submit("8.14.3", hub_returned).code == "I99"
+            engine.advance(engine.now_ms)
+        else:
+            bench.control("returns.take", company="supplier-one", units=[meter])
+    books = engine.logistics.books
+    assert describing.unit(books, 0, engine.now_ms)["came_with"] == meter
+    assert describing.unit(books, books.unit(meter), engine.now_ms)["came_with"] == format_eui(Eui64(FIRST))
+    assert describing.unit(books, 1, engine.now_ms)["came_with"] is None
 
 
 def test_lots_of_meters_follow_each_other() -> None:
