@@ -2,8 +2,8 @@
 there.
 
 A kernel is registered by :func:`kernel` and stays what it is: a Python function. Its compiled twin is made from the same code
-object, with the other kernels that it names replaced by their twins. Twins are cached on disk under a name that has the digest
-of all kernel sources, so that a change of one file never leaves code of another behind.
+object, with the other kernels that it names replaced by their twins. The twin of the entry, which holds all others, is cached on
+disk under a name that has the digest of all kernel sources, so that a change of one file never leaves code of another behind.
 """
 
 import hashlib
@@ -46,34 +46,52 @@ def can_compile() -> bool:
 
 
 @cache
-def compiled() -> dict[Callable[..., int], Callable[..., int]]:
-    """The compiled twin of every kernel defined so far; needs the extra ``scale``. Compilation itself is at the first call."""
+def compiled(entry: Function) -> Function:
+    """The compiled twin of a kernel that is called from outside, with all that it calls; needs the extra ``scale``."""
     numba: Any = import_module("numba")
     config: Any = import_module("numba.core.config")
+    linking: Any = import_module("emulator.fanout.linking")
     pool = _pool_type(numba)
+    # Without reference counts: kernels make no arrays, and a pool has some forty of them.
+    options = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+    linked = options | {"no_cpython_wrapper": True, "pipeline_class": linking.LinkedOnly}
+    *callees, entry_itself = _callees_first(entry)
     twins: dict[Any, Any] = {}
+    for function in callees:
+        twins[function] = numba.njit(forceinline=_KERNELS[function], **linked)(_twin(function, twins))
+
+    def compile_callees() -> None:
+        for function, twin in twins.items():
+            twin.compile(_signature(numba, function, pool))
+            twin.disable_compile()
+
+    options |= {"pipeline_class": linking.after(compile_callees)}
+    signature, twin = _signature(numba, entry_itself, pool), _twin(entry_itself, twins)
     before, config.CACHE_DIR = config.CACHE_DIR, str(Path(__file__).parent / "__pycache__" / f"kernels-{_sources()}")
     try:
-        for function in _callees_first():
-            names = {name: twins.get(value, value) if callable(value) else value for name, value in function.__globals__.items()}
-            twin = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
-            twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
-            takes = [pool if name == "p" else numba.int64 for name in inspect.signature(function).parameters]
-            entry = not any(function.__name__ in other.__code__.co_names for other in _KERNELS)
-            # Without reference counts: kernels make no arrays, and a pool has some forty of them.
-            options = {"nogil": True, "forceinline": _KERNELS[function], "error_model": "numpy", "_nrt": False}
-            options |= {"no_cpython_wrapper": not entry, "no_cfunc_wrapper": True}
-            try:
-                twins[function] = numba.njit(numba.int64(*takes), cache=True, **options)(twin)
-            except RuntimeError:  # nowhere to write: compiled anew in each process
-                twins[function] = numba.njit(numba.int64(*takes), **options)(twin)
+        made: Function = numba.njit(signature, cache=True, **options)(twin)
+    except RuntimeError:  # nowhere to write: compiled anew in each process
+        made = numba.njit(signature, **options)(twin)
     finally:
         config.CACHE_DIR = before
-    return twins
+    return made
 
 
-def _callees_first() -> list[FunctionType]:
-    """Every kernel after those that it calls."""
+def _twin(function: FunctionType, twins: dict[Any, Any]) -> FunctionType:
+    """The same code, which calls twins."""
+    names = {name: twins.get(value, value) if callable(value) else value for name, value in function.__globals__.items()}
+    twin = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+    twin.__module__, twin.__qualname__ = function.__module__, function.__qualname__
+    return twin
+
+
+def _signature(numba: Any, function: FunctionType, pool: Any) -> Any:
+    """Integers to an integer, but for the pool."""
+    return numba.int64(*(pool if name == "p" else numba.int64 for name in inspect.signature(function).parameters))
+
+
+def _callees_first(entry: Any) -> list[FunctionType]:
+    """What a kernel calls, each after those that it calls, and the kernel itself at the end."""
     found: dict[FunctionType, None] = {}
 
     def visit(function: FunctionType) -> None:
@@ -83,9 +101,7 @@ def _callees_first() -> list[FunctionType]:
                 visit(called)
         found[function] = None
 
-    for function in _KERNELS:
-        if function not in found:
-            visit(function)
+    visit(entry)
     return list(found)
 
 

@@ -145,7 +145,7 @@ class RunningPool:
         """Outcomes that left the kernels' buffer."""
         self._view: Pool | None = None
         self._seen = -1
-        self._call: Callable[..., int] = compiled()[calls.call] if shared.arrays else calls.call
+        self._call: Callable[..., int] = compiled(calls.call) if shared.arrays else calls.call
         s = self.s
         s[S_SEED], s[S_FIRST_HUB], s[S_HUBS], s[S_SHIFT], s[S_DAY] = seed, first_hub, hubs, shift, day
         s[S_PENDING] = s[S_CELL_FILL] = s[S_NODE_FREE] = s[S_RETRY_AT] = NONE

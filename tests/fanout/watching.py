@@ -25,10 +25,14 @@ from emulator.fanout.fields import (
     S_LISTENED,
 )
 from emulator.fanout.network import Network
-from emulator.fanout.phases import FIRMWARE_TRANSITIONS, IDLE, NONE, PHASES, RADIO, REPAIRING, SENDING, TRANSITIONS
+from emulator.fanout.phases import FIRMWARE_TRANSITIONS, IDLE, NONE, RADIO, REPAIRING, SENDING, TRANSITIONS
 from emulator.fanout.pools import RunningPool
 
 KINDS = {name: kind for name, (kind, *_) in (DEVICE_COLUMNS | HUB_COLUMNS | OWN).items()}
+
+
+CHANGES = {"phase": TRANSITIONS, "firmware": FIRMWARE_TRANSITIONS}
+GET, SET = list.__getitem__, list.__setitem__
 
 
 class Watched(list):  # type: ignore[type-arg]
@@ -39,25 +43,23 @@ class Watched(list):  # type: ignore[type-arg]
         self.name = name
         limits = np.iinfo(np.dtype(KINDS[name]))
         self.least, self.most = int(limits.min), int(limits.max)
+        self.changes = CHANGES.get(name)
+        """Of a state: which it may take."""
 
     def __setitem__(self, place: Any, value: Any) -> None:
-        if not isinstance(place, slice):
+        if place.__class__ is not slice:
             assert place >= 0, (self.name, place)
             assert isinstance(value, int), (self.name, value)
             assert self.least <= value <= self.most, (self.name, value)
-            self.changes(self[place], value)
-        super().__setitem__(place, value)
+            if self.changes is not None:
+                before = self[place]
+                assert before == value or (before, value) in self.changes, (self.name, before, value)
+        SET(self, place, value)
 
     def __getitem__(self, place: Any) -> Any:
-        assert isinstance(place, slice) or place >= 0, (self.name, place)
-        return super().__getitem__(place)
-
-    def changes(self, before: int, after: int) -> None:
-        """Of a state: the change is in its table."""
-        if self.name == "phase":
-            assert before == after or (before, after) in TRANSITIONS, (PHASES[before], PHASES[after])
-        elif self.name == "firmware" and before != after:
-            assert (before, after) in FIRMWARE_TRANSITIONS, (before, after)
+        if place.__class__ is not slice and place < 0:
+            raise AssertionError((self.name, place))
+        return GET(self, place)
 
 
 def watch(net: Network) -> None:
