@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from emulator.domain.errors import Malformed
@@ -65,8 +65,8 @@ class Entry(NamedTuple):
 
 _FIELDS = Entry._fields
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-_NAMES = tuple((name, f"{json.dumps(name)}:") for name in sorted(_FIELDS))
-_values_of = attrgetter(*(name for name, _ in _NAMES))
+_PREFIXES = tuple(f"{json.dumps(name)}:" for name in sorted(_FIELDS))
+_values_of = itemgetter(*map(_FIELDS.index, sorted(_FIELDS)))
 
 
 class Record(NamedTuple):
@@ -117,7 +117,7 @@ def entry_text(entry: Entry) -> str:
     """:func:`filled` as JSON with sorted names and without spaces: the text that is digested, and kept."""
     parts = [
         prefix + (quoted(value) if value.__class__ is str else _ENCODER.encode(value))
-        for (_, prefix), value in zip(_NAMES, _values_of(entry), strict=True)
+        for prefix, value in zip(_PREFIXES, _values_of(entry), strict=True)
         if value
     ]
     return f"{{{','.join(parts)}}}"

@@ -4,7 +4,7 @@ Order and meaning: reference duis/duis.md 3.1 (sequence medium, code meanings hi
 by its own module after the gate.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -44,17 +44,6 @@ STATUS_RULES: Mapping[DeviceStatus, tuple[str, ...]] = {
 """Status → prefixes of the variants it permits; a status that is not listed permits none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one check found."""
-
-    check: str
-    passed: bool
-    detail: str
-    looked_at: Mapping[str, object] = field(default_factory=dict)
-    """The data on which the deciding check decided; empty for checks that passed."""
-
-
 @dataclass(slots=True)
 class Case:
     """One request at the gate, with what the checks found out about it."""
@@ -73,7 +62,6 @@ class Case:
     """When it is to be executed: ExecutionDateTime of the body, for a Signed Pre-Command that of its Transform; None for at
     once. A Signed Pre-Command's own ExecutionDateTime has no known purpose (duis.md section 9, item 11) and counts for nothing.
     """
-    verdicts: list[Verdict] = field(default_factory=list)
 
     @property
     def row(self) -> ServiceReferenceVariant:
@@ -326,53 +314,58 @@ def _local_delivery(context: Context, case: Case) -> Finding:
 
 Check = Callable[[Context, Case], Finding]
 
-CHECKS: tuple[tuple[str, Check], ...] = (
-    ("request_id_used", _request_id_used),
-    ("counter_not_greater", _counter_not_greater),
-    ("web_service", _web_service),
-    ("service_consistency", _service_consistency),
-    ("command_variant", _command_variant),
-    ("user_unknown", _user_unknown),
-    ("user_status", _user_status),
-    ("role_not_eligible", _role_not_eligible),
-    ("device_unknown", _device_unknown),
-    ("device_type", _device_type),
-    ("not_responsible", _not_responsible),
-    ("device_status", _device_status),
-    ("local_delivery", _local_delivery),
-    ("future_date_out_of_window", _future_date),
-)
-"""Name of the check, as in ``check_codes.toml``, and the check; first failure wins."""
 
-DUE_CHECKS = tuple(
-    (name, check)
-    for name, check in CHECKS
-    if name
-    in {"user_unknown", "user_status", "role_not_eligible", "device_unknown", "device_type", "not_responsible", "device_status"}
+@dataclass(frozen=True, slots=True, eq=False)
+class Checks:
+    """Checks in order: the first that finds something decides. There are few of these, each the same as itself alone."""
+
+    named: tuple[tuple[str, Check], ...]
+    """Name of the check, as in ``check_codes.toml``, and the check."""
+
+
+CHECKS = Checks(
+    (
+        ("request_id_used", _request_id_used),
+        ("counter_not_greater", _counter_not_greater),
+        ("web_service", _web_service),
+        ("service_consistency", _service_consistency),
+        ("command_variant", _command_variant),
+        ("user_unknown", _user_unknown),
+        ("user_status", _user_status),
+        ("role_not_eligible", _role_not_eligible),
+        ("device_unknown", _device_unknown),
+        ("device_type", _device_type),
+        ("not_responsible", _not_responsible),
+        ("device_status", _device_status),
+        ("local_delivery", _local_delivery),
+        ("future_date_out_of_window", _future_date),
+    )
+)
+"""What every request passes."""
+
+DUE_CHECKS = Checks(
+    (
+        ("user_unknown", _user_unknown),
+        ("user_status", _user_status),
+        ("role_not_eligible", _role_not_eligible),
+        ("device_unknown", _device_unknown),
+        ("device_type", _device_type),
+        ("not_responsible", _not_responsible),
+        ("device_status", _device_status),
+    )
 )
 """What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
 
-SCHEDULE_CHECKS: tuple[tuple[str, Check], ...] = (
-    ("schedule_role", _role_not_eligible),
-    ("schedule_device_unknown", _device_unknown),
-    ("schedule_device_type", _device_type),
-    ("schedule_not_responsible", _not_responsible),
-    ("schedule_device_status", _device_status),
+SCHEDULE_CHECKS = Checks(
+    (
+        ("schedule_role", _role_not_eligible),
+        ("schedule_device_unknown", _device_unknown),
+        ("schedule_device_type", _device_type),
+        ("schedule_not_responsible", _not_responsible),
+        ("schedule_device_status", _device_status),
+    )
 )
 """What 5.1 asks of the request that is to be scheduled: the same checks, under names that have codes of that service."""
-
-
-def _told(verdict: Verdict) -> dict[str, object]:
-    return {
-        "check": verdict.check,
-        "passed": verdict.passed,
-        "detail": verdict.detail,
-        "looked_at": dict(verdict.looked_at),
-    }
-
-
-# Most checks of most requests pass, and then there is nothing to say that is not the same every time.
-_PASSED = {name: Verdict(name, True, "") for name, _ in (*CHECKS, *SCHEDULE_CHECKS)}
 
 
 def looked_at(context: Context, case: Case) -> dict[str, object]:
@@ -397,28 +390,26 @@ def looked_at(context: Context, case: Case) -> dict[str, object]:
     return known
 
 
-def pass_gate(
-    context: Context, case: Case, checks: tuple[tuple[str, Check], ...] = CHECKS, reference: str = ""
-) -> Refusal | None:
+def pass_gate(context: Context, case: Case, checks: Checks = CHECKS, reference: str = "") -> Refusal | None:
     """Run the checks in order; None when all pass, else the refusal of the first that does not.
 
-    The verdicts stay in the case and go to the journal under kind ``gate``. Codes are those of the service ``reference``, by
-    default the request's own.
+    The verdicts go to the journal under kind ``gate``. Codes are those of the service ``reference``, by default the request's
+    own.
     """
     refusal: Refusal | None = None
-    for passed, (name, check) in enumerate(checks):
+    for place, (name, check) in enumerate(checks.named):
         try:
             finding = check(context, case)
         except Malformed as error:
             finding = str(error)
         if finding is not None:
-            case.verdicts += [_PASSED[before] for before, _ in checks[:passed]]
-            case.verdicts.append(Verdict(name, False, finding, looked_at(context, case)))
             reference = reference or (case.variant.service_reference if case.variant else "")
             refusal = Refusal(context.codes.code(name, reference), finding, where=name)
+            failed = _verdict(name, passed=False, detail=finding, known=looked_at(context, case))
+            data: dict[str, object] = {"role": case.role, "verdicts": [*_passed(checks.named[:place]), failed]}
             break
     else:
-        case.verdicts += [_PASSED[name] for name, _ in checks]
+        data = _granted(case.role, checks)
     request_id = case.request.request_id
     context.journal(
         "gate",
@@ -426,14 +417,21 @@ def pass_gate(
         + (f"refused {refusal.code} by {refusal.where}" if refusal else "granted"),
         request_id=str(request_id),
         device=None if case.device is None else case.device.eui,
-        data={"role": case.role, "verdicts": [_told(verdict) for verdict in case.verdicts]}
-        if refusal
-        else _granted(case.role, checks),
+        data=data,
     )
     return refusal
 
 
+def _verdict(check: str, *, passed: bool, detail: str = "", known: Mapping[str, object] | None = None) -> dict[str, object]:
+    """What one check found; ``known`` is the data on which the one that decided did so."""
+    return {"check": check, "passed": passed, "detail": detail, "looked_at": dict(known or {})}
+
+
+def _passed(checks: Iterable[tuple[str, Check]]) -> list[dict[str, object]]:
+    return [_verdict(name, passed=True) for name, _ in checks]
+
+
 @lru_cache(64)
-def _granted(role: UserRole | None, checks: tuple[tuple[str, Check], ...]) -> SharedData:
+def _granted(role: UserRole | None, checks: Checks) -> SharedData:
     """What the journal says where every check passed: the same for everybody in a role."""
-    return SharedData(role=role, verdicts=[_told(_PASSED[name]) for name, _ in checks])
+    return SharedData(role=role, verdicts=_passed(checks.named))

@@ -16,7 +16,7 @@ Expressions are compiled when the table is loaded; evaluating one raises :class:
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64
@@ -24,8 +24,7 @@ from emulator.gbcs.calendars import listed
 from emulator.gbcs.functions import FUNCTIONS, look_up
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """What an expression can speak of."""
 
     parameters: Mapping[str, object]
@@ -145,7 +144,7 @@ def elements(found: object, env: Environment) -> list[Environment]:
     seen = []
     for place, element in enumerate(listed(found), start=1):
         names = element if isinstance(element, Mapping) else {"item": element}
-        seen.append(replace(env, parameters={**env.parameters, **names}, place=place, element=element))
+        seen.append(env._replace(parameters={**env.parameters, **names}, place=place, element=element))
     return seen
 
 

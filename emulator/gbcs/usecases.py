@@ -218,9 +218,11 @@ def use_case_for(
     ``user_role`` is the role of the user's certificates on devices; a role that is not in ``known_parties`` makes the Command
     one of the ACB (:attr:`Originator.ACB`), and so does a certificate in the body. None: a known party.
     """
-    version = parse_version(gbcs_version)
-    facts = {"user_role": (user_role or RemotePartyRole.SUPPLIER).name, **with_meter_kind(parameters or {})}
-    for route in _table().routes.get((variant, device_type), ()):
+    version, routes = parse_version(gbcs_version), _table().routes.get((variant, device_type), ())
+    facts: Mapping[str, object] = {}
+    if any(route.when for route in routes):
+        facts = {"user_role": (user_role or RemotePartyRole.SUPPLIER).name, **with_meter_kind(parameters or {})}
+    for route in routes:
         if route.applies(facts, version):
             chosen = route.use_case
             if chosen.originator is not Originator.USER or not chosen.known_parties:

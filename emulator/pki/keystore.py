@@ -208,7 +208,8 @@ class KeyStore:
         """
         if self._own and (taken := self._own.get((eui, usage))) is not None:
             return taken
-        own = [r for r in self.records(eui, usage) if r.role is None and r.private_key is not None and r.key in self._imported]
+        known = self.records(eui, usage) if self._imported else ()
+        own = [r for r in known if r.role is None and r.private_key is not None and r.key in self._imported]
         in_use = [record for record in own if record.status == CertificateStatus.IN_USE]
         if in_use or self.smki is None:
             return in_use[-1] if in_use else None
