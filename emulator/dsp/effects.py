@@ -1,5 +1,6 @@
 """What the engine hands back to whoever drives it. Effects are made in a fixed order; their numbers are never reused."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,12 +44,17 @@ class Delivery(NamedTuple):
 
 
 class SharedData(dict[str, Any]):
-    """What many entries of the journal say in the same words: nobody changes it, and its JSON is made once."""
+    """What many entries of the journal say in the same words: nobody changes it, its JSON is made once, and kept once."""
 
     @cached_property
     def text(self) -> str:
         """It as JSON without spaces."""
         return json.dumps(self, separators=(",", ":"))
+
+    @cached_property
+    def number(self) -> int:
+        """Names the text: 56 bits of its SHA-256."""
+        return int.from_bytes(hashlib.sha256(self.text.encode()).digest()[:7], "big")
 
 
 class JournalEntry(NamedTuple):

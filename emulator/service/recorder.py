@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from emulator.domain.errors import Broken
 from emulator.domain.identifiers import Eui64, eui_hex, format_eui
 from emulator.domain.vocabulary import WebService
-from emulator.dsp.effects import AuditEffect, ControlAnswer, Delivery
+from emulator.dsp.effects import AuditEffect, ControlAnswer, Delivery, SharedData
 from emulator.dsp.inputs import ControlInput, DuisInput
 from emulator.duis.messages import DccAlert, DeviceAlert, Message, Request, Signer
 from emulator.service.edge import Edge, Writing, fault_digest
@@ -91,15 +92,7 @@ class Recorder:
                 f"{request.service_reference_variant} from {format_eui(request.request_id.originator)} "
                 f"to service{item.web_service.value}: {code}"
             ),
-            data={
-                "service": item.web_service.value,
-                "service_reference_variant": request.service_reference_variant,
-                "command_variant": request.command_variant,
-                "body": request.body.name,
-                "code": code,
-                "signer_serial": f"{item.signer.serial:x}",
-                **({"operator": item.operator} if item.operator else {}),
-            },
+            data=_request_data(item, code),
             seq=row.seq,
         )
         return self._append(turn, row, (entry,), acknowledges=request_id)
@@ -200,6 +193,27 @@ class Recorder:
             body=writing.xml,
             digest=writing.digest,
         )
+
+
+def _request_data(item: DuisInput, code: str) -> dict[str, Any]:
+    """What the journal says of a request beside its summary: the same for all of a kind, unless it names a human."""
+    request = item.request
+    kind = (request.service_reference_variant, request.command_variant, request.body.name)
+    shared = _said_of_requests(item.web_service, kind, code, item.signer.serial)
+    return {**shared, "operator": item.operator} if item.operator else shared
+
+
+@lru_cache(1_024)
+def _said_of_requests(web_service: WebService, kind: tuple[str, int, str], code: str, serial: int) -> SharedData:
+    variant, command_variant, body = kind
+    return SharedData(
+        service=web_service.value,
+        service_reference_variant=variant,
+        command_variant=command_variant,
+        body=body,
+        code=code,
+        signer_serial=f"{serial:x}",
+    )
 
 
 def _queued(row: DeliveryRow) -> JournalRow:

@@ -69,8 +69,9 @@ async def test_what_cannot_be_taken_up_says_why_and_can_still_be_used(tmp_path: 
     assert format_of(kept) == 1
 
 
-async def test_an_old_folder_is_taken_up(tmp_path: Path, world_keys: KeyStore, endpoints: Endpoints) -> None:
-    told, loaded, log = old(tmp_path, 2)
+@pytest.mark.parametrize("number", FORMATS[1:])
+async def test_an_old_folder_is_taken_up(number: int, tmp_path: Path, world_keys: KeyStore, endpoints: Endpoints) -> None:
+    told, loaded, log = old(tmp_path, number)
     endpoint = await endpoints().open()
     waiting = [message["number"] for message in told["outbox"]["messages"]]
     assert waiting

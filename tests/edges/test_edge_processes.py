@@ -209,9 +209,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(start: Make, keys:
             == 200
         )
     with closing(sqlite3.connect(folder / "worlds" / "default" / "log.sqlite3")) as log:
-        order = [
-            identity for (identity,) in log.execute("SELECT request_id FROM journal WHERE kind = 'duis.request' ORDER BY seq")
-        ]
+        order = [json.loads(entry).get("request_id", "") for (entry,) in log.execute("SELECT entry FROM audit ORDER BY number")]
     for sender in senders:
         assert sender.answered == [identity for identity, _ in sender.requests]
         first = [order.index(identity) for identity in sender.answered]

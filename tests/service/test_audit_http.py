@@ -22,6 +22,7 @@ from emulator.pki.certificates import Usage
 from emulator.pki.keystore import KeyStore
 from emulator.service.audit_trail import read_export, verify_trail
 from emulator.service.config import LoadedSettings, load_settings
+from emulator.service.persistence.database import SCHEMA_VERSION
 from emulator.service.persistence.offline import data_folder_trail
 from emulator.service.recovery import ReplayDiffers
 from emulator.service.server import Server, running_server
@@ -292,13 +293,17 @@ async def test_a_world_of_format_1_goes_on_with_a_trail(kept: LoadedSettings, cl
     async with running_server(kept) as server:
         await some_traffic(server, clients)
         await without_snapshot(server)
-    tables = [f"DROP TABLE {name}" for name in ("audit", "device_lists", "audit_start")]
-    change(database, *tables, "PRAGMA user_version = 1")
+    change(
+        database,
+        *(f"DROP TABLE {name}" for name in ("audit", "device_lists", "audit_start", "journal_data")),
+        *("ALTER TABLE journal DROP COLUMN earlier", "CREATE INDEX outbox_by_seq ON outbox (seq)"),
+        "PRAGMA user_version = 1",
+    )
     async with running_server(kept) as server, control(server) as api:
         assert (await api.verify_audit())["whole"] is True
         assert await records(api, kind="decision"), "the replay made them"
     connection = sqlite3.connect(database)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     connection.close()
 
 

@@ -18,6 +18,7 @@ from emulator.dsp.grants import devices_digest
 from emulator.service.config import Storage
 from emulator.service.persistence import audit_rows
 from emulator.service.persistence.contract import AuditQuery, InputRow, LastNumbers, Log, Step, StorageFailed, snapshot_row
+from emulator.service.persistence.database import SCHEMA_VERSION
 from emulator.service.persistence.device_lists import names, pack, unpack
 from emulator.service.persistence.memory_log import MemoryLog
 from emulator.service.persistence.sqlite_log import SqliteLog
@@ -267,7 +268,7 @@ async def test_a_database_of_format_1_is_brought_forward(tmp_path: Path) -> None
     assert await again.last_numbers() == LastNumbers(2, audit=1)
     await again.close()
     with sqlite3.connect(folder / "log.sqlite3") as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     connection.close()
 
 

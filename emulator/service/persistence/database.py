@@ -12,7 +12,7 @@ from emulator.service.persistence.contract import StorageUnusable
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The newest ``schema_vN.sql``; ``PRAGMA user_version`` of a database says which it has."""
 BUSY_TIMEOUT_S = 10.0
 

@@ -16,11 +16,17 @@ BLOB_GRACE_S = 3_600.0
 """A blob is written before the row that names it; younger ones are never dropped."""
 
 
+_TABLES = (
+    *("meta", "inputs", "outbox", "journal", "journal_data", "snapshots", "progress"),
+    *("audit", "device_lists", "audit_start"),
+)
+
+
 def start_anew(connection: sqlite3.Connection, world: str, metadata: dict[str, str], row: SnapshotRow) -> None:
     """In one transaction: forget everything, name the first snapshot."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for table in ("meta", "inputs", "outbox", "journal", "snapshots", "progress", "audit", "device_lists", "audit_start"):
+        for table in _TABLES:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 (own names)
         values = [(world, name, value) for name, value in metadata.items()]
         connection.executemany("INSERT INTO meta (world, name, value) VALUES (?, ?, ?)", values)

@@ -1,13 +1,12 @@
 """Rows of the log ⇄ records of the contract. All SQL that names more than one column is here,
-but for that of the audit trail."""
+but for that of the audit trail and of the journal."""
 
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from emulator.domain.identifiers import eui_hex, format_eui
-from emulator.dsp.effects import SharedData
+from emulator.domain.identifiers import eui_hex
 from emulator.service.persistence.audit_rows import list_values, record_values, write_audit
 from emulator.service.persistence.contract import (
     Body,
@@ -15,8 +14,6 @@ from emulator.service.persistence.contract import (
     DeliveryState,
     InputKind,
     InputRow,
-    JournalQuery,
-    JournalRow,
     OutboxEntry,
     OutboxQuery,
     OutcomeRow,
@@ -25,11 +22,11 @@ from emulator.service.persistence.contract import (
     StoredBody,
     request_key,
 )
+from emulator.service.persistence.journal_rows import journal_values, shared_values, write_journal
 
 Keep = Callable[[bytes], Body]
 """Turns a body that is too large for a row into a :class:`StoredBody`."""
 
-_JSON = json.JSONEncoder(separators=(",", ":"))
 _INPUT = (
     "INSERT INTO inputs (seq, world, kind, at_ms, wall_ms, verdict, digest, body, body_sha256, body_bytes, "
     "answer, answer_sha256, answer_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -40,10 +37,6 @@ _DELIVERY = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 0, '', ?)"
 )
 _OUTCOME = "UPDATE outbox SET state = ?, attempts = ?, status = ?, detail = ?, changed_wall_ms = ? WHERE number = ?"
-_JOURNAL = (
-    "INSERT INTO journal (world, at_ms, wall_ms, kind, request_id, request_key, device, summary, data, seq, delivery, "
-    "effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _PROGRESS = "INSERT OR REPLACE INTO progress (world, instant_ms) VALUES (?, ?)"
 _SNAPSHOT = (
     "INSERT OR REPLACE INTO snapshots (seq, world, at_ms, engine_version, service_state, sha256, size_bytes, name) "
@@ -59,7 +52,8 @@ def write_steps(connection: sqlite3.Connection, world: str, steps: Sequence[Step
     """One transaction with all that ``steps`` hold; on :class:`sqlite3.Error` or :class:`OSError` nothing has changed."""
     inputs = [_input_values(world, step.input, keep) for step in steps if step.input is not None]
     deliveries = [_delivery_values(world, row, keep) for step in steps for row in step.deliveries]
-    journal = [_journal_values(world, row) for step in steps for row in step.journal]
+    journal = [values for step in steps for values in journal_values(world, step.journal)]
+    shared = shared_values(row for step in steps for row in step.journal)
     outcomes = [_outcome_values(row) for step in steps for row in step.outcomes]
     records = [record_values(world, row) for step in steps for row in step.audit]
     lists = list_values(world, (row for step in steps for row in step.audit), keep)
@@ -72,8 +66,7 @@ def write_steps(connection: sqlite3.Connection, world: str, steps: Sequence[Step
             connection.executemany(_DELIVERY, deliveries)
         if outcomes:
             connection.executemany(_OUTCOME, outcomes)
-        if journal:
-            connection.executemany(_JOURNAL, journal)
+        write_journal(connection, journal, shared)
         write_audit(connection, records, lists)
         if instants:
             connection.execute(_PROGRESS, (world, instants[-1]))
@@ -122,16 +115,6 @@ def _outcome_values(row: OutcomeRow) -> tuple[Any, ...]:
     return (row.state.value, row.attempts, row.status, row.detail, row.wall_ms, row.number)
 
 
-def _journal_values(world: str, row: JournalRow) -> tuple[Any, ...]:
-    device = None if row.device is None else eui_hex(row.device)
-    key = None if row.request_id is None else request_key(row.request_id)
-    data = row.data.text if isinstance(row.data, SharedData) else _JSON.encode(row.data) if row.data else "{}"
-    return (
-        *(world, row.at_ms, row.wall_ms, row.kind, row.request_id, key, device, row.summary, data),
-        *(row.seq, row.delivery, row.effect),
-    )
-
-
 def read_inputs(connection: sqlite3.Connection, after_seq: int, limit: int) -> list[InputRow]:
     """Inputs after a number, without their answers, which a replay compares by digest."""
     rows = connection.execute(
@@ -143,6 +126,16 @@ def read_inputs(connection: sqlite3.Connection, after_seq: int, limit: int) -> l
         InputRow(seq, InputKind(kind), at_ms, wall_ms, verdict, digest, body if sha is None else StoredBody(sha, size))
         for seq, kind, at_ms, wall_ms, verdict, digest, body, sha, size in rows
     ]
+
+
+def digests_after(connection: sqlite3.Connection, table: str, after_seq: int) -> list[tuple[int, Any]]:
+    """Number and digest of the messages or records that later inputs made: the last ones, because numbers rise with inputs."""
+    (before,) = connection.execute(
+        f"SELECT COALESCE((SELECT number FROM {table} WHERE seq <= ? ORDER BY number DESC LIMIT 1), 0)",  # noqa: S608 (own names)
+        (after_seq,),
+    ).fetchone()
+    found = connection.execute(f"SELECT number, digest FROM {table} WHERE number > ? ORDER BY number", (before,))  # noqa: S608 (own names)
+    return list(found)
 
 
 def read_snapshots(connection: sqlite3.Connection) -> list[SnapshotRow]:
@@ -199,45 +192,3 @@ def _outbox_entry(row: tuple[Any, ...]) -> OutboxEntry:
         detail=detail,
         changed_wall_ms=changed,
     )
-
-
-def read_journal(connection: sqlite3.Connection, query: JournalQuery) -> list[dict[str, Any]]:
-    """Entries that fit, by number, as JSON values."""
-    conditions: list[tuple[str, Any]] = [("number > ?", query.after)]
-    if query.request_id is not None:
-        conditions.append(("request_key = ?", request_key(query.request_id)))
-    if query.device is not None:
-        conditions.append(("device = ?", eui_hex(query.device)))
-    if query.since_ms is not None:
-        conditions.append(("at_ms >= ?", query.since_ms))
-    if query.until_ms is not None:
-        conditions.append(("at_ms < ?", query.until_ms))
-    if query.text:
-        conditions.append(("instr(lower(summary), lower(?)) > 0", query.text))
-    values = [value for _, value in conditions]
-    where = " AND ".join(text for text, _ in conditions)
-    if query.kind is not None:
-        where += " AND (kind = ? OR substr(kind, 1, ?) = ?)"
-        values += [query.kind, len(query.kind) + 1, query.kind + "."]
-    rows = connection.execute(
-        "SELECT number, at_ms, wall_ms, kind, request_id, device, summary, data, seq, delivery "  # noqa: S608 (own columns)
-        f"FROM journal WHERE {where} ORDER BY number LIMIT ?",
-        (*values, query.limit),
-    )
-    return [_journal_entry(row) for row in rows]
-
-
-def _journal_entry(row: tuple[Any, ...]) -> dict[str, Any]:
-    number, at_ms, wall_ms, kind, request_id, device, summary, data, seq, delivery = row
-    return {
-        "number": number,
-        "at_ms": at_ms,
-        "wall_ms": wall_ms,
-        "kind": kind,
-        "request_id": request_id,
-        "device": None if device is None else format_eui(int(device, 16)),
-        "summary": summary,
-        "data": json.loads(data),
-        "input": seq,
-        "delivery": delivery,
-    }

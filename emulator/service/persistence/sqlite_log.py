@@ -28,6 +28,7 @@ from emulator.service.persistence.contract import (
     Tally,
 )
 from emulator.service.persistence.database import Database, open_database, open_reader
+from emulator.service.persistence.journal_rows import read_journal
 from emulator.service.persistence.trails import SqliteTrail
 
 _log = structlog.get_logger("storage")
@@ -231,13 +232,11 @@ class SqliteLog:
 
     async def delivery_digests(self, after_seq: int) -> dict[int, bytes]:
         """Number and digest of messages that later inputs made."""
-        found = await self._reader.execute_fetchall("SELECT number, digest FROM outbox WHERE seq > ?", (after_seq,))
-        return dict(_pair(row) for row in found)
+        return dict(await self._reader.call(rows.digests_after, "outbox", after_seq))
 
     async def audit_digests(self, after_seq: int) -> dict[int, str]:
         """Number and digest of audit records that later inputs made."""
-        found = await self._reader.execute_fetchall("SELECT number, digest FROM audit WHERE seq > ?", (after_seq,))
-        return dict(_pair(row) for row in found)
+        return dict(await self._reader.call(rows.digests_after, "audit", after_seq))
 
     async def last_numbers(self) -> LastNumbers:
         """How far each numbering has come."""
@@ -261,7 +260,7 @@ class SqliteLog:
 
     async def journal(self, query: JournalQuery) -> list[dict[str, Any]]:
         """Entries by number, ascending, as JSON values."""
-        entries = await self._reader.call(rows.read_journal, query)
+        entries = await self._reader.call(read_journal, query)
         if query.bodies:
             for entry in entries:
                 await self._add_bodies(entry)
