@@ -3,7 +3,14 @@
 from enum import IntEnum, StrEnum
 
 
-class DeviceType(StrEnum):
+class Word(StrEnum):
+    """Words that tables are looked up by, several times a request: a word has the hash of the text that it equals, where that of
+    an enumeration is a call of Python."""
+
+    __hash__ = str.__hash__
+
+
+class DeviceType(Word):
     """Device types of the Smart Metering Inventory (duis.md 7.1)."""
 
     ESME = "ESME"
@@ -21,7 +28,7 @@ class DeviceType(StrEnum):
         return self in (DeviceType.IHD, DeviceType.CAD)
 
 
-class DeviceStatus(StrEnum):
+class DeviceStatus(Word):
     """Inventory statuses (duis.md 7.1)."""
 
     PENDING = "Pending"
@@ -35,7 +42,7 @@ class DeviceStatus(StrEnum):
     RECOVERED = "Recovered"
 
 
-class CplStatus(StrEnum):
+class CplStatus(Word):
     """Status of an entry of the Central Products List (duis.md 6.3)."""
 
     ACTIVE = "Active"
@@ -44,7 +51,7 @@ class CplStatus(StrEnum):
     WITHDRAWN = "Withdrawn"
 
 
-class UserRole(StrEnum):
+class UserRole(Word):
     """Roles in which a user acts (duis.md section 5)."""
 
     IS = "IS"
@@ -73,7 +80,7 @@ class RemotePartyRole(IntEnum):
     DSP_XML_SIGN = 137
 
 
-class WebService(StrEnum):
+class WebService(Word):
     """The three DUIS web services, named by the last letter of their path (wire_contract.md section 1)."""
 
     TRANSFORM = "T"
@@ -81,7 +88,7 @@ class WebService(StrEnum):
     NON_DEVICE = "D"
 
 
-class CspRegion(StrEnum):
+class CspRegion(Word):
     """Regions as the inventory names them (duis.md 7.1)."""
 
     NORTH = "North"

@@ -1,7 +1,6 @@
 """The Data Service Provider: takes requests, answers them, and acts on what comes due."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from emulator.domain.errors import Broken, Malformed, Refusal
 from emulator.domain.identifiers import ACCESS_CONTROL_BROKER, Eui64, format_eui, parse_eui
@@ -284,9 +283,11 @@ def _device_named(request: Request) -> Eui64 | None:
     """The one device that a request is about, known or not: its target, or for the DCC's own services that of its body."""
     if request.request_id.target != ACCESS_CONTROL_BROKER:
         return request.request_id.target
-    with suppress(Malformed):  # a name that cannot be read was refused for it
-        return parse_eui(request.body.value("DeviceID") or "")
-    return None
+    try:
+        named = request.body.value("DeviceID")
+        return None if named is None else parse_eui(named)
+    except Malformed:  # a name that cannot be read was refused for it
+        return None
 
 
 _HANDLERS: Mapping[str, Callable[..., None]] = {
