@@ -303,14 +303,21 @@ class Network:
         found = [due for pool in self.pools if (due := pool.next_due()) is not None]
         return min(found, default=None)
 
-    def advance(self, to: int, budget: int | None = None) -> bool:
+    def advance(self, to: int, budget: int | None = None, after_each: Callable[[RunningPool], None] | None = None) -> bool:
         """Go on to a tick, what is due at it included: True when all pools are there.
 
         With a budget each pool stops after about so many events; calling again goes on. An act meanwhile finishes the way first.
+        ``after_each`` hears of every pool that has run; with it they run one after the other.
         """
         self._target = max(self._target, to)
         limit = FOR_EVER if budget is None else budget
-        self._arrived = all(self._over_pools(lambda pool: pool.run(self._target, limit)))
+        if after_each is None:
+            self._arrived = all(self._over_pools(lambda pool: pool.run(self._target, limit)))
+            return self._arrived
+        self._arrived = True
+        for pool in self.pools:
+            self._arrived &= pool.run(self._target, limit)
+            after_each(pool)
         return self._arrived
 
     def take_outcomes(self) -> list[Outcome]:

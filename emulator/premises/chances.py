@@ -4,13 +4,15 @@ What behaviour asks the plan about itself (messages, commands) is not here. A ch
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from emulator.domain.vocabulary import DeviceType
 from emulator.fanout import phases
+from emulator.fanout.columns import Ints
 from emulator.fanout.fields import C_LEFT, C_NUMBER, C_SKIP, CHANCE_WIDTH, PERCENT_SHIFT
+from emulator.fanout.pools import RunningPool
 from emulator.fanout.tables import Chance
 from emulator.premises.rows import TICK_MS, Happened, Rows
 from emulator.premises.state import PlannedChance, PremisesState
@@ -66,6 +68,10 @@ STANDS: Mapping[str, Stands] = {
 EVERYONE = 0
 """Stands for all hubs or devices, in place of an EUI."""
 
+ONE_BY_ONE = 200
+"""Up to so many devices of a world have chances of their own under a fault for everyone, so that a hit says whom it hit; not
+where occasions are counted, and not where chance draws, which would be another for each."""
+
 WITHOUT_LIMIT = 1 << 30
 """How often a chance can happen that the fault does not limit: so often that it is not used up, and counted all the same."""
 
@@ -78,6 +84,15 @@ class PlannedChances:
         self._rows = rows
         self._plan = plan
         self._seen: object = None
+        self._counted: list[tuple[int, PlannedChance, int, int]] = []
+        """By whom something was counted (pool, chance), hits and occasions let pass."""
+        self._tables: dict[int, list[int]] = {}
+        """Chances by pool as they were looked at last."""
+
+    @property
+    def after_each(self) -> Callable[[RunningPool], None] | None:
+        """What is to hear of every pool that has gone on; None while no fault is planned."""
+        return self._spread if self._state.rows.planned else None
 
     def refresh(self, now_ms: int) -> None:
         """Bring the chances in line with the plan; quick where nothing of it has changed."""
@@ -122,20 +137,57 @@ class PlannedChances:
             return True
         return wanted.first_n < WITHOUT_LIMIT and each.left != wanted.first_n
 
-    def collect(self, happened: Sequence[Happened], now_ms: int) -> None:
-        """Count in the plan what has hit, and what was let pass."""
-        planned = self._state.rows.planned
+    def _spread(self, ran: RunningPool) -> None:
+        """Note what a pool has counted, and have all others know of it before they go on: occasions count together."""
+        table = ran.memory.tables["chances"]
+        if not ran.chances or self._tables.get(ran.number) == _values(table):
+            return
+        by_number = {each.chance: each for each in self._state.rows.planned}
+        used: dict[object, tuple[int, int]] = {}
+        for number, left, skip in _counters(ran):
+            each = by_number.get(number)
+            if each is not None and (left, skip) != (each.left, each.skip):
+                hits, passes = each.left - left, each.skip - skip
+                self._counted.append((ran.number, each, hits, passes))
+                before = used.get(self._counts(each), (0, 0))
+                used[self._counts(each)] = before[0] + hits, before[1] + passes
+        if used:
+            self._write(used)
+        self._tables[ran.number] = _values(table)
+
+    def _write(self, used: Mapping[object, tuple[int, int]]) -> None:
+        """Put what is left of counts into all chances that share them."""
+        for each in self._state.rows.planned:
+            hits, passes = used.get(self._counts(each), (0, 0))
+            each.left = each.left if each.left < 0 else max(0, each.left - hits)
+            each.skip = max(0, each.skip - passes)
+        by_number = {each.chance: (each.left, each.skip) for each in self._state.rows.planned}
+        for pool in self._rows.network.pools:
+            table = pool.memory.tables["chances"]
+            for at in range(0, len(table) if pool.chances else 0, CHANCE_WIDTH):
+                counts = by_number.get(int(table[at + C_NUMBER]))
+                if counts is not None:
+                    table[at + C_LEFT], table[at + C_SKIP] = counts
+
+    def _counts(self, each: PlannedChance) -> object:
+        """What a chance counts: the occasions of a fault, or those of one hub or device."""
+        entry = next((entry for entry in self._plan.entries if entry.number == each.fault), None)
+        return (each.fault, each.entity) if entry is not None and entry.counted is Counted.EACH else each.fault
+
+    def collect(self, happened: Sequence[Happened], now_ms: int, asked: tuple[int, int] | None = None) -> None:
+        """Count in the plan what has hit, and what was let pass; ``asked`` are the hub and device about which nothing has
+        happened that shows it."""
         entries = {entry.number: entry for entry in self._plan.entries}
-        rows = {number: (left, skip) for number, left, skip in self._counters()} if planned else {}
-        for each in planned:
-            entry, (left, skip) = entries.get(each.fault), rows[each.chance]
-            if entry is None:
-                continue
-            for _ in range(each.skip - skip):
-                entry.count_pass(each.entity)
-            for _ in range(each.left - left):
-                self._plan.struck(entry, each.entity or self._whom(entry, happened), now_ms)
-            each.left, each.skip = left, skip
+        for ran in self._rows.network.pools if self._state.rows.planned else ():
+            self._spread(ran)
+        counted, self._counted = self._counted, []
+        for pool, each, hits, passes in counted:
+            if (entry := entries.get(each.fault)) is not None:
+                for _ in range(passes):
+                    entry.count_pass(each.entity)
+                there = [asked] if asked else [(one.hub, one.device) for one in happened if self._pool(one.hub) == pool]
+                for entity in [each.entity] * hits if each.entity else _whom(entry, there, hits, passes):
+                    self._plan.struck(entry, entity, now_ms)
         for entry in entries.values():
             shows = STANDS[entry.kind].outcome if entry.kind in STANDS else phases.NONE
             for one in happened if shows != phases.NONE and entry.in_time(now_ms) else ():
@@ -147,27 +199,21 @@ class PlannedChances:
     def _is_planned(self, entry: FaultEntry, hub: int) -> bool:
         return any(each.fault == entry.number and each.entity in (EVERYONE, hub) for each in self._state.rows.planned)
 
-    def _whom(self, entry: FaultEntry, happened: Sequence[Happened]) -> int:
-        """Whom a fault for everyone hit, as what happened in the same moment shows."""
-        hub = KINDS[entry.kind].subject is Subject.HUB
-        return next((one.hub if hub else one.device for one in happened if one.device is not None), EVERYONE) or EVERYONE
+    def _pool(self, hub: int) -> int:
+        return self._rows.state.hubs.get(hub, -1) >> 40
 
     def changes_ms(self, now_ms: int) -> int | None:
         """When chances that follow the time of the day are others, or None."""
         ends = [_span(entry, now_ms)[1] for entry in self._plan.entries if entry.kind in STANDS and entry.daily is not None]
         return min((each for each in ends if each is not None and each > now_ms), default=None)
 
-    def _counters(self) -> Iterator[tuple[int, int, int]]:
-        for pool in self._rows.network.pools:
-            table = pool.memory.tables["chances"]
-            for at in range(0, len(table) if pool.chances else 0, CHANCE_WIDTH):
-                yield int(table[at + C_NUMBER]), int(table[at + C_LEFT]), int(table[at + C_SKIP])
-
     def _selected(self, entry: FaultEntry) -> Iterator[int]:
         named = entry.devices if entry.entity is None else (entry.entity,)
         if not named and not entry.who.wanted and entry.who.share is None and entry.counted is Counted.ALL:
-            yield EVERYONE
-            return
+            limited = entry.times is not None or entry.after or entry.chance is not None
+            if limited or len(self._state.devices) > ONE_BY_ONE:
+                yield EVERYONE
+                return
         hubs = KINDS[entry.kind].subject is Subject.HUB
         for eui in sorted(named) if named else self._state.hubs if hubs else self._state.devices:
             device = self._state.devices.get(eui)
@@ -201,6 +247,25 @@ class PlannedChances:
     def _tick(self, at_ms: int) -> int:
         """The first tick at or after an instant."""
         return max(0, -((self._rows.state.origin_ms - at_ms) // TICK_MS))
+
+
+def _whom(entry: FaultEntry, there: Iterable[tuple[int, int | None]], hits: int, passes: int) -> list[int]:
+    """Whom a fault for everyone hit so often after it let so many pass, as hubs and devices show to which something happened."""
+    hub = KINDS[entry.kind].subject is Subject.HUB
+    shown = list(dict.fromkeys(one[0] if hub else one[1] for one in there if one[1] is not None))
+    found = shown[passes : passes + hits] or shown[: min(hits, 1)]
+    return found + (found[-1:] or [EVERYONE]) * (hits - len(found))
+
+
+def _values(table: Ints) -> list[int]:
+    return [table[at] for at in range(len(table))]
+
+
+def _counters(pool: RunningPool) -> Iterator[tuple[int, int, int]]:
+    """Number of each chance of a pool, how often it can still happen, and how many occasions it still lets pass."""
+    table = pool.memory.tables["chances"]
+    for at in range(0, len(table) if pool.chances else 0, CHANCE_WIDTH):
+        yield int(table[at + C_NUMBER]), int(table[at + C_LEFT]), int(table[at + C_SKIP])
 
 
 def _span(entry: FaultEntry, now_ms: int) -> tuple[int, int | None]:

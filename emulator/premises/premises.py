@@ -166,7 +166,9 @@ class Premises:
             self.settle(now_ms)
         else:
             self.chances.refresh(now_ms)
-        return self.rows.submit(self.state.devices[target], image_key, now_ms, sender)
+        submitted = self.rows.submit(self.state.devices[target], image_key, now_ms, sender)
+        self.chances.collect((), now_ms, (hub_eui, target))
+        return submitted
 
     def recall_image(self, target: Eui64, order: int, now_ms: int) -> None:
         """Take back an image that is not yet at its hub."""
@@ -181,7 +183,7 @@ class Premises:
     def settle(self, now_ms: int) -> None:
         """Bring the columns up to now, and tell what happened there; does nothing where they are."""
         self.chances.refresh(now_ms)
-        happened = self.rows.advance(now_ms)
+        happened = self.rows.advance(now_ms, self.chances.after_each)
         self.chances.collect(happened, now_ms)
         for each in happened:
             there = None if each.device is None else self.state.devices.get(each.device)

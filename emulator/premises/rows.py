@@ -4,7 +4,7 @@ Everything that an image does between the DSP and the version that runs is in :c
 there. This module translates: EUIs to rows and back, milliseconds to ticks, files to orders, certificates to verdicts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from emulator.domain.errors import Malformed
@@ -325,13 +325,14 @@ class Rows:
         """The instant at which a tick begins."""
         return self.state.origin_ms + tick * TICK_MS
 
-    def advance(self, now_ms: int) -> list[Happened]:
-        """Bring the columns up to an instant: what happened to those somebody listens to, in order."""
+    def advance(self, now_ms: int, after_each: Callable[[RunningPool], None] | None = None) -> list[Happened]:
+        """Bring the columns up to an instant: what happened to those somebody listens to, in order; ``after_each`` hears of every
+        pool that has come there, before the next one goes on."""
         tick = self.tick(now_ms)
         if tick <= self.network.now and not self._touched:
             return []
         self._touched = True
-        self.network.advance(tick)
+        self.network.advance(tick, after_each=after_each)
         found: list[Happened] = []
         leaves: set[int] = set()
         for outcome in reversed(self.network.take_outcomes()):

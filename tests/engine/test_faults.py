@@ -8,10 +8,11 @@ from emulator.domain.identifiers import format_eui
 from emulator.dsp.inputs import ControlInput
 from emulator.simulation.faults import FACTS, Subject
 from emulator.world import restore_world
-from tests.dsp.bench_world import DAY_MS, HOUR_MS, Bench, device, device_alerts, responses
+from tests.dsp.bench_world import DAY_MS, HOUR_MS, SUPPLIER_TWO, Bench, device, device_alerts, responses
 
 ESME, GSME, HUB, PPMID = (device(0, last) for last in ("A0", "A1", "A2", "A4"))
 NORTH_HUB, NORTH_ESME = device(1, "A2"), device(1, "A0")
+SOUTH_ESME = device(2, "A0")
 
 
 @pytest.fixture
@@ -182,3 +183,34 @@ def test_a_list_of_devices_hits_these_and_nobody_else(bench: Bench, kind: str) -
     assert states[NORTH_ESME] != "VERIFIED"
     hit = {entry.device for entry in bench.journal if entry.kind == "fault" and entry.data["fault"] == number}
     assert hit == {NORTH_HUB if kind.startswith("hub") else NORTH_ESME}
+
+
+@pytest.mark.parametrize("kind", STARTED_BY_COLUMNS)
+@pytest.mark.parametrize("who", [{}, {"who": {"region": ["Central", "South"]}}])
+@pytest.mark.parametrize("when", [{"times": 1}, {"times": 1, "after": 1}])
+def test_occasions_of_all_regions_count_together(bench: Bench, kind: str, who: dict[str, Any], when: dict[str, int]) -> None:
+    """Two meters in different regions get an image at the same time, and the fault is for one of them only."""
+    number = bench.control("fault.add", kind=kind, **who, **when)["fault"]
+    bench.distribute("11.1", "ESME", [ESME])
+    bench.distribute("11.1", "ESME", [SOUTH_ESME], signer=SUPPLIER_TWO, user=SUPPLIER_TWO)
+    bench.advance(3 * DAY_MS)
+    failed = []
+    for eui in (ESME, SOUTH_ESME):
+        found = bench.world.views.device(eui)
+        assert found is not None
+        failed += [eui] if found["job"]["state"] != "VERIFIED" else []
+    (hit,) = [entry.device for entry in bench.journal if entry.kind == "fault" and entry.data["fault"] == number]
+    assert len(failed) == 1
+    assert hit == (failed[0] if not kind.startswith("hub") else device(0 if failed == [ESME] else 2, "A2"))
+    shown = bench.world.views.fault(int(str(number)))
+    assert shown is not None
+    assert (shown["hits"], shown["condition"]) == (1, "used up")
+
+
+def test_a_fault_for_everyone_says_whom_it_hit(bench: Bench) -> None:
+    bench.control("fault.add", kind="device.verify_fails")
+    bench.distribute("11.1", "ESME", [ESME, NORTH_ESME])
+    bench.distribute("11.1", "ESME", [SOUTH_ESME], signer=SUPPLIER_TWO, user=SUPPLIER_TWO)
+    bench.advance(3 * DAY_MS)
+    hit = [entry.device for entry in bench.journal if entry.kind == "fault"]
+    assert sorted(map(int, filter(None, hit))) == [ESME, NORTH_ESME, SOUTH_ESME]
