@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,9 +112,10 @@ def build_estate(section: EstateSection, folder: Path, seed: int | None) -> tupl
         document.setdefault("settings", {}).setdefault(name, {}).update(values)
     for change in section.changes:
         _change(document, change)
-    estate = _read(document)
+    text = to_toml(document)
+    estate = _read(text, document)
     new_state(estate)  # refuses settings that cannot be
-    return to_toml(document), estate
+    return text, estate
 
 
 def _base(section: EstateSection, folder: Path) -> Table:
@@ -125,7 +127,12 @@ def _base(section: EstateSection, folder: Path) -> Table:
         return document
     if section.base not in EMBEDDED:
         raise Malformed(f"there is no estate {section.base!r}", where="estate.base", expected=suggest(section.base, EMBEDDED))
-    return tomllib.loads(EMBEDDED[section.base]())
+    return copy.deepcopy(_embedded(section.base))
+
+
+@cache
+def _embedded(name: str) -> Table:
+    return tomllib.loads(EMBEDDED[name]())
 
 
 def path_below(folder: Path, name: str, where: str) -> Path:
@@ -174,9 +181,9 @@ def _instant(at_ms: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
 
 
-def _read(document: Table) -> Estate:
+def _read(text: str, document: Table) -> Estate:
     try:
-        return load_estate(to_toml(document), source="estate")
+        return load_estate(text, source="estate")
     except Malformed as error:
         raise Malformed(error.detail, where=_named(error.where, document), expected=error.expected) from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from emulator.domain.errors import Malformed
 from emulator.scenarios.model import Scenario, Size
 from emulator.scenarios.names import suggest
-from emulator.scenarios.reading import read_scenario
+from emulator.scenarios.reading import read_about, read_scenario
 
 
 @cache
@@ -32,7 +32,7 @@ def find(wanted: Iterable[str] | None, *, full: bool = True) -> list[Path]:
         if not named:
             raise Malformed(f"there is no scenario {text!r}", expected=suggest(text, library()) + ", or the path of a TOML file")
         whole = wanted is not None and text in library()
-        found += [each for each in named if full or (whole and each.stem == text) or read_scenario(each).about.size is Size.SUITE]
+        found += [each for each in named if full or (whole and each.stem == text) or read_about(each).size is Size.SUITE]
     return list(dict.fromkeys(found))
 
 

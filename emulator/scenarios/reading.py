@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.domain.errors import Malformed
 from emulator.scenarios.estates import build_estate
-from emulator.scenarios.model import Document, Planned, Scenario
+from emulator.scenarios.model import About, Document, Planned, Scenario
 from emulator.scenarios.names import Names, suggest
 from emulator.scenarios.steps import STEPS
 from emulator.scenarios.validation import validated
@@ -19,6 +19,15 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 
 def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
     """Read and check a file; ``seed`` replaces its own."""
+    return parse_scenario(_text(path), path, seed=seed)
+
+
+def read_about(path: Path) -> About:
+    """What a file says of itself; its estate and its steps are not looked at."""
+    return _document(_text(path), path.name).scenario
+
+
+def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -26,20 +35,15 @@ def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
     if len(data) > MAX_FILE_BYTES:
         raise Malformed(f"{len(data)} octets", where=str(path), expected=f"at most {MAX_FILE_BYTES}")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"not UTF-8: {error}", where=str(path), expected="a scenario in TOML") from None
-    return parse_scenario(text, path, seed=seed)
 
 
 def parse_scenario(text: str, path: Path, *, seed: int | None = None) -> Scenario:
     """The same from text; ``path`` is what errors name, and files in it are relative to its folder."""
     file = path.name
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise Malformed(str(error), where=file, expected="TOML 1.0") from None
-    document = validated(Document, raw, file, "the file")
+    document = _document(text, file)
     if seed is not None:
         document = document.model_copy(update={"scenario": document.scenario.model_copy(update={"seed": seed})})
     about = document.scenario
@@ -55,6 +59,14 @@ def parse_scenario(text: str, path: Path, *, seed: int | None = None) -> Scenari
     start_ms = estate.start_ms if about.start is None else about.start.offset_ms
     steps = tuple(_steps(document, names, file))
     return Scenario(path, about, estate_toml, estate, names, start_ms, steps)
+
+
+def _document(text: str, file: str) -> Document:
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed(str(error), where=file, expected="TOML 1.0") from None
+    return validated(Document, raw, file, "the file")
 
 
 def _steps(document: Document, names: Names, file: str) -> Iterator[Planned]:

@@ -1,12 +1,13 @@
 """Scenarios from files and from text, run against a server in this process."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from emulator.scenarios.model import Scenario
-from emulator.scenarios.reading import parse_scenario
+from emulator.scenarios.reading import parse_scenario, read_scenario
 from emulator.scenarios.report import Report
 from emulator.scenarios.runner import in_process_server, run_scenario
 from emulator.service.config import Logging
@@ -37,6 +38,12 @@ def run() -> Run:
             return await run_scenario(scenario, server)
 
     return runs
+
+
+@cache
+def as_read(path: Path) -> Scenario:
+    """A shipped scenario, for tests that look at many and run none."""
+    return read_scenario(path)
 
 
 def scenario_of(steps: str, head: str = HEAD) -> Scenario:

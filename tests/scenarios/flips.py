@@ -1,14 +1,21 @@
-"""Every expectation of a scenario turned into one that must fail."""
+"""Every expectation of a scenario turned into one that must fail.
+
+Steps that only look are asked all their wrong questions in one run, each before the right one (:func:`looking`). What is expected
+of a step that acts is turned around in a run of its own, which ends with that step (:func:`flipped`).
+"""
 
 import copy
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emulator.scenarios.model import Scenario
-from emulator.scenarios.reading import parse_scenario
+from emulator.client.errors import ClientError
+from emulator.scenarios.model import Planned, Scenario
+from emulator.scenarios.reading import parse_scenario, read_scenario
+from emulator.scenarios.stage import Stage
+from emulator.scenarios.steps.step import Step
 from emulator.scenarios.toml_text import to_toml
 
 Table = dict[str, Any]
@@ -27,11 +34,69 @@ class Flipped:
     scenario: Scenario
 
 
+class Turned(Step):
+    """A step that looks, after it was asked wrongly in every way."""
+
+    step: Any
+    wrongly: Any
+    """What is turned around, and the step that asks so."""
+    unnoticed: Any
+    """Takes what was turned around and found nothing wrong."""
+
+    async def run(self, stage: Stage) -> None:
+        """Ask wrongly, each time with what the right question will find; then ask."""
+        pending = stage.pending[:]
+        for what, step in self.wrongly:
+            try:
+                await step.run(stage)
+                noticed = bool(stage.failures)
+            except ClientError:
+                noticed = True
+            if not noticed:
+                self.unnoticed.append(what)
+            stage.failures.clear()
+            stage.pending[:] = pending
+        await self.step.run(stage)
+
+
+def looking(path: Path) -> tuple[Scenario, list[str], list[str]]:
+    """A scenario whose every step that looks is asked wrongly as well; what is turned around, and a list that takes, as it runs,
+    what nobody noticed. It must pass: wrong questions change nothing."""
+    original = tomllib.loads(path.read_text("utf-8"))
+    every = {number: list(_flips(step)) for number, step in enumerate(original["steps"], 1) if _looks(step)}
+    wrongly: dict[int, list[tuple[str, Step]]] = {number: [] for number, flips in every.items() if flips}
+    for turn in range(max((len(flips) for flips in every.values()), default=0)):
+        document = copy.deepcopy(original)
+        for number, flips in every.items():
+            if turn < len(flips):
+                flips[turn][1](document["steps"][number - 1])
+        for planned in parse_scenario(to_toml(document), path).steps:
+            flips = every.get(planned.number, [])
+            if turn < len(flips):
+                wrongly[planned.number].append((f"step {planned.number} {flips[turn][0]}", planned.step))
+    unnoticed: list[str] = []
+
+    def turned(planned: Planned) -> Planned:
+        if planned.number not in wrongly:
+            return planned
+        step = planned.step
+        ways = {"step": step, "wrongly": wrongly[planned.number], "unnoticed": unnoticed}
+        return replace(planned, step=Turned.model_construct(do=step.do, name=step.name, requirements=step.requirements, **ways))
+
+    scenario = read_scenario(path)
+    asked = [what for ways in wrongly.values() for what, _ in ways]
+    return replace(scenario, steps=tuple(turned(planned) for planned in scenario.steps)), asked, unnoticed
+
+
+def _looks(step: Table) -> bool:
+    return bool(step["do"].startswith("expect-"))
+
+
 def flipped(path: Path) -> Iterator[Flipped]:
-    """All of them, one at a time."""
+    """The others, one at a time, each to the step that must fail."""
     original = tomllib.loads(path.read_text("utf-8"))
     for number, step in enumerate(original["steps"], 1):
-        for what, flip in _flips(step):
+        for what, flip in () if _looks(step) else _flips(step):
             yield _with(original, path, (number, what), lambda document, n=number, flip=flip: flip(document["steps"][n - 1]))
         if step["do"] == "expect-nothing-else":
             before = _last_expected(original["steps"][: number - 1])
@@ -44,7 +109,7 @@ def together(path: Path) -> tuple[Scenario, set[int]]:
     document = tomllib.loads(path.read_text("utf-8"))
     steps: set[int] = set()
     for number, step in enumerate(document["steps"], 1):
-        flips = list(_flips(step)) if step["do"].startswith("expect-") else []
+        flips = list(_flips(step)) if _looks(step) else []
         if flips:
             flips[0][1](step)
             steps.add(number)
@@ -52,7 +117,7 @@ def together(path: Path) -> tuple[Scenario, set[int]]:
 
 
 def _with(original: Table, path: Path, at: tuple[int, str], flip: Flip) -> Flipped:
-    document = copy.deepcopy(original)
+    document = {**copy.deepcopy(original), "steps": copy.deepcopy(original["steps"][: at[0]])}
     flip(document)
     for each in document["steps"]:
         if each.get("messages") == []:  # nothing is left to expect
@@ -61,7 +126,7 @@ def _with(original: Table, path: Path, at: tuple[int, str], flip: Flip) -> Flipp
     number, what = at
     do = original["steps"][number - 1]["do"]
     words = [word for word in what.split() if not word.isdecimal()]
-    kind = " ".join(([do] if do.startswith("expect-") else []) + words[: 2 if words[0] == "row" else 1])
+    kind = " ".join(([do] if _looks(original["steps"][number - 1]) else []) + words[:1])
     return Flipped(f"step {number} {what}", number, kind, parse_scenario(to_toml(document), path))
 
 

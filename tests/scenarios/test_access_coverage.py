@@ -3,7 +3,8 @@
 import pytest
 
 from emulator.scenarios.library import library
-from emulator.scenarios.reading import read_scenario
+from emulator.scenarios.reading import read_about
+from tests.scenarios.conftest import as_read
 
 ACCESS = {
     "A1": ["A1-roles"],
@@ -45,7 +46,7 @@ SCENARIOS = {
 @pytest.mark.parametrize(("wanted", "files"), [*ACCESS.items(), *SCENARIOS.items()], ids=lambda value: str(value)[:12])
 def test_each_has_its_files(wanted: str, files: list[str]) -> None:
     assert set(files) <= library().keys()
-    assert all(wanted in read_scenario(library()[name]).about.requirements for name in files)
+    assert all(wanted in read_about(library()[name]).requirements for name in files)
 
 
 def test_no_number_is_left_out() -> None:
@@ -56,10 +57,10 @@ def test_a_file_that_is_named_after_a_test_shows_it() -> None:
     for name, path in library().items():
         parts = name.split("-")
         wanted = parts[0] if name.startswith("A") else "-".join(parts[:2])
-        assert wanted in read_scenario(path).about.requirements, name
+        assert wanted in read_about(path).requirements, name
 
 
 @pytest.mark.parametrize("name", sorted({name for files in ACCESS.values() for name in files if name.startswith("A")}))
 def test_an_access_test_ends_with_what_is_on_record(name: str) -> None:
     """A13: all of them appear in the audit trail."""
-    assert "expect-audit" in {planned.step.do for planned in read_scenario(library()[name]).steps}
+    assert "expect-audit" in {planned.step.do for planned in as_read(library()[name]).steps}

@@ -8,12 +8,13 @@ import pytest
 from emulator import controls
 from emulator.scenarios.library import find, library
 from emulator.scenarios.model import Size
-from emulator.scenarios.reading import read_scenario
+from emulator.scenarios.reading import read_about, read_scenario
 from emulator.scenarios.steps import STEPS
 from emulator.scenarios.steps import controls as control_steps
-from tests.scenarios.conftest import Run, found
+from tests.scenarios.conftest import Run, as_read, found
 
 FILES = sorted((Path(__file__).parent / "files").glob("*.toml"))
+SIZES = {name: read_about(path).size for name, path in library().items()}
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "write-a-scenario.md"
 
 
@@ -22,18 +23,16 @@ async def runs_green(path: Path, run: Run) -> None:
     assert report.passed, [report.problem, *found(report)]
 
 
-@pytest.mark.parametrize("name", [name for name, path in library().items() if read_scenario(path).about.size is Size.SUITE])
+@pytest.mark.parametrize("name", [name for name, size in SIZES.items() if size is Size.SUITE])
 async def test_shipped_scenario_passes(name: str, run: Run) -> None:
     await runs_green(library()[name], run)
 
 
 @pytest.mark.verify
 @pytest.mark.timeout(900)  # kernels are compiled where nobody has done it yet
-@pytest.mark.parametrize("size", [Size.FULL])
-async def test_long_scenarios_pass(size: Size, run: Run) -> None:
-    for path in library().values():
-        if read_scenario(path).about.size is size:
-            await runs_green(path, run)
+@pytest.mark.parametrize("name", [name for name, size in SIZES.items() if size is Size.FULL])
+async def test_long_scenario_passes(name: str, run: Run) -> None:
+    await runs_green(library()[name], run)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -43,12 +42,12 @@ async def test_further_steps_work(path: Path, run: Run) -> None:
 
 def test_a_file_is_called_like_its_scenario() -> None:
     for name, path in library().items():
-        assert read_scenario(path).about.id == name
+        assert read_about(path).id == name
 
 
 def test_every_kind_of_step_is_shown_somewhere() -> None:
     paths = [*library().values(), *FILES]
-    used = {planned.step.do for path in paths for planned in read_scenario(path).steps}
+    used = {planned.step.do for path in paths for planned in as_read(path).steps}
     assert used >= STEPS.keys() - {"8.8.1", "8.8.2"}  # the same class as 8.7.1 and 8.7.2
 
 
@@ -60,7 +59,7 @@ def test_requirements_exist(reference: Path) -> None:
     texts = [(reference / "ota" / name).read_text("utf-8") for name in ("scenarios.md", "access.md", "seeds_requirements.md")]
     known = set(re.findall(r"\b(?:S-\d\d|A\d{1,2}|(?:M7|Q7|T|C)-\d{2,3})\b", "\n".join(texts)))
     for path in library().values():
-        scenario = read_scenario(path)
+        scenario = as_read(path)
         named = {*scenario.about.requirements, *(each for planned in scenario.steps for each in planned.step.requirements)}
         assert named <= known, path.name
 

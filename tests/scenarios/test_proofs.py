@@ -20,12 +20,13 @@ from emulator.scenarios.reading import read_scenario
 from emulator.scenarios.report import Report
 from emulator.scenarios.runner import in_process_server, run_scenario
 from emulator.scenarios.verdicts import html, junit
+from tests.scenarios.conftest import as_read
 
 
 def test_every_switch_fits_its_scenario() -> None:
     for row in requirements().values():
         if row.scenario:
-            named = {planned.step.name for planned in read_scenario(library()[row.scenario]).steps}
+            named = {planned.step.name for planned in as_read(library()[row.scenario]).steps}
             assert row.expectation in named
             assert switched(row).steps
 
