@@ -91,7 +91,7 @@ async def test_alerts_are_waited_for_by_what_they_say(reader: MessageReader, wor
     async with Receiver(reader) as receiver:
         await push(receiver.url, signed_by(world_keys, answer()))
         await push(receiver.url, signed_by(world_keys, alert))
-        found = await receiver.wait_for(lambda entry: isinstance(entry.message, DeviceAlert), 1)
+        found = await receiver.wait_for(lambda entry: isinstance(entry.message, DeviceAlert), 60)
     assert (found.message, found.request_id) == (alert, None)
 
 

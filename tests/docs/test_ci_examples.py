@@ -14,6 +14,10 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+from tests.cli.conftest import Run, run
+
+__all__ = ["run"]
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "how-to" / "ci"
 
@@ -31,7 +35,7 @@ def test_python_compiles(name: str) -> None:
     compile((EXAMPLES / name).read_text("utf-8"), name, "exec")
 
 
-def test_the_workflow_uses_options_that_there_are() -> None:
+def test_the_workflow_uses_options_that_there_are(run: Run) -> None:
     """The commands themselves are those of every page; here the options, which the file would get wrong unseen."""
     workflow = yaml.safe_load((EXAMPLES / "workflow.yml").read_text("utf-8"))
     steps = workflow["jobs"]["adapter"]["steps"]
@@ -42,8 +46,7 @@ def test_the_workflow_uses_options_that_there_are() -> None:
         options = [word for word in words if word.startswith("--")]
         names = [word for word in words[1:] if re.fullmatch("[a-z]+", word)][:2]
         verb = names if names[0] == "scenario" else names[:1]
-        command, wide = [sys.executable, "-m", "emulator", *verb, "--help"], {**os.environ, "COLUMNS": "300"}
-        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=wide).stdout
+        shown = run(*verb, "--help").out
         assert all(option in shown for option in options), words
 
 

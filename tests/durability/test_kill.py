@@ -130,8 +130,8 @@ async def kill_and_compare(folder: Path, keys: KeyStore, seed: int, kills: int, 
     assert reference.digest == digest
     codes = Counter(each.code for each in witness.sent)
     print(f"{kills} kills, {len(kept.inputs)} inputs, {len(kept.messages)} messages, answers {dict(codes)}")
-    assert codes["I99"] > kills, "there was traffic"
-    assert codes["I0"] > kills / 2, "and Transforms, and the inventory"
+    assert codes["I99"] > kills / 2, "there was traffic"
+    assert codes["I0"] > kills / 4, "and Transforms, and the inventory"
     assert codes[""], "the kills came in the middle of it"
     assert '"level": "error"' not in service.words
 

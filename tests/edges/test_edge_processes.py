@@ -129,7 +129,7 @@ def _wait_until_it_explains(emulator: Emulator) -> None:
     """Each process reads the declarations of the schema by itself, and refuses more tersely before."""
     document = b'<sr:Request xmlns:sr="http://www.dccinterface.co.uk/ServiceUserGateway" schemaVersion="new"/>'
     explained = 0
-    for _ in range(400):
+    for _ in range(4_000):
         explained = explained + 1 if b"expected: " in post(emulator, "/api/v1/serviceD", document)[2] else 0
         if explained == 8:
             return
@@ -222,7 +222,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _until_there_are(count: int, pid: int) -> list[int]:
-    for _ in range(500):
+    for _ in range(3_000):
         found = _children(pid)
         if len(found) == count:
             return found

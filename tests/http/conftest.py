@@ -38,7 +38,7 @@ def wait_until_it_explains(running: Emulator) -> None:
     """For the first moments the declarations of the schema are still being read, and refusals are terser."""
     document = f'<sr:Request xmlns:sr="{SR}" schemaVersion="new"/>'.encode()
     request = Request(f"{running.url('duis')}/api/v1/serviceD", document, {"Content-Type": "application/xml"})
-    for _ in range(200):
+    for _ in range(3_000):
         try:
             urlopen(request)
         except HTTPError as refused:

@@ -162,7 +162,7 @@ def start(**settings: str) -> subprocess.CompletedProcess[str]:
     assignments = [f"--set={name}={value}" for name, value in {**QUICK, **settings}.items()]
     command = [sys.executable, "-m", "emulator.service", *assignments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DCC_")}
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "emulator.example"])

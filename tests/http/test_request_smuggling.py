@@ -23,7 +23,7 @@ async def exchange(side: Side, data: bytes, interface: str = "duis") -> tuple[li
     try:
         writer.write(data)
         while True:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(20):
                 answer = await read_answer(reader)
             if answer is None:
                 return found, True

@@ -31,16 +31,20 @@ async def test_it_is_as_it_was_at_that_moment() -> None:
     assert await making == b"1" + bytes(LARGE)
 
 
-async def test_everything_goes_on_meanwhile() -> None:
+async def test_everything_goes_on_meanwhile(tmp_path: Path) -> None:
+    go_on = tmp_path / "go on"
+
     def make() -> bytes:
-        time.sleep(0.5)
+        while not go_on.exists():
+            time.sleep(0.005)
         return b"x"
 
-    making, turns = asyncio.create_task(made_apart(make)), 0
-    while not making.done():
+    making = asyncio.create_task(made_apart(make))
+    for _ in range(5):
         await asyncio.sleep(0.01)
-        turns += 1
-    assert turns > 5
+    assert not making.done()
+    go_on.touch()
+    assert await making == b"x"
 
 
 async def test_a_copy_that_fails_gives_nothing_and_stays_no_zombie(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,9 +162,10 @@ async def test_a_slow_endpoint_times_out_and_is_tried_again(bench: Make, endpoin
     made, there = bench(timeout_ms=100), await endpoints(204, delay_s=0.3).open()
     made.outbox.start({USER: Address(there.url)}, [])
     made.deliver(DEVICE)
-    await eventually(lambda: len(there.bodies) == 1)
-    await asyncio.sleep(0.15)
-    entry = await made.entry(1)
+    await made.until(DeliveryState.QUEUED, 1)
+    async with asyncio.timeout(60):
+        while not (entry := await made.entry(1)).attempts:  # noqa: ASYNC110 (looked at from outside)
+            await asyncio.sleep(0.005)
     assert (entry.state, entry.status, entry.detail) == (DeliveryState.QUEUED, None, "no answer within 100 ms")
     there.delay_s = 0
     await made.until(DeliveryState.DELIVERED, 1)
@@ -243,7 +244,7 @@ async def test_without_an_endpoint_messages_wait_and_say_so(bench: Make, endpoin
     made, there = bench(), await endpoints().open()
     made.outbox.start({USER: Address("")}, [])
     made.deliver(DEVICE, DEVICE)
-    await asyncio.sleep(0.05)
+    await eventually(lambda: made.outbox.waits_for(2) is not None)
     assert made.outbox.waits_for(1) == {"state": "waiting", "for": "an endpoint to be set", "until_wall_ms": None}
     assert made.outbox.waits_for(2) == {"state": "waiting", "for": "message 1 before it", "until_wall_ms": None}
     assert made.outbox.waits_for(3) is None
@@ -400,8 +401,7 @@ async def test_an_endpoint_that_is_not_allowed_is_never_called(bench: Make) -> N
     made = bench()
     made.outbox.start({USER: Address("http://192.0.2.1/push")}, [])
     made.deliver(DEVICE)
-    await asyncio.sleep(0.05)
-    assert "an endpoint that is allowed" in (made.outbox.waits_for(1) or {})["for"]
+    await eventually(lambda: "an endpoint that is allowed" in (made.outbox.waits_for(1) or {}).get("for", ""))
     assert (await made.entry(1)).attempts == 0
 
 

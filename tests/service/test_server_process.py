@@ -41,7 +41,7 @@ class Process:
         """What it says on stdout when it is."""
         assert self.process is not None
         assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 30)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 120)
         return json.loads(line)  # type: ignore[no-any-return]
 
     async def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
@@ -49,7 +49,7 @@ class Process:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        _, errors = await asyncio.wait_for(self.process.communicate(), 30)
+        _, errors = await asyncio.wait_for(self.process.communicate(), 120)
         return self.process.returncode or 0, errors.decode()
 
 

@@ -97,7 +97,7 @@ async def test_slow_and_late_answers_are_whole(server: Server, http: aiohttp.Cli
 async def test_a_client_that_gives_up_in_time_sees_a_late_answer_as_none(
     server: Server, http: aiohttp.ClientSession, world_keys: KeyStore
 ) -> None:
-    await plan(Api(http, server), "duis.delays_answer", params={"delay_ms": "30 s"})
+    await plan(Api(http, server), "duis.delays_answer", params={"delay_ms": "2 s"})
     async with DuisClient(server.url("duis"), SUPPLIER, world_keys, timeout_s=0.2) as client:
         with pytest.raises(Unreachable):
             await client.send(read_inventory(SUPPLIER, ESME))
