@@ -71,6 +71,13 @@ class Views:
             for user in self._engine.state.dsp.users.values()
         ]
 
+    def companies(self) -> list[str]:
+        """The companies that there are: of users, of registration data, and the CSP, which has what was not delivered yet."""
+        state = self._engine.state
+        return sorted(
+            {*state.logistics.companies, *state.dsp.registrations.parties, *(each.party for each in state.estate.parties)}
+        )
+
     def endpoint(self, user: int) -> str:
         """Where a user's pushes go; empty while it has no endpoint."""
         found = self._engine.state.dsp.users.get(Eui64(user))

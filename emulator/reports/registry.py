@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from emulator.domain.errors import Malformed
-from emulator.reports import access, census, devices, firmware, outages, stock
+from emulator.reports import access, ages, census, devices, firmware, outages, stock
 from emulator.reports.report import Report
 
 REPORTS: Mapping[str, Report] = {
@@ -21,6 +21,7 @@ REPORTS: Mapping[str, Report] = {
         census.UPDATE_CENSUS,
         census.VISITS_AVOIDED,
         *stock.REPORTS,
+        ages.AGES,
         outages.POWER_OUTAGES,
     )
 }

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from emulator.reports.registry import REPORTS
-from emulator.reports.report import Gathering
+from emulator.reports.report import Gathering, Unit
 from emulator.service.control_models import Page
 from emulator.service.persistence.contract import AuditQuery, Trail
 from emulator.service.persistence.device_lists import unpack
@@ -58,6 +58,11 @@ async def _report(call: Call) -> Answer:
         raise ControlRefused(404, f"there is no report {name[:60]!r}", where="report", expected=f"one of {', '.join(REPORTS)}")
     filters = query.model_dump(exclude={"limit", "offset"})
     views = call.hosted.world.views
+    for each in REPORTS[name].filters:
+        said, companies = filters.get(each.name), views.companies()
+        if each.unit is Unit.COMPANY and said is not None and said not in companies:
+            detail = f"{str(said)[:40]!r} is not a company"
+            raise ControlRefused(400, detail, where=each.name, expected=f"one of {', '.join(companies)}")
     gathering = views.gathering(name, filters)
     if gathering is not None:
         await gather(call.hosted.log.trail, gathering)

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import format_eui
-from emulator.logistics.state import CSP
 from emulator.service.control_models import Eui, Model, Page
 from emulator.service.routes import WORLD, Answer, Call, ControlRefused, Route
 
@@ -220,11 +219,9 @@ async def _stock(call: Call) -> Answer:
 
 async def _units(call: Call) -> Answer:
     views, wanted = call.hosted.world.views, call.given(UnitsQuery)
-    companies = sorted({CSP, *(user["party"] for user in views.users())})
-    if wanted.company is not None and wanted.company not in companies:
-        raise ControlRefused(
-            422, f"{wanted.company[:40]!r} is not a company", where="company", expected=f"one of {', '.join(companies)}"
-        )
+    if wanted.company is not None and wanted.company not in views.companies():
+        expected = f"one of {', '.join(views.companies())}"
+        raise ControlRefused(422, f"{wanted.company[:40]!r} is not a company", where="company", expected=expected)
     try:
         count, units = views.stock.units(**wanted.model_dump())
     except Malformed as error:

@@ -41,6 +41,14 @@ def test_every_report_can_be_shown(at: Run) -> None:
         assert at("report", name, "--json").json["columns"][0]["name"] == report.columns[0].name
 
 
+def test_every_filter_has_an_option(at: Run) -> None:
+    asked = at("report", "--help").out
+    renamed = {"from_ms": "--from", "to_ms": "--to", "within_ms": "--within", "longer_than_ms": "--longer-than"}
+    for each in {each.name for report in REPORTS.values() for each in report.filters}:
+        assert renamed.get(each, f"--{each.replace('_', '-')}") in asked, each
+    assert at("report", "combinations", "--type", "ESME").code == 0
+
+
 def test_what_an_agent_did(at: Run, run: Run, emulator: RunningEmulator) -> None:
     beside = ("--server", emulator.control, "--duis", emulator.duis, "--smki", emulator.smki)
     assert run("send", "11.2", "-d", METER, "--user", AGENT, *beside).code == 0

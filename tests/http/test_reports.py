@@ -77,6 +77,7 @@ async def test_a_portion_of_the_rows(side: Side) -> None:
         ("expiring-grants", {"within_ms": "soon"}, 400, "within_ms: 'soon' is not a number"),
         ("transfer-time", {"region": "East"}, 400, "region: there is no region 'East'; expected North, "),
         ("transfer-time", {"limit": 0}, 400, "limit: "),
+        ("stock-costs", {"supplier": "nobody"}, 400, "supplier: 'nobody' is not a company; expected one of csp, "),
     ],
 )
 async def test_what_is_wrong_is_said(default: Side, name: str, filters: dict[str, object], status: int, words: str) -> None:

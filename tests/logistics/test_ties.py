@@ -15,6 +15,7 @@ from emulator.estate.registration_rule import RuleBase
 from emulator.estate.registrations import UNKNOWN
 from emulator.logistics import describing
 from emulator.logistics.tables import truths
+from emulator.reports.ages import AGES
 from tests.dsp.bench_world import SUPPLIER_TWO, Bench, device
 
 FIRST = 0x00DB_5000_0000_0000
@@ -237,6 +238,21 @@ def test_the_device_that_a_fault_return_names_came_with_the_hub(first: str) -> N
     assert describing.unit(books, 0, engine.now_ms)["came_with"] == meter
     assert describing.unit(books, books.unit(meter), engine.now_ms)["came_with"] == format_eui(Eui64(FIRST))
     assert describing.unit(books, 1, engine.now_ms)["came_with"] is None
+
+
+def test_ages_at_return_are_in_bands() -> None:
+    bench = with_stock(age_days=400)
+    bench.control("stock.install", company="supplier-one", count=2)
+    bench.advance(40 * DAY_MS)
+    for number in (0, 1, 2):
+        bench.control("stock.mark", units=[format_eui(Eui64(FIRST + 2 * number))], truth="han" if number else "none")
+        assert bench.submit("8.14.4", no_fault_return(FIRST + 2 * number, NO_FAULT[0])).code == "I99"
+    engine = bench.world.engine
+    engine.advance(engine.now_ms)
+    keys = ("from_days", "to_days", "units", "never_installed", "failing", "failing_percent")
+    rows = AGES.select(engine, {"supplier": "supplier-one"})
+    assert [tuple(row[key] for key in keys) for row in rows] == [(31, 90, 2, 0, 1, 50), (366, 730, 1, 1, 1, 100)]
+    assert not AGES.select(engine, {"supplier": "supplier-two"})
 
 
 def test_lots_of_meters_follow_each_other() -> None:
