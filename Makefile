@@ -49,10 +49,10 @@ $(FUZZ): $(DEVELOPMENT) tests/fuzz/requirements.lock
 	@touch $@
 
 test: $(DEVELOPMENT)
-	$(BIN)/pytest -n 2 -m "not verify"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not verify"
 
 verify: $(DEVELOPMENT)
-	$(BIN)/pytest -n 2 -m verify --timeout 900
+	$(BIN)/pytest -n 2 --dist worksteal -m verify --timeout 900
 
 lint: $(DEVELOPMENT)
 	$(BIN)/ruff check .

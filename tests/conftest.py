@@ -1,5 +1,6 @@
 """What every test may use: the reference pack, and a bounded, repeatable Hypothesis."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -17,6 +18,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay to the end: looking through them again and again for garbage is a tenth of the
+    time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def required(what: str) -> bool:

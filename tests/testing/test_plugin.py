@@ -52,16 +52,13 @@ def own(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def test_the_example_of_the_readme_passes(own: pytest.Pytester) -> None:
+def test_the_example_of_the_readme_worlds_seeds_scenarios_and_servers(own: pytest.Pytester) -> None:
     example = readme_example()
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
-    own.makepyfile(test_example=example)
-    own.runpytest_subprocess("-q").assert_outcomes(passed=1)
-
-
-def test_worlds_seeds_scenarios_and_servers(own: pytest.Pytester) -> None:
-    own.makepyfile(test_several=SEVERAL)
-    own.runpytest_subprocess("-q").assert_outcomes(passed=4)
+    own.makepyfile(test_example=example, test_several=SEVERAL)
+    result = own.runpytest_subprocess("-v")
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["test_example.py::* PASSED*"])
 
 
 def test_a_failure_says_how_to_make_it_again_and_what_happened(own: pytest.Pytester) -> None:
