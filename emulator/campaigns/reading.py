@@ -128,6 +128,11 @@ def _check_activation(document: Document, file: str) -> None:
         )
     if activation.take_back and activation.at is None:
         raise Malformed("there is no date to take back", where=f"{where}.at", expected="the date of activation")
+    date, back = activation.at, activation.take_back_at
+    if date is not None and back is not None and date.base == back.base and back.offset_ms >= date.offset_ms:
+        raise Malformed(
+            f"{back} is too late", where=f"{where}.take_back_at", expected=f"an instant before {date}, the date itself"
+        )
 
 
 def known_kind(kind: str, kinds: Mapping[str, object], where: str) -> None:

@@ -20,7 +20,7 @@ from emulator.client.receiver import Receiver
 from emulator.client.session import DuisClient
 from emulator.client.signing import CounterSource
 from emulator.domain.errors import Malformed
-from emulator.domain.identifiers import Eui64, format_eui, parse_eui
+from emulator.domain.identifiers import Eui64, RequestId, format_eui, parse_eui
 from emulator.domain.vocabulary import DeviceType
 from emulator.pki.certificates import read_certificate, read_pem_certificate
 from emulator.pki.keystore import KeyStore
@@ -35,6 +35,8 @@ STALL_S = 120.0
 """Wall time in which an emulator must make some progress."""
 POLL_S = 0.002
 """Wall time between two looks at an emulator that is busy."""
+HOUR_MS, LOOKED_AT = 3_600_000, 1_000
+"""How far back, and at how many decisions, is looked for RequestIDs that are used."""
 PAGE = 5_000
 """Devices asked for at a time."""
 
@@ -246,6 +248,7 @@ async def at_world(
             counters=CounterSource(lambda: site.now_ms),
             tls=server.tls,
         )
+        client.counters.last = await _last_counter(control, eui)
         site = Site(control, await stack.enter_async_context(client), receiver, keys, eui, follow=follow)
         before = await control.endpoint(eui)
         await control.set_endpoint(eui, receiver.url, floor_ms=0)
@@ -255,3 +258,12 @@ async def at_world(
         finally:
             with suppress(ClientError):
                 await control.set_endpoint(eui, before["url"], before["floor_ms"])
+
+
+async def _last_counter(control: ControlClient, user: Eui64) -> int:
+    """The greatest counter that an earlier campaign of the user can have come to by now, or 0: its RequestIDs are used."""
+    now_ms = int((await control.clock())["now_ms"])
+    decided = await control.audit(user=format_eui(user), from_ms=max(0, now_ms - HOUR_MS), newest_first=True, limit=LOOKED_AT)
+    used = [each["entry"].get("request_id") for each in decided]
+    counters = [found.counter for found in map(RequestId.parse, filter(None, used)) if found.originator == user]
+    return max((each for each in counters if each < now_ms + HOUR_MS), default=0)

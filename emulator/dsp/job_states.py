@@ -70,6 +70,9 @@ TERMINAL = frozenset(
 TROUBLED = frozenset({FAILED_CSP, FAILED_HAN, FAILED_VERIFY, FAILED_ACTIVATE, UNKNOWN, MISMATCH, ORPHANED})
 """Something is not as its sender wanted, and nothing goes on by itself."""
 
+EVERY = frozenset(state for (before, _), after in TRANSITIONS.items() for state in (before, after))
+"""All states that a job can be in."""
+
 BEFORE_HUB = frozenset({QUEUED, WITH_CSP})
 """States in which the image is not yet at its hub."""
 

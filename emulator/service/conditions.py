@@ -2,17 +2,31 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from emulator.domain.identifiers import format_eui
+from emulator.dsp import job_states
+from emulator.dsp.state import TransactionState
 from emulator.service.control_models import Eui, Instant, Model
+from emulator.service.explained import EXPECTED
 from emulator.service.hosted import HostedWorld
 from emulator.service.persistence.contract import DeliveryState, OutboxQuery
 from emulator.service.routes import ControlRefused
+from emulator.simulation.faults.selectors import nearest
 
 Value = str | int | bool | None
+
+
+def _job_state(name: str) -> str:
+    if name not in job_states.EVERY:
+        raise ValueError(f"there is no state {name[:40]!r}{EXPECTED}{nearest(name.upper(), job_states.EVERY)}")
+    return name
+
+
+JobState = Annotated[str, AfterValidator(_job_state), Field(json_schema_extra={"enum": sorted(job_states.EVERY)})]
+"""A state that a firmware job can be in: to wait for another one would be in vain."""
 
 
 class IdleCondition(Model):
@@ -51,7 +65,7 @@ class JobCondition(Model):
 
     kind: Literal["job"]
     device: Eui
-    states: tuple[str, ...] = ()
+    states: tuple[JobState, ...] = ()
 
 
 class TransactionCondition(Model):
@@ -59,7 +73,7 @@ class TransactionCondition(Model):
 
     kind: Literal["transaction"]
     request_id: str
-    states: tuple[str, ...] = Field(min_length=1)
+    states: tuple[TransactionState, ...] = Field(min_length=1)
 
 
 class DeviceCondition(Model):
@@ -83,7 +97,7 @@ class JobsCondition(Model):
 
     kind: Literal["jobs"]
     request_id: str | None = Field(None, description="of this 11.1 or 11.4 alone")
-    states: tuple[str, ...] = ()
+    states: tuple[JobState, ...] = ()
     count: int | None = Field(None, ge=1)
 
 

@@ -11,6 +11,8 @@ from emulator.simulation.faults.selectors import nearest
 
 Models = Sequence[type[BaseModel]]
 
+EXPECTED = "; expected "
+"""Stands in the words of our own checks before the remedy."""
 FORMS: Mapping[Any, str] = {int: "a whole number", str: "a text", bool: "true or false", float: "a number"}
 """What is expected of a field without words of its own."""
 
@@ -37,6 +39,9 @@ def explained(error: ValidationError, kinds: Models, whole: str) -> tuple[str, s
             return "'kind' is missing", where, f"one of {', '.join(_kinds(holders, name))}"
         case "json_invalid":
             return message, where, "a JSON object"
+        case "value_error" if EXPECTED in message:
+            said, _, expected = message.partition(EXPECTED)
+            return said, where, expected
     rule = message.removeprefix("Input should be ")
     if rule != message:
         return f"{given} is not right", where, rule

@@ -216,3 +216,16 @@ def test_campaigns_from_the_command_line(tmp_path: Path) -> None:
         assert "campaign small is over" in run("pause", "small", code=1)
         assert '"dropped": "small"' in run("drop", "small", "--json")
         assert "there is no campaign" in run("show", "small", code=2)
+
+
+async def test_a_campaign_begins_at_the_instant_at_which_another_was_stopped() -> None:
+    """On a clock that stands: its RequestIDs are others than those of the first, and its requests are taken."""
+    async with world(2) as (_, control):
+        await control.pause()
+        for name in ("first", "second"):
+            await control.start_campaign(plan(campaign={"name": name}))
+            await control.wait_for_campaign(name, timeout_ms=100)
+            found = await control.steer_campaign(name, "pause")
+            assert found["total"]["accepted"] == found["total"]["requested"] > 0, found["total"]
+            await control.steer_campaign(name, "stop")
+            await control.drop_campaign(name)

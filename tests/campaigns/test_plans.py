@@ -37,6 +37,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"activation": {"at": "start", "take_back": "5 %"}}, "activation.take_back_at: a date is taken back from a share"),
     ({"activation": {"at": "start", "take_back_at": "start"}}, "activation.take_back: a date is taken back from a share"),
     ({"activation": {"take_back": "5 %", "take_back_at": "start"}}, "activation.at: there is no date to take back"),
+    (
+        {"activation": {"at": "start + 6 days", "take_back": "5 %", "take_back_at": "start + 6 days"}},
+        "activation.take_back_at: start + 6 days is too late; expected an instant before",
+    ),
     ({"retry": {"of": ["not deliverd"]}}, "there is no failure 'not deliverd'; expected one of not delivered"),
     ({"rollback": {"when": "halted"}}, "rollback: 'version' is missing"),
     ({"rollback": {"when": "halted", "version": "00010000"}}, "00010000 is not above 00010100"),

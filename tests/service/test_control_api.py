@@ -372,3 +372,20 @@ async def test_an_error_of_ours_is_500_without_a_traceback(api: Api, monkeypatch
     monkeypatch.setattr(api.server.worlds["default"].world.views, "registrations", fail)
     status, problem = await api("GET", "/registrations")
     assert (status, "ZeroDivisionError" in json.dumps(problem)) == (500, False)
+
+
+@pytest.mark.parametrize(
+    ("condition", "where", "expected"),
+    [
+        ({"kind": "job", "device": DEVICE, "states": ["VERIFIED", "VERYFIED"]}, "condition.job.states.1", "perhaps 'VERIFIED'"),
+        ({"kind": "jobs", "states": ["done"]}, "condition.jobs.states.0", "one of ACTIVATED"),
+        ({"kind": "transaction", "request_id": "x", "states": ["answerd"]}, "condition.transaction.states.0", "'answered'"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/wait", "/clock/run-until"])
+async def test_nobody_waits_for_a_state_that_does_not_exist(
+    api: Api, path: str, condition: dict[str, object], where: str, expected: str
+) -> None:
+    status, found = await api("POST", path, {"condition": condition, "timeout_ms": 5_000})
+    assert (status, found["where"]) == (400, where)
+    assert expected in found["expected"]
