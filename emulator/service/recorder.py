@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple
 
 import structlog
@@ -241,10 +242,10 @@ def describe(message: Message) -> tuple[str, str]:
 def duis_verdict(item: DuisInput) -> str:
     """What the edge established about a request, as the log keeps it beside the body."""
     signer = item.signer
-    operator = f',"operator":{json.dumps(item.operator)}' if item.operator else ""
+    operator = f',"operator":{quoted(item.operator)}' if item.operator else ""
     return (
         f'{{"service":"{item.web_service.value}","eui":"{eui_hex(signer.eui)}","role":{signer.role},'
-        f'"serial":"{signer.serial:x}","issuer":{json.dumps(signer.issuer)}{operator}}}'
+        f'"serial":"{signer.serial:x}","issuer":{quoted(signer.issuer)}{operator}}}'
     )
 
 
