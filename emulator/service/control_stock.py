@@ -221,11 +221,11 @@ async def _units(call: Call) -> Answer:
     views, wanted = call.hosted.world.views, call.given(UnitsQuery)
     if wanted.company is not None and wanted.company not in views.companies():
         expected = f"one of {', '.join(views.companies())}"
-        raise ControlRefused(422, f"{wanted.company[:40]!r} is not a company", where="company", expected=expected)
+        raise ControlRefused(400, f"{wanted.company[:40]!r} is not a company", where="company", expected=expected)
     try:
         count, units = views.stock.units(**wanted.model_dump())
     except Malformed as error:
-        raise ControlRefused(422, error.detail, where=error.where, expected=error.expected) from None
+        raise ControlRefused(400, error.detail, where=error.where, expected=error.expected) from None
     return {"count": count, "units": units}
 
 
