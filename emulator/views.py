@@ -243,6 +243,7 @@ class Views:
     def _fault(self, entry: FaultEntry) -> dict[str, Any]:
         share, chance = entry.who.share, entry.chance
         who: dict[str, Any] = {name: list(values) for name, values in entry.who.wanted}
+        hit = format_eui(entry.last_entity) if entry.last_entity else None
         return {
             "number": entry.number,
             "kind": entry.kind,
@@ -261,7 +262,7 @@ class Views:
             "condition": entry.condition(self._engine.now_ms).value,
             "hits": entry.hits,
             "passed": entry.passed,
-            "last_hit": None if not entry.hits else {"at_ms": entry.last_ms, "entity": format_eui(entry.last_entity)},
+            "last_hit": None if not entry.hits else {"at_ms": entry.last_ms, "entity": hit},
         }
 
     def explain(self, request_id: str) -> dict[str, Any] | None:

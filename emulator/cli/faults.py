@@ -61,7 +61,7 @@ def _row(fault: dict[str, Any]) -> tuple[object, ...]:
     whom += [f"{name} {('/' if name == 'share' else ' ').join(map(str, values))}" for name, values in fault["who"].items()]
     return (
         *(fault["number"], fault["kind"], fault["condition"], fault["hits"]),
-        f"{last['entity']} {format_datetime(last['at_ms'])}" if last else None,
+        f"{last['entity'] or 'somebody'} {format_datetime(last['at_ms'])}" if last else None,
         format_datetime(fault["from_ms"]) if fault["from_ms"] else None,
         None if fault["to_ms"] is None else format_datetime(fault["to_ms"]),
         ", ".join(often) or None,

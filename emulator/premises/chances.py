@@ -188,13 +188,18 @@ class PlannedChances:
                 there = [asked] if asked else [(one.hub, one.device) for one in happened if self._pool(one.hub) == pool]
                 for entity in [each.entity] * hits if each.entity else _whom(entry, there, hits, passes):
                     self._plan.struck(entry, entity, now_ms)
-        for entry in entries.values():
-            shows = STANDS[entry.kind].outcome if entry.kind in STANDS else phases.NONE
-            for one in happened if shows != phases.NONE and entry.in_time(now_ms) else ():
-                if one.kind == shows and self._is_planned(entry, one.hub):
-                    self._plan.struck(entry, one.hub, now_ms)
-                elif one.kind == phases.DELIVERED and entry.lets_pass(one.hub) and self._plan.selects(entry, one.hub):
-                    entry.count_pass(one.hub)
+        shown = [entry for entry in entries.values() if entry.kind in STANDS and STANDS[entry.kind].outcome != phases.NONE]
+        for one in happened if shown else ():
+            self._count_outcome(one, [entry for entry in shown if entry.in_time(now_ms)], now_ms)
+
+    def _count_outcome(self, one: Happened, entries: Sequence[FaultEntry], now_ms: int) -> None:
+        """Count what shows by its outcome alone: a hit of the first fault that it can be of, or an occasion let pass."""
+        hit = (each for each in entries if STANDS[each.kind].outcome == one.kind and self._is_planned(each, one.hub))
+        if (entry := next(hit, None)) is not None:
+            self._plan.struck(entry, one.hub, now_ms)
+        for entry in entries if one.kind == phases.DELIVERED else ():
+            if entry.lets_pass(one.hub) and self._plan.selects(entry, one.hub):
+                entry.count_pass(one.hub)
 
     def _is_planned(self, entry: FaultEntry, hub: int) -> bool:
         return any(each.fault == entry.number and each.entity in (EVERYONE, hub) for each in self._state.rows.planned)

@@ -214,3 +214,31 @@ def test_a_fault_for_everyone_says_whom_it_hit(bench: Bench) -> None:
     bench.advance(3 * DAY_MS)
     hit = [entry.device for entry in bench.journal if entry.kind == "fault"]
     assert sorted(map(int, filter(None, hit))) == [ESME, NORTH_ESME, SOUTH_ESME]
+
+
+@pytest.mark.parametrize("kind", ["wan.transfer_fails", "device.verify_fails", "device.response_lost"])
+def test_of_two_faults_of_a_kind_the_first_hits(bench: Bench, kind: str) -> None:
+    first, second = (int(str(bench.control("fault.add", kind=kind)["fault"])) for _ in range(2))
+    bench.distribute("11.1", "ESME", [ESME])
+    bench.submit("11.2", to=ESME)
+    bench.advance(3 * DAY_MS)
+    hits = []
+    for number in (first, second):
+        shown = bench.world.views.fault(number)
+        assert shown is not None
+        hits.append(shown["hits"])
+    assert hits[0] > 0
+    assert hits[1] == 0
+
+
+def test_a_hit_of_which_nothing_shows_whom_it_hit_names_nobody(bench: Bench) -> None:
+    number = int(str(bench.control("fault.add", kind="wan.unreachable", chance="1/2")["fault"]))
+    faults = bench.world.engine.faults
+    faults.struck(faults.entries[0], 0, bench.now_ms)
+    bench.collect()
+    (entry,) = [each for each in bench.journal if each.kind == "fault"]
+    assert entry.device is None
+    assert "one of those whom it can hit" in entry.summary
+    shown = bench.world.views.fault(number)
+    assert shown is not None
+    assert shown["last_hit"]["entity"] is None

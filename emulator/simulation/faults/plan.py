@@ -281,8 +281,11 @@ class FaultPlan:
 
     def _note(self, entry: FaultEntry, entity: int, sort: str) -> None:
         called = f"{entry.kind}, {entry.name}" if entry.name else entry.kind
-        summary = f"fault {entry.number} ({called}) hits {format_eui(entity)}"
-        self._journal("fault", entity, summary, {"fault": entry.number, "kind": entry.kind, "hit": entry.hits, "sort": sort})
+        whom = format_eui(entity) if entity else "one of those whom it can hit"
+        summary = f"fault {entry.number} ({called}) hits {whom}"
+        self._journal(
+            "fault", entity or None, summary, {"fault": entry.number, "kind": entry.kind, "hit": entry.hits, "sort": sort}
+        )
 
 
 def read_params(kind: str, values: Mapping[str, object]) -> dict[str, Value]:
