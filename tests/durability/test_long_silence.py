@@ -15,7 +15,7 @@ from emulator.domain.identifiers import format_eui
 from emulator.service.persistence import rows
 from emulator.service.persistence.contract import DeliveryRow, Step
 from tests.durability.processes import Nursery, Service
-from tests.service.conftest import SUPPLIER
+from tests.service.conftest import SUPPLIER, nobody_there
 
 WEEK_MS = 7 * 86_400_000
 DEVICES = 400
@@ -78,13 +78,11 @@ async def test_a_week_without_an_endpoint(tmp_path: Path, forks: Nursery) -> Non
     count = 100_000
     service = Service(tmp_path, forks, {"clock.mode": "paused", "outbox.retry_initial_ms": 100, "outbox.retry_cap_ms": 500})
     taken: dict[int, list[int]] = {}
+    down = nobody_there()
     loop = asyncio.get_running_loop()
     try:
         await service.start()
-        down = await loop.create_server(lambda: Taking(taken), "127.0.0.1", 0)
-        port = down.sockets[0].getsockname()[1]
-        down.close()
-        await down.wait_closed()
+        port = down.getsockname()[1]
         url = f"{service.world}/users/{format_eui(SUPPLIER)}/endpoint"
         async with aiohttp.ClientSession() as http, http.put(url, json={"url": f"http://127.0.0.1:{port}/"}) as answer:
             assert answer.status == 200
@@ -101,7 +99,7 @@ async def test_a_week_without_an_endpoint(tmp_path: Path, forks: Nursery) -> Non
         assert grown < MEMORY_BYTES, f"{grown} octets for what waits"
         assert not taken
         await service.end(signal.SIGKILL)
-        up = await loop.create_server(lambda: Taking(taken), "127.0.0.1", port)
+        up = await loop.create_server(lambda: Taking(taken), sock=down)
         await service.start()
         most = 0
         while sum(map(len, taken.values())) < count:
@@ -122,3 +120,4 @@ async def test_a_week_without_an_endpoint(tmp_path: Path, forks: Nursery) -> Non
         await service.gone()
         with suppress(UnboundLocalError):
             up.close()
+        down.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -172,6 +173,14 @@ async def endpoints() -> AsyncIterator[Callable[..., Endpoint]]:
     yield endpoint
     for each in made:
         await each.close()
+
+
+def nobody_there() -> socket.socket:
+    """A port where nobody listens, which no other process is given as long as the socket is open."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 async def eventually(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:

@@ -22,7 +22,7 @@ from emulator.service.persistence.contract import (
     snapshot_row,
 )
 from emulator.service.persistence.memory_log import MemoryLog
-from tests.service.conftest import Endpoint, eventually
+from tests.service.conftest import Endpoint, eventually, nobody_there
 
 USER, USER_2, DEVICE, DEVICE_2 = 1, 2, 100, 200
 QUICK: dict[str, Any] = {"push_floor_ms": 0, "retry_initial_ms": 20, "retry_cap_ms": 80, "timeout_ms": 400}
@@ -172,18 +172,17 @@ async def test_a_slow_endpoint_times_out_and_is_tried_again(bench: Make, endpoin
 
 
 async def test_an_endpoint_that_is_down_gets_everything_when_it_comes_up(bench: Make, endpoints: Endpoints) -> None:
-    made, there = bench(), await endpoints().open()
-    port = there.port
-    await there.close()
+    made, held = bench(), nobody_there()
+    port = held.getsockname()[1]
     made.outbox.start({USER: Address(f"http://127.0.0.1:{port}/push")}, [])
     made.deliver(*range(20))
     await asyncio.sleep(0.3)
+    await made.until(DeliveryState.QUEUED, 20)
     waiting = made.outbox.waits_for(20)
     assert waiting is not None
-    tally = await made.log.tally(OutboxQuery())
-    assert tally.of(DeliveryState.QUEUED) == 20
     attempts = sum([(await made.entry(number)).attempts for number in range(1, 21)])
     assert attempts < 20, "while nobody is there one message at a time tries"
+    held.close()
     up = await endpoints().open(port)
     await made.until(DeliveryState.DELIVERED, 20)
     assert len(up.bodies) == 20
