@@ -36,8 +36,8 @@ SIGNATURE_ALONE = SignaturePolicy(check_role=False, check_dates=False, check_cha
 """What is asked here; the process with the worlds asks the rest of every certificate, every time."""
 _FOREVER_MS = 2**62
 NOT_FOUND = 404
-AT_ONCE = 8
-"""Requests that are read before they are handed over: the other process is to have work while this one reads the next."""
+AT_ONCE = 24
+"""Requests read, at most, before they are handed over: the other process is to have work while this one reads the next."""
 
 
 class KnownCertificates:

@@ -24,9 +24,10 @@ HANDED_OUT = re.compile(r"/keys/|/org-crypto\.zip")
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator, Path]]:
-    """An emulator with a token and a data folder that says as much about itself as it can."""
+    """An emulator with a token and a data folder that says as much about itself as it can; a second process signs."""
     folder = tmp_path_factory.mktemp("secrets")
-    with emulator_process(folder, control__token=TOKEN, storage__folder=folder / "data", log__level="debug") as running:
+    places = {"control__token": TOKEN, "storage__folder": folder / "data"}
+    with emulator_process(folder, **places, log__level="debug", duis__processes=2) as running:
         yield running, folder / "data"
 
 
