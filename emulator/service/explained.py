@@ -39,7 +39,7 @@ def explained(error: ValidationError, kinds: Models, whole: str) -> tuple[str, s
             return "'kind' is missing", where, f"one of {', '.join(_kinds(holders, name))}"
         case "json_invalid":
             return message, where, "a JSON object"
-        case "value_error" if EXPECTED in message:
+        case "value_error" if EXPECTED in message and not _meaning(known.get(name)):
             said, _, expected = message.partition(EXPECTED)
             return said, where, expected
     rule = message.removeprefix("Input should be ")

@@ -169,3 +169,9 @@ def test_a_plan_file() -> None:
             read_plan(wrong.encode(), "plan.toml")
     with pytest.raises(Malformed, match="codec can't decode"):
         read_plan(b"\xff", "plan.toml")
+
+
+def test_a_remedy_names_values_as_they_are_written() -> None:
+    with pytest.raises(Malformed) as caught:
+        read_fault({"kind": "wan.unreachable", "who": {"region": "Nrth"}}, 0)
+    assert caught.value.expected == "perhaps 'North' or '4G North'"

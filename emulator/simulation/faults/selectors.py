@@ -165,7 +165,7 @@ def check_selects(selector: Selector, subject: str, population: Iterable[int], f
 
 def nearest(text: str, known: Iterable[str]) -> str:
     """What could be meant by a name that does not exist: the nearest ones, or all when they are few."""
-    names = sorted(known)
+    names = sorted(map(str, known))
     near = get_close_matches(text, names, n=3, cutoff=0.6)
     if near:
         return "perhaps " + " or ".join(repr(name) for name in near)
