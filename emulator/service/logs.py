@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 from aiohttp.http_exceptions import HttpProcessingError
@@ -9,6 +10,18 @@ from aiohttp.http_exceptions import HttpProcessingError
 from emulator.service.config import Logging
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Stderr:
+    """stderr as it is when something is written, for loggers outlive whoever takes its place for a while."""
+
+    def write(self, text: str) -> int:
+        """Write."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush."""
+        sys.stderr.flush()
 
 
 class NotOurErrors(logging.Filter):
@@ -21,6 +34,7 @@ class NotOurErrors(logging.Filter):
 
 def configure_logs(settings: Logging) -> None:
     """Set up logging for the process."""
+    stderr = Stderr()
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     renderer = (
         structlog.processors.JSONRenderer()
@@ -37,8 +51,8 @@ def configure_logs(settings: Logging) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", stderr)),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(stream=stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("aiohttp.server").addFilter(NotOurErrors())
