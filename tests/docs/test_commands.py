@@ -34,6 +34,7 @@ WALKS = {
         "firmware_version: 00010300",
         "DeviceFirmwareVersion: 00010300",
     ),
+    "see-what-happens": ("event: gbcs.", "no differences", "state: ready", "nothing is amiss", "  yes"),
     "stock": ("state: under way", "break-even.svg: ", "8.1.1 ESME commissioned, answered", "installed: yes"),
 }
 """Guides whose commands work from nothing, and what they say on the way."""
