@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -78,10 +79,19 @@ async def test_it_holds_no_file_of_ours(tmp_path: Path) -> None:
         assert f"'{held.fileno()}'".encode() not in bytes(listed) or held.fileno() <= 3
 
 
+@pytest.mark.parametrize("limit", ["APART_BYTES", "APART_INPUTS"])
 async def test_a_large_world_is_kept_apart_while_requests_come(
-    tmp_path: Path, clients: Clients, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clients: Clients, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(snapshots, "APART_BYTES", 0)
+    """Where the last snapshot was large, and where so much came since then that this one may be."""
+    made: list[object] = []
+
+    async def note(make: Callable[[], bytes]) -> memoryview | None:
+        made.append(make)
+        return await made_apart(make)
+
+    monkeypatch.setattr(snapshots, limit, 0)
+    monkeypatch.setattr(snapshots, "made_apart", note)
     loaded = load_settings(env={}, flags={**QUICK, "storage.folder": tmp_path})
     async with running_server(loaded) as server:
         client, world = clients(server), server.worlds["default"]
@@ -90,6 +100,7 @@ async def test_a_large_world_is_kept_apart_while_requests_come(
             answers = await asyncio.gather(*(client.send(read_firmware_version(SUPPLIER, ESME)) for _ in range(5)))
             assert {answer.code for answer in answers} == {"I99"}
             await making
+        assert len(made) >= 2
         digest = (await Api(http, server).ok("GET", "/digest"))["digest"]
         await world.outbox.stop(1_000)
         await world.pump.stop()
