@@ -34,8 +34,10 @@ from tests.bench.sink import Sink, sink
 
 REQUESTS = 6_000
 WARM_UP = 600
-CONNECTIONS = 32
-CONNECTIONS_OF_TWO = 128
+CONNECTIONS = 64
+"""Two batches of what is read together (``service/together.py``): one is on its way while the other waits for the disk."""
+REQUESTS_OF_TWO = 18_000
+CONNECTIONS_OF_TWO = 384
 """With two processes a request stands in three queues: until the one has read it, the other has decided it, the disk has it. In a
 closed loop each of them has work only while there are enough requests for all the batches that are under way at a time."""
 ROUND_TRIPS = 3_000
@@ -100,13 +102,13 @@ def loaded(pid: int, load: Callable[[], Report]) -> tuple[Report, dict[str, floa
     return report, beside
 
 
-def rate(found: Served, connections: int = CONNECTIONS) -> Run:
+def rate(found: Served, connections: int = CONNECTIONS, number: int = REQUESTS) -> Run:
     """As many requests a second as it answers."""
 
     def run() -> Sample:
-        requests = mixed(REQUESTS)
+        requests = mixed(number)
         report, beside = loaded(found.pid, lambda: hammer(port_of(found.duis), requests, connections=connections))
-        checked = {"requests": REQUESTS, "answers": report.answers, "connections": connections}
+        checked = {"requests": number, "answers": report.answers, "connections": connections}
         return Sample(report.per_s, checked, beside)
 
     return run
@@ -138,7 +140,7 @@ def memory_ratio() -> Iterator[Run]:
 def two_cores() -> Iterator[Run]:
     """The same by two processes behind one port, which with the generator have two cores."""
     with paused(duis__processes="2") as found:
-        yield rate(found, CONNECTIONS_OF_TWO)
+        yield rate(found, CONNECTIONS_OF_TWO, REQUESTS_OF_TWO)
 
 
 @measurement("edge.half_load.p99_ms", "ms", runs=3)
@@ -149,7 +151,7 @@ def half_load() -> Iterator[Run]:
         def run() -> Sample:
             requests, per_s = mixed(REQUESTS // 2), TARGET_PER_S / 2
             report, beside = loaded(
-                found.pid, lambda: hammer(port_of(found.duis), requests, connections=2 * CONNECTIONS, per_s=per_s)
+                found.pid, lambda: hammer(port_of(found.duis), requests, connections=CONNECTIONS, per_s=per_s)
             )
             checked = {"requests": report.requests, "answers": report.answers, "per_s": per_s}
             return Sample(report.percentile_ms(99), checked, beside | {"sent_per_s": round(report.per_s, 1)})
