@@ -21,6 +21,7 @@ from emulator.client.session import DuisClient
 from emulator.client.signing import CounterSource
 from emulator.domain.errors import Malformed
 from emulator.domain.identifiers import Eui64, RequestId, format_eui, parse_eui
+from emulator.domain.settings import HOUR_MS
 from emulator.domain.vocabulary import DeviceType
 from emulator.pki.certificates import read_certificate, read_pem_certificate
 from emulator.pki.keystore import KeyStore
@@ -35,8 +36,8 @@ STALL_S = 120.0
 """Wall time in which an emulator must make some progress."""
 POLL_S = 0.002
 """Wall time between two looks at an emulator that is busy."""
-HOUR_MS, LOOKED_AT = 3_600_000, 1_000
-"""How far back, and at how many decisions, is looked for RequestIDs that are used."""
+LOOKED_AT = 1_000
+"""At how many decisions of the last hour is looked for RequestIDs that are used."""
 PAGE = 5_000
 """Devices asked for at a time."""
 

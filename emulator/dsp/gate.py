@@ -343,17 +343,11 @@ CHECKS = Checks(
 )
 """What every request passes."""
 
-DUE_CHECKS = Checks(
-    (
-        ("user_unknown", _user_unknown),
-        ("user_status", _user_status),
-        ("role_not_eligible", _role_not_eligible),
-        ("device_unknown", _device_unknown),
-        ("device_type", _device_type),
-        ("not_responsible", _not_responsible),
-        ("device_status", _device_status),
-    )
+_AGAIN = frozenset(
+    ("user_unknown", "user_status", "role_not_eligible", "device_unknown", "device_type", "not_responsible", "device_status")
 )
+
+DUE_CHECKS = Checks(tuple(each for each in CHECKS.named if each[0] in _AGAIN))
 """What a request held by the DSP passes again when it comes due (duis.md 3.1, medium)."""
 
 SCHEDULE_CHECKS = Checks(
